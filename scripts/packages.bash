@@ -1,0 +1,83 @@
+# Installs what Skiff needs on a host from its distribution: Docker, HAProxy, socat, sudo. What is there already is left as it is, from
+# wherever it came. The distribution's own HAProxy service is kept from starting only where this script brought it.
+set -u
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+# Another package manager may be at work, such as unattended upgrades on a fresh server: it is waited for this long.
+LOCK_TRIES=60
+LOCK_PAUSE_S=3
+
+refuse() { echo "::reason $*"; exit 1; }
+
+missing=()
+need() { # need PROGRAM PACKAGE
+  command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+}
+need dockerd docker.io
+need haproxy haproxy
+need socat socat
+need sudo sudo
+need ss iproute2
+need iptables iptables
+[ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+# Newer distributions keep Docker's command apart from its daemon; a release's run.bash uses it.
+separate_cli() { [ -n "$(apt-cache show docker-cli 2>/dev/null)" ]; }
+if [ ${#missing[@]} -eq 0 ] && command -v docker >/dev/null 2>&1; then
+  echo "everything is installed"
+  echo "::state unchanged"
+  exit 0
+fi
+command -v apt-get >/dev/null 2>&1 ||
+  refuse "This server is neither Debian nor Ubuntu, and these are missing: ${missing[*]:-docker}. Install them by hand, then try again."
+
+log=$(mktemp) || refuse "No temporary file can be made: is the disk full?"
+policy=
+clean_up() { rm -f "$log"; [ -z "$policy" ] || rm -f "$policy"; }
+trap clean_up EXIT
+trap 'exit 1' INT TERM HUP
+
+apt() { # apt WHAT ARGUMENTS…: waits for another package manager, shows what apt says
+  local what=$1 tries holder; shift
+  for ((tries = 0; tries < LOCK_TRIES; tries++)); do
+    if apt-get -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o APT::Update::Error-Mode=any -qq "$@" </dev/null >"$log" 2>&1; then
+      sed -n 's/^Setting up \(.*\) \.\.\.$/set up \1/p' "$log"
+      return 0
+    fi
+    if ! grep -q 'Could not get lock\|is another process using it' "$log"; then
+      tail -n 40 "$log"
+      if grep -q 'No space left on device' "$log"; then refuse "The disk is full: packages need about 500 MB below /var and /usr."; fi
+      if grep -q 'Could not resolve\|Temporary failure resolving\|Could not connect\|Failed to fetch\|Unable to connect' "$log"; then
+        refuse "The packages could not be fetched: this server does not reach its package mirror. Check its network and DNS, then try again."
+      fi
+      if grep -q 'Unable to locate package\|has no installation candidate' "$log"; then
+        refuse "This server's package sources do not have $(sed -n 's/.*\(Unable to locate package\|Package\) //p' "$log" | head -n 1 | cut -d' ' -f1). On Ubuntu, enable \"universe\"; then try again."
+      fi
+      refuse "apt could not $what; its last words are above."
+    fi
+    holder=$(sed -n 's/.*held by process \([0-9]* ([^)]*)\).*/\1/p' "$log" | head -n 1)
+    [ "$tries" -gt 0 ] || echo "waiting for another package manager: process ${holder:-unknown}"
+    sleep "$LOCK_PAUSE_S"
+  done
+  refuse "Another package manager (process ${holder:-unknown}) has held apt's lock for $((LOCK_TRIES * LOCK_PAUSE_S)) seconds. Let it finish, then try again."
+}
+
+apt "read the package lists" update
+if ! command -v docker >/dev/null 2>&1 && separate_cli; then missing+=(docker-cli); fi
+
+brings_haproxy=no
+case " ${missing[*]} " in *" haproxy "*) brings_haproxy=yes ;; esac
+if [ "$brings_haproxy" = yes ] && [ ! -e /etc/systemd/system/haproxy.service ]; then
+  # Masked before it is installed, so that it does not take port 80 in between; by hand, for systemctl asks for the unit.
+  mkdir -p /etc/systemd/system && ln -s /dev/null /etc/systemd/system/haproxy.service
+  [ ! -d /run/systemd/system ] || systemctl daemon-reload
+fi
+if [ ! -d /run/systemd/system ] && [ ! -e /usr/sbin/policy-rc.d ]; then
+  policy=/usr/sbin/policy-rc.d
+  printf '#!/bin/sh\n# Made by Skiff for the time of one installation.\nexit 101\n' > "$policy" && chmod 755 "$policy"
+fi
+echo "installing ${missing[*]}"
+apt "install ${missing[*]}" install -y --no-install-recommends "${missing[@]}"
+if [ "$brings_haproxy" = yes ] && [ ! -d /run/systemd/system ]; then
+  update-rc.d haproxy disable >/dev/null 2>&1 || true
+fi
+echo "::state changed"

@@ -1,0 +1,106 @@
+//! One app's page. A fixed number of statements, however long its history is.
+
+use super::list::choice;
+use super::views::{AppView, HostChoice, May, RouteView, VariableLine};
+use super::{configuration, lines, source, url};
+use crate::actions::gate::{self, Open};
+use crate::actions::kept::Weigh;
+use crate::actions::{Ctx, Refused, deploys, hosts, releases, secrets, volumes};
+use crate::db;
+use crate::db::app_lines::Filter;
+use crate::domain::deploy::DeployState;
+use crate::domain::diff;
+use crate::domain::ids::{AppId, HostId};
+use crate::domain::rights::{Actor, Permission};
+
+/// Releases on the page; more on their own.
+const RELEASES: i64 = 20;
+/// Deploys on the page; more on their own.
+const DEPLOYS: i64 = 10;
+/// Instances on the page: 64 serving, as many arriving, and some kept for inspection.
+const INSTANCES: i64 = 200;
+
+impl Weigh for AppView {
+    fn bytes(&self) -> usize {
+        /// All but the values of variables, which may be long.
+        const REST: usize = 40_000;
+        REST + 2 * self.variables.iter().map(|line| line.value.len()).sum::<usize>()
+    }
+}
+
+/// One app.
+pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused> {
+    let Open { mut tx, permit, on } = gate::app(ctx, actor, id, Permission::View).await?;
+    let filter = Filter { app: Some(id), project: None };
+    let line = lines(&mut tx, &permit, actor, filter).await?.into_iter().next().ok_or(Refused::NotFound)?;
+    let app = db::apps::get(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
+    let routes = db::routes::of_app(&mut tx, &permit, id).await?;
+    let instances = db::instances::list(&mut tx, &permit, Some(id), None, INSTANCES).await?;
+    let history = db::releases::list(&mut tx, &permit, id, None, RELEASES).await?;
+    let filter = db::deploys::Filter { app: Some(id), ..Default::default() };
+    let recent = db::deploys::list(&mut tx, &permit, filter, DEPLOYS).await?;
+    let kept: Vec<_> = app.spec.secrets.values().copied().collect();
+    let sealed = db::secrets::of(&mut tx, &permit, &kept).await?;
+    let stored = db::volumes::of_app(&mut tx, &permit, id).await?;
+    let placed = app.placement.first().map(|place| place.host);
+    let host = match placed {
+        Some(host) => db::hosts::list(&mut tx, &permit, Some(host)).await?.into_iter().next(),
+        None => None,
+    };
+    let current = match app.current {
+        Some(release) => db::releases::get(&mut tx, &permit, release).await?,
+        None => None,
+    };
+    tx.commit().await?;
+
+    let port = host.as_ref().map_or(80, |host| host.http_port);
+    let pending = current.as_ref().map(|current| {
+        let versions = sealed.iter().map(|row| (row.id, row.version)).collect();
+        let before = diff::Side::of_release(&current.body, &current.source);
+        diff::changes(&before, &diff::Side::new(&app.spec, &app.source, &app.placement, &versions))
+    });
+    let deploys: Vec<_> = recent.into_iter().map(deploys::line).collect();
+    let at = |state| deploys.iter().find(|deploy| deploy.state == state).cloned();
+    Ok(AppView {
+        source: source::view(&app.source),
+        health: configuration::health(&app.spec),
+        routes: routes
+            .into_iter()
+            .map(|row| RouteView {
+                id: row.id,
+                url: url(row.domain.as_ref(), row.path.as_ref(), port),
+                leaving: !app.spec.routes.iter().any(|route| route.domain == row.domain && route.path == row.path),
+                domain: row.domain.into(),
+                path: row.path.into(),
+            })
+            .collect(),
+        variables: app
+            .spec
+            .variables
+            .iter()
+            .map(|(name, value)| VariableLine { name: name.to_string(), value: value.to_string() })
+            .collect(),
+        secrets: secrets::lines(sealed, current.as_ref().map(|current| &current.body.secret_versions)),
+        volumes: volumes::lines(stored, &app.spec),
+        instances: instances.into_iter().map(hosts::instance).collect(),
+        releases: history.into_iter().map(|row| releases::line(row, app.current)).collect(),
+        running: at(DeployState::Running),
+        waiting: at(DeployState::Queued),
+        deploys,
+        pending: pending.unwrap_or_default(),
+        host: host.map(choice).unwrap_or(HostChoice {
+            id: placed.unwrap_or(HostId(uuid::Uuid::nil())),
+            name: String::new(),
+            ready: false,
+        }),
+        configuration: configuration::form(&app.spec),
+        source_form: source::form(&app.source),
+        may: May {
+            deploy: actor.may(Permission::Deploy, on).is_ok(),
+            edit: actor.may(Permission::EditApps, on).is_ok(),
+            remove_volumes: actor.may(Permission::EditProjects, on).is_ok(),
+        },
+        line,
+        spec: app.spec.0,
+    })
+}

@@ -1,0 +1,24 @@
+//! Apps: describe, list, show, edit. An edit is saved and pending until the next deploy. Not here: deploying.
+
+mod configuration;
+mod create;
+mod edit;
+mod entries;
+mod forms;
+mod get;
+mod list;
+mod source;
+mod views;
+
+pub use create::create;
+pub(in crate::actions) use edit::begin as begin_edit;
+pub use edit::{add_route, configure, remove_route, remove_variable, rename, set_source, set_variable};
+pub(in crate::actions) use entries::{MOST_VARIABLES, MOST_VOLUMES};
+pub use forms::{EditConfiguration, EditSource, NewApp, NewRoute, Pair, RenameApp, SetVariable};
+pub use get::get;
+pub(in crate::actions) use list::{lines, url};
+pub use list::{list, new_form};
+pub use views::{
+    AppLine, AppState, AppView, DeployBrief, EnvironmentChoice, HealthView, HostChoice, May, NewAppForm, PendingChange,
+    ReleaseBrief, RouteView, SourceView, VariableLine,
+};

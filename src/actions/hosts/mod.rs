@@ -1,0 +1,236 @@
+//! Hosts: enrol, provision, look at. Not here: speaking to one; that is a job.
+
+mod views;
+
+pub use views::{ConfirmHostKey, HostLine, HostView, InstanceLine, InstanceState, NewHost, SetHttpPort};
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::fields::Fields;
+use super::gate::{self, Open};
+use super::jobs;
+use super::sealing::Sealer;
+use super::{Ctx, Refused};
+use crate::db::secrets::Owner;
+use crate::db::{self, Tx, audit};
+use crate::domain::ids::{HostId, JobId};
+use crate::domain::names::{DisplayName, HostAddress, HostKey, Slug, SshUser};
+use crate::domain::rights::{Actor, On, Permission, Permit};
+use crate::jobs::provision::{self, Provision};
+use crate::queue::{self, New};
+use crate::remote::keys;
+
+/// Jobs on a host's page.
+const JOBS: i64 = 10;
+/// Instances on a host's page.
+const INSTANCES: i64 = 500;
+
+/// All hosts one may see.
+pub async fn list(ctx: &Ctx, actor: &Actor) -> Result<Vec<HostLine>, Refused> {
+    let Open { mut tx, permit, .. } = gate::team(ctx, actor).await?;
+    let lines = lines(&mut tx, &permit, actor).await?;
+    tx.commit().await?;
+    Ok(lines)
+}
+
+/// The hosts one may see, in the caller's transaction.
+pub(super) async fn lines(tx: &mut Tx<'_>, permit: &Permit, actor: &Actor) -> Result<Vec<HostLine>, Refused> {
+    let rows = db::hosts::list(tx, permit, None).await?;
+    let seen = |row: &db::hosts::Row| gate::sees(actor, On::host(actor.team(), row.id));
+    Ok(rows.into_iter().filter(seen).map(line).collect())
+}
+
+/// One host.
+pub async fn get(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostView, Refused> {
+    let Open { mut tx, permit, on } = gate::host(ctx, actor, id, Permission::View).await?;
+    let row = db::hosts::list(&mut tx, &permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
+    let instances = db::instances::list(&mut tx, &permit, None, Some(id), INSTANCES).await?;
+    let filter = db::jobs::Filter { host: Some(id), ..Default::default() };
+    let jobs = jobs::lines(&mut tx, &permit, actor, &filter, JOBS).await?;
+    let newest = jobs.iter().find(|job| job.kind == "provision").map(|job| job.id);
+    let steps = match newest {
+        Some(job) => jobs::steps(&mut tx, &permit, job).await?,
+        None => Vec::new(),
+    };
+    tx.commit().await?;
+    Ok(HostView {
+        number: row.number,
+        ssh_port: row.ssh_port,
+        ssh_user: row.ssh_user.clone(),
+        http_port: row.http_port,
+        public_key: row.ssh_public.clone(),
+        host_key: row.host_key.clone(),
+        host_key_seen: row.host_key_seen.clone(),
+        created_at: row.created_at,
+        line: line(row),
+        instances: instances.into_iter().map(instance).collect(),
+        jobs,
+        steps,
+        may_manage: actor.may(Permission::ManageHosts, on).is_ok(),
+    })
+}
+
+/// Adds a host: makes a key pair for it, whose public line is shown on its page. Nothing is asked of the host yet.
+pub async fn create(ctx: &Ctx, actor: &Actor, input: NewHost) -> Result<HostId, Refused> {
+    let Open { mut tx, permit, .. } = gate::team_for(ctx, actor, Permission::ManageHosts).await?;
+    let mut fields = Fields::default();
+    let name = fields.text::<DisplayName>("name", &input.name);
+    let address = fields.text::<HostAddress>("address", &input.address);
+    let ssh_port = fields.number_or::<u16>("port", &input.port, 22, 1..=65535, "");
+    let user = if input.user.trim().is_empty() { "root" } else { input.user.trim() };
+    let ssh_user = fields.text::<SshUser>("user", user);
+    let http_port = fields.number_or::<u16>("http_port", &input.http_port, 80, 1..=65535, "");
+    let host_key = fields.optional::<HostKey>("host_key", &input.host_key);
+    let known = db::hosts::list(&mut tx, &permit, None).await?;
+    if name.as_ref().is_some_and(|name| known.iter().any(|row| row.name == name.as_ref())) {
+        fields.wrong("name", "The team has a host of this name already.");
+    }
+    let same = |row: &db::hosts::Row| {
+        address.as_ref().is_some_and(|address| row.address == address.as_ref())
+            && ssh_port.is_some_and(|port| row.ssh_port == i32::from(port))
+    };
+    if let Some(row) = known.iter().find(|row| same(row)) {
+        fields.wrong("address", format!("This is the host {} already.", row.name));
+    }
+    if !fields.fine() {
+        return Err(fields.refuse());
+    }
+    let (Some(name), Some(address), Some(ssh_port), Some(ssh_user), Some(http_port)) =
+        (name, address, ssh_port, ssh_user, http_port)
+    else {
+        return Err(fields.refuse());
+    };
+
+    let id = HostId(Uuid::now_v7());
+    let (private, public) = keys::generate("skiff").map_err(|error| Refused::internal(&error))?;
+    let sealer = Sealer::open(ctx, &mut tx, &permit).await?;
+    let key = sealer.set(&mut tx, Owner::Host(id), "ssh key", &private).await?;
+    let taken: Vec<String> = known.into_iter().map(|row| row.slug).collect();
+    let new = db::hosts::New {
+        id,
+        slug: &Slug::of(name.as_ref(), "host", &taken),
+        name: &name,
+        address: &address,
+        ssh_port,
+        ssh_user: &ssh_user,
+        ssh_key: key,
+        ssh_public: &public,
+        host_key: host_key.as_ref().map_or("", AsRef::as_ref),
+        http_port,
+    };
+    if db::hosts::insert(&mut tx, &permit, &new).await?.is_none() {
+        return Err(Refused::Conflict("The panel has room for 252 hosts, and all places are taken.".into()));
+    }
+    let after = json!({ "address": address, "port": ssh_port, "user": ssh_user, "host_key": host_key });
+    record(&mut tx, &permit, "host.added", id, name.as_ref(), None, Some(after)).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Has a host made ready, or looked at again: a second run changes nothing that is right, and one that failed is begun
+/// anew. Returns the job to watch; where one waits or runs already, that one.
+pub async fn provision(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<JobId, Refused> {
+    let Open { mut tx, permit, .. } = gate::host(ctx, actor, id, Permission::ManageHosts).await?;
+    let row = db::hosts::list(&mut tx, &permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
+    if let Some(job) = row.busy {
+        return Ok(job);
+    }
+    let title = format!("Make {} ready", row.name);
+    let mut new = New::new(&title, actor.who().cause());
+    new.lock_key = Some(provision::lock_key(id));
+    new.host = Some(id);
+    let pushed = queue::push(&mut tx, &permit, &Provision { host: id }, new).await?;
+    record(&mut tx, &permit, "host.provisioning", id, &row.name, None, None).await?;
+    tx.commit().await?;
+    Ok(pushed.job)
+}
+
+/// Pins the fingerprint a host showed, after a person compared it. Only the one that was shown can be confirmed.
+pub async fn confirm_key(ctx: &Ctx, actor: &Actor, id: HostId, input: ConfirmHostKey) -> Result<(), Refused> {
+    let Open { mut tx, permit, .. } = gate::host(ctx, actor, id, Permission::ManageHosts).await?;
+    let row = db::hosts::list(&mut tx, &permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
+    let mut fields = Fields::default();
+    let Some(key) = fields.text::<HostKey>("host_key", &input.host_key) else { return Err(fields.refuse()) };
+    if row.host_key_seen != key.as_ref() {
+        return Err(Refused::Conflict("The host has shown another key since. Look at it again.".into()));
+    }
+    db::hosts::pin(&mut tx, &permit, id, key.as_ref()).await?;
+    let (before, after) = (json!({ "host_key": row.host_key }), json!({ "host_key": key }));
+    record(&mut tx, &permit, "host.key_confirmed", id, &row.name, Some(before), Some(after)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Gives a host's proxy another port, where 80 belongs to somebody else. Takes effect when the host is made ready again.
+pub async fn set_http_port(ctx: &Ctx, actor: &Actor, id: HostId, input: SetHttpPort) -> Result<(), Refused> {
+    let Open { mut tx, permit, .. } = gate::host(ctx, actor, id, Permission::ManageHosts).await?;
+    let row = db::hosts::list(&mut tx, &permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
+    let mut fields = Fields::default();
+    let port = fields.number::<u16>("http_port", &input.http_port, 1..=65535, "");
+    if port.is_some_and(|port| i32::from(port) == row.ssh_port) {
+        fields.wrong("http_port", "The host answers SSH on this port. Choose another, such as 8080.");
+    }
+    let (Some(port), true) = (port, fields.fine()) else { return Err(fields.refuse()) };
+    db::hosts::set_http_port(&mut tx, &permit, id, port).await?;
+    let (before, after) = (json!({ "http_port": row.http_port }), json!({ "http_port": port }));
+    record(&mut tx, &permit, "host.port_changed", id, &row.name, Some(before), Some(after)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Writes an event about a host down.
+async fn record(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    action: &'static str,
+    id: HostId,
+    name: &str,
+    before: Option<serde_json::Value>,
+    after: Option<serde_json::Value>,
+) -> Result<(), Refused> {
+    let event = audit::New { action, kind: "host", subject: Some(id.0), name, before, after };
+    Ok(audit::record(tx, permit, event).await?)
+}
+
+/// A row as a line.
+fn line(row: db::hosts::Row) -> HostLine {
+    HostLine {
+        id: row.id,
+        slug: row.slug,
+        name: row.name,
+        address: row.address,
+        state: row.state,
+        note: row.note,
+        facts: row.facts.0,
+        instances: row.instances,
+        seen_at: row.seen_at,
+        busy: row.busy,
+    }
+}
+
+/// A row as an instance's line.
+pub(super) fn instance(row: db::instances::Row) -> InstanceLine {
+    let state = match (row.kept, row.wanted, row.deploying) {
+        (true, _, _) => InstanceState::Kept,
+        (false, true, _) => InstanceState::Serving,
+        (false, false, true) => InstanceState::Starting,
+        (false, false, false) => InstanceState::Leaving,
+    };
+    InstanceLine {
+        id: row.id,
+        name: row.name,
+        app: row.app,
+        app_name: row.app_name,
+        host: row.host,
+        host_name: row.host_name,
+        number: row.number,
+        position: row.position,
+        address: row.address,
+        container: row.container,
+        state,
+        seen: row.seen,
+        seen_at: row.seen_at,
+        created_at: row.created_at,
+    }
+}

@@ -1,0 +1,153 @@
+//! What the forms of hosts send, and what pages show of hosts. Not here: how it is read.
+
+use time::OffsetDateTime;
+
+use crate::actions::jobs::{JobLine, StepLine};
+use crate::domain::host::{Facts, HostState};
+use crate::domain::ids::{AppId, HostId, InstanceId, JobId};
+
+/// The form that adds a host. This machine is a host too: name it and leave the rest as it is.
+#[derive(Clone, Debug, Default)]
+pub struct NewHost {
+    /// What people call it: 1–80 characters.
+    pub name: String,
+    /// Where it answers SSH; `127.0.0.1` is this machine.
+    pub address: String,
+    /// Its SSH port, 1–65535; empty means 22.
+    pub port: String,
+    /// The user to sign in as the first time, root or one that may become it by sudo; empty means `root`. Skiff makes a
+    /// user of its own there.
+    pub user: String,
+    /// The port its proxy shall listen on, 1–65535; empty means 80.
+    pub http_port: String,
+    /// Its host key's fingerprint (`SHA256:…`), where it is known; empty means: show me the one it has.
+    pub host_key: String,
+}
+
+/// One host in a list.
+#[derive(Clone, Debug)]
+pub struct HostLine {
+    /// The host.
+    pub id: HostId,
+    /// Its short name.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// Where it answers SSH.
+    pub address: String,
+    /// How it stands, as last observed.
+    pub state: HostState,
+    /// More words to the state: why it is unreachable, what a person should do.
+    pub note: String,
+    /// What it said about itself.
+    pub facts: Facts,
+    /// Instances of ours on it.
+    pub instances: i64,
+    /// When it last answered.
+    pub seen_at: Option<OffsetDateTime>,
+    /// The provisioning run that waits or runs now.
+    pub busy: Option<JobId>,
+}
+
+/// An instance, as the ledger has it and as it was last seen.
+#[derive(Clone, Debug)]
+pub struct InstanceLine {
+    /// The ledger's identity.
+    pub id: InstanceId,
+    /// The container's name on the host.
+    pub name: String,
+    /// The app.
+    pub app: AppId,
+    /// The app's name.
+    pub app_name: String,
+    /// The host.
+    pub host: HostId,
+    /// The host's name.
+    pub host_name: String,
+    /// The release's number.
+    pub number: i32,
+    /// 1, 2, … in its deploy.
+    pub position: i32,
+    /// Its address on the environment's network.
+    pub address: String,
+    /// The container's id, once it exists.
+    pub container: Option<String>,
+    /// What it is: "serving", "starting", "leaving", "kept for inspection".
+    pub state: InstanceState,
+    /// What was last seen of it: `up`, `created`, `ended`, `missing`; empty where nobody looked yet.
+    pub seen: String,
+    /// When it was last looked at.
+    pub seen_at: Option<OffsetDateTime>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+}
+
+/// How an instance stands, from the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstanceState {
+    /// Gets requests (or is the worker that is wanted).
+    Serving,
+    /// Made, not yet wanted by the proxy.
+    Starting,
+    /// No longer wanted, not yet removed.
+    Leaving,
+    /// A failed one, stopped and kept for inspection.
+    Kept,
+}
+
+impl InstanceState {
+    /// The word people read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Starting => "starting",
+            Self::Leaving => "leaving",
+            Self::Kept => "kept for inspection",
+        }
+    }
+}
+
+/// A host's page.
+#[derive(Clone, Debug)]
+pub struct HostView {
+    /// The host.
+    pub line: HostLine,
+    /// Its number in the address plan, 0–251.
+    pub number: i16,
+    /// Its SSH port.
+    pub ssh_port: i32,
+    /// The user Skiff signs in as.
+    pub ssh_user: String,
+    /// The port its proxy listens on.
+    pub http_port: i32,
+    /// The line for the user's `authorized_keys` on the host.
+    pub public_key: String,
+    /// The pinned fingerprint; empty until it is confirmed.
+    pub host_key: String,
+    /// The fingerprint the host showed and a person has yet to confirm; empty where there is none.
+    pub host_key_seen: String,
+    /// What runs on it.
+    pub instances: Vec<InstanceLine>,
+    /// The latest jobs about it, newest first, at most 10.
+    pub jobs: Vec<JobLine>,
+    /// The steps of the newest provisioning run.
+    pub steps: Vec<StepLine>,
+    /// When it was added.
+    pub created_at: OffsetDateTime,
+    /// True where the actor may provision it.
+    pub may_manage: bool,
+}
+
+/// The form that gives the proxy another port.
+#[derive(Clone, Debug, Default)]
+pub struct SetHttpPort {
+    /// 1–65535.
+    pub http_port: String,
+}
+
+/// The form that confirms a host key.
+#[derive(Clone, Debug, Default)]
+pub struct ConfirmHostKey {
+    /// The fingerprint that was shown, `SHA256:…`: the form repeats it, so that nobody confirms another than they saw.
+    pub host_key: String,
+}

@@ -1,0 +1,126 @@
+//! Everything an actor may ask for: right, transaction, audit, enqueue; reads too. Not here: HTML, HTTP types, changing a host.
+
+pub mod accounts;
+pub mod apps;
+pub mod audit;
+pub mod deploys;
+mod fields;
+pub mod follow;
+mod gate;
+pub mod home;
+pub mod hosts;
+pub mod jobs;
+mod kept;
+pub mod panel;
+pub mod projects;
+pub mod releases;
+mod sealing;
+pub mod secrets;
+pub mod setup;
+pub mod upkeep;
+pub mod volumes;
+
+pub use kept::{Kept, Weigh};
+
+use std::sync::Arc;
+
+use crate::db::Db;
+use crate::db::changes::Changes;
+use crate::vault::Vault;
+
+/// What actions work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Ctx {
+    /// The database.
+    pub db: Db,
+    /// Its wake-ups.
+    pub changes: Changes,
+    /// The master key.
+    pub vault: Vault,
+    /// Settings of the panel.
+    pub settings: Arc<Settings>,
+    /// Views that were just read.
+    pub kept: Kept,
+}
+
+/// The panel's settings that actions look at.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The panel's own address, without a slash at its end: "http://127.0.0.1:7070".
+    pub base_url: String,
+    /// Whether `file:///` repositories of the panel's machine may be deployed (samples and tests).
+    pub allow_local_sources: bool,
+}
+
+/// One wrong field of a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field's name, as in the input struct.
+    pub field: &'static str,
+    /// Which entry of a list, counted from 0, where it is one.
+    pub entry: Option<usize>,
+    /// What is wrong and what to write instead: one sentence, without the text that was entered.
+    pub sentence: String,
+}
+
+/// Why something was not done. Each variant is one kind of answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Not there, or not the actor's to see: the same answer for both.
+    #[error("There is no such thing.")]
+    NotFound,
+    /// Seen, but not the actor's to do.
+    #[error("{0}")]
+    Forbidden(#[from] crate::domain::rights::Forbidden),
+    /// Fields to mend: all of them, not only the first.
+    #[error("Some fields need another value.")]
+    Fields(Vec<FieldError>),
+    /// Does not go with how things are now: a sentence that says what to try.
+    #[error("{0}")]
+    Conflict(String),
+    /// Cannot be done at the moment: a sentence.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Asked for too often: a sentence that says when it may be asked again.
+    #[error("{0}")]
+    TooOften(String),
+    /// A mistake of ours. The panel's log has the cause under this id.
+    #[error("Something went wrong inside Skiff. The panel's log has the cause under {0}.")]
+    Internal(String),
+}
+
+impl Refused {
+    /// A refusal of one field.
+    pub fn field(field: &'static str, sentence: impl Into<String>) -> Self {
+        Self::Fields(vec![FieldError { field, entry: None, sentence: sentence.into() }])
+    }
+}
+
+/// A failing database is said as what it is; anything else is a mistake of ours: logged here, once, under the id shown.
+impl From<sqlx::Error> for Refused {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|said| said.code().map(|code| code.into_owned()));
+        let away = matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
+            // 57P0x: shutting down, crashed, starting; 53xxx: full disk, memory or connections.
+            || code.as_deref().is_some_and(|code| code.starts_with("57P") || code.starts_with("53"));
+        if away {
+            tracing::warn!(error = %error, "The database does not answer");
+            return Self::Unavailable("The database does not answer. Try again in a moment.".into());
+        }
+        // 23505: a unique key was taken between our look and our write; 40001, 40P01, 55P03: two changes met.
+        if matches!(code.as_deref(), Some("23505" | "40001" | "40P01" | "55P03")) {
+            tracing::info!(error = %error, "Two changes met");
+            return Self::Conflict("Somebody changed the same thing at the same moment. Look again and repeat.".into());
+        }
+        Self::internal(&error)
+    }
+}
+
+impl Refused {
+    /// A mistake of ours: logged here, once, under the id shown.
+    pub fn internal(error: &dyn std::fmt::Display) -> Self {
+        let id = uuid::Uuid::new_v4().simple().to_string().split_off(24);
+        tracing::error!(error.id = %id, error = %error, "An action went wrong ({id})");
+        Self::Internal(id)
+    }
+}

@@ -1,0 +1,124 @@
+//! Wiring: settings become contexts, doors are opened, and drained on SIGTERM. Not here: logic.
+
+mod ground;
+mod logging;
+mod seat;
+mod serve;
+
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{self, Failed};
+use crate::config::{BadSettings, Command, Store};
+use ground::Ground;
+
+/// Why the program stopped otherwise than asked. Each is one sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// Settings.
+    #[error(transparent)]
+    Settings(#[from] BadSettings),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] crate::db::ConnectError),
+    /// The database's own server.
+    #[error(transparent)]
+    Cluster(#[from] crate::db::cluster::ClusterError),
+    /// The database, later.
+    #[error("The database failed: {0}.")]
+    Query(#[from] sqlx::Error),
+    /// The master key's file.
+    #[error(transparent)]
+    KeyFile(#[from] crate::vault::BadKeyFile),
+    /// The master key.
+    #[error(transparent)]
+    Key(#[from] crate::vault::WrongMasterKey),
+    /// Git.
+    #[error("Git cannot be used: {0}.")]
+    Git(#[from] crate::providers::git::CannotOpen),
+    /// A folder.
+    #[error("The folder {folder} cannot be used: {cause}.")]
+    Folder {
+        /// Which.
+        folder: std::path::PathBuf,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// The address to listen on.
+    #[error("Skiff cannot listen on {listen}: {cause}. Is it running already? Another address is set by SKIFF_LISTEN.")]
+    Listen {
+        /// Which.
+        listen: std::net::SocketAddr,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// A command.
+    #[error(transparent)]
+    Command(#[from] Failed),
+    /// The machine.
+    #[error("The machine has no room for the program's threads: {0}.")]
+    Threads(std::io::Error),
+}
+
+impl Stopped {
+    /// What a command has to say on standard output all the same.
+    pub fn answer(&self) -> Option<&serde_json::Value> {
+        match self {
+            Self::Command(Failed::Ended { answer, .. }) => Some(answer),
+            _ => None,
+        }
+    }
+}
+
+/// Threads of the program. Pages and jobs wait far more than they work; each thread costs memory.
+const THREADS: usize = 2;
+/// How long the runtime may take to drop what is left (a password being hashed, a name being looked up).
+const LAST_MOMENTS: Duration = Duration::from_secs(2);
+
+/// Does what was asked, and gives what is to be printed.
+pub fn run(command: Command) -> Result<String, Stopped> {
+    // russh and sqlx bring their own; both must find this one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Serve(settings) => {
+                logging::start(&settings.store);
+                serve::run(settings).await.map(|()| String::new())
+            }
+            Command::Setup(store) => {
+                with_ground(&store, async |ground| Ok(cli::setup::run(&ground.actions).await?)).await
+            }
+            Command::Admin { store, command } => {
+                let act = async |ground: &Ground| Ok(cli::admin::run(&ground.actions, command).await?.to_string());
+                with_ground(&store, act).await
+            }
+        }
+    });
+    runtime.shutdown_timeout(LAST_MOMENTS);
+    outcome
+}
+
+fn runtime() -> Result<Runtime, Stopped> {
+    Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().map_err(Stopped::Threads)
+}
+
+/// Runs a command on the panel's ground, with wake-ups while it runs.
+async fn with_ground<T>(store: &Store, act: impl AsyncFnOnce(&Ground) -> Result<T, Stopped>) -> Result<T, Stopped> {
+    logging::start_quiet(store);
+    let ground = Ground::open(store).await?;
+    let over = CancellationToken::new();
+    let changes = ground.actions.changes.clone();
+    #[expect(clippy::disallowed_methods, reason = "owned here: ended and awaited below")]
+    let listening = tokio::spawn({
+        let over = over.clone();
+        async move { changes.listen(over).await }
+    });
+    let outcome = act(&ground).await;
+    over.cancel();
+    let _ = listening.await;
+    ground.close().await;
+    outcome
+}

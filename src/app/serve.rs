@@ -1,0 +1,157 @@
+//! `skiff serve`: pages and workers in one process, drained on SIGTERM.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::Stopped;
+use super::ground::Ground;
+use super::seat::{self, Seat};
+use crate::actions::setup;
+use crate::config::{Role, Serve};
+use crate::db::{Db, sessions};
+use crate::jobs;
+use crate::providers::git;
+use crate::queue::{Runner, RunnerSettings};
+use crate::remote::{Pool, PoolSettings};
+use crate::schedule;
+use crate::watch;
+use crate::web;
+
+/// How long everything may take to end after SIGTERM: the pages' own drain and the workers' are shorter.
+const DRAIN: Duration = Duration::from_secs(20);
+/// How often sessions that ran out are removed: they open nothing meanwhile.
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn run(settings: Serve) -> Result<(), Stopped> {
+    let stop = CancellationToken::new();
+    // Heard from the first moment: a start that is told to stop still stops the database it has just started.
+    let mut ear = JoinSet::new();
+    ear.spawn(until_told(stop.clone()));
+    let ground = Ground::open(&settings.store).await?;
+    let outcome = serve(&ground, &settings, &stop).await;
+    ground.close().await;
+    if outcome.is_ok() {
+        info!("Skiff has stopped");
+    }
+    outcome
+}
+
+async fn serve(ground: &Ground, settings: &Serve, stop: &CancellationToken) -> Result<(), Stopped> {
+    // The address first: a second panel started by mistake must not take any job.
+    let listen = settings.store.listen;
+    let listener = match settings.role {
+        Role::Worker => None,
+        Role::Web | Role::All => {
+            Some(TcpListener::bind(listen).await.map_err(|cause| Stopped::Listen { listen, cause })?)
+        }
+    };
+    let mut parts = JoinSet::new();
+    let changes = ground.actions.changes.clone();
+    let token = stop.clone();
+    parts.spawn(async move { changes.listen(token).await });
+    if settings.role != Role::Web {
+        let work = work(ground, settings).await?;
+        let seat = seat::take(&settings.store.data_dir)?;
+        let runner = runner(ground, settings, &work, seat.as_ref());
+        let token = stop.clone();
+        parts.spawn(async move {
+            runner.run(token).await;
+            drop(seat);
+        });
+        parts.spawn(schedule::run(ground.actions.clone(), stop.clone()));
+        parts.spawn(watch::run(work.access(), work.panel, stop.clone()));
+    }
+    if let Some(listener) = listener {
+        let base = settings.store.base_url()?;
+        let web = web::Web::new(ground.actions.clone(), base.clone(), stop.clone());
+        let door = web::door(web, Arc::new(sessions::Sessions::new(&ground.actions.db)));
+        parts.spawn(web::server::serve(listener, door.router, web::server::Limits::default(), stop.clone()));
+        parts.spawn(sweep(ground.actions.db.clone(), stop.clone()));
+        info!("Skiff serves {base}");
+        invite(ground).await?;
+    }
+
+    stop.cancelled().await;
+    let ended = tokio::time::timeout(DRAIN, async { while parts.join_next().await.is_some() {} }).await;
+    if ended.is_err() {
+        warn!("Some work did not end in time and was left to the next start");
+    }
+    Ok(())
+}
+
+/// Prints the one-time link while nobody owns the panel.
+async fn invite(ground: &Ground) -> Result<(), Stopped> {
+    let link = setup::new_link(&ground.actions).await.map_err(crate::cli::Failed::from)?;
+    if let Some(link) = link {
+        info!("Nobody owns this panel yet. Set it up within 30 minutes at {link} (a new link: skiff setup)");
+    }
+    Ok(())
+}
+
+/// What jobs and watchers work with.
+async fn work(ground: &Ground, settings: &Serve) -> Result<jobs::Ctx, Stopped> {
+    let git = git::Git::open(git::Settings {
+        data_dir: settings.store.data_dir.join("git"),
+        local_root: settings.store.local_sources.clone(),
+        ca_file: settings.store.git_ca_file.clone(),
+    })
+    .await?;
+    Ok(jobs::Ctx {
+        db: ground.actions.db.clone(),
+        vault: Arc::new(ground.actions.vault.clone()),
+        pool: Pool::new(PoolSettings::default()),
+        git,
+        panel: ground.panel,
+    })
+}
+
+/// The workers.
+fn runner(ground: &Ground, settings: &Serve, work: &jobs::Ctx, seat: Option<&Seat>) -> Runner {
+    let mut how = RunnerSettings::default();
+    if let Some(seat) = seat {
+        (how.name, how.heir) = (seat.name.clone(), true);
+    }
+    if let Some(workers) = settings.workers {
+        how.concurrency = usize::from(workers);
+    }
+    Runner::new(work.db.clone(), ground.actions.changes.clone(), jobs::registry(work), how)
+}
+
+/// Removes sessions that ran out, now and then.
+async fn sweep(db: Db, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+        let swept = async {
+            let mut tx = db.begin_door().await?;
+            let count = sessions::sweep(&mut tx).await?;
+            tx.commit().await?;
+            Ok::<_, sqlx::Error>(count)
+        };
+        if let Err(error) = swept.await {
+            warn!(error = %error, "Sessions that ran out could not be removed; trying again later");
+        }
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn until_told(stop: CancellationToken) {
+    let heard = async |kind: SignalKind| match signal(kind) {
+        Ok(mut signal) => {
+            signal.recv().await;
+        }
+        // Without a handler the signal ends the process by itself.
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        () = heard(SignalKind::terminate()) => {}
+        () = heard(SignalKind::interrupt()) => {}
+    }
+    info!("Skiff stops: nothing new is taken, what runs is given back");
+    stop.cancel();
+}

@@ -1,0 +1,158 @@
+//! What is needed to sign in to hosts: addresses, pinned keys, and the sealed private key with what opens it.
+
+use sqlx::PgConnection;
+
+use crate::domain::ids::{HostId, SecretId};
+use crate::domain::names::{HostAddress, SshUser};
+use crate::domain::rights::Permit;
+
+/// One host's sign-in, its key still sealed.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The host.
+    pub id: HostId,
+    /// Its number in the address plan.
+    pub number: i16,
+    /// Its name.
+    pub name: String,
+    /// Where it answers.
+    pub address: HostAddress,
+    /// The port of its sshd.
+    pub ssh_port: i32,
+    /// The user.
+    pub ssh_user: SshUser,
+    /// The pinned fingerprint.
+    pub host_key: String,
+    /// The port its proxy listens on.
+    pub http_port: i32,
+    /// The secret that holds the private key.
+    pub key: SecretId,
+    /// Its current version.
+    pub version: i32,
+    /// The sealed key.
+    pub sealed: Vec<u8>,
+}
+
+/// The sign-ins of these hosts.
+pub async fn of(conn: &mut PgConnection, permit: &Permit, hosts: &[HostId]) -> Result<Vec<Row>, sqlx::Error> {
+    let ids: Vec<uuid::Uuid> = hosts.iter().map(|id| id.0).collect();
+    sqlx::query_as!(
+        Row,
+        r#"select h.id as "id: HostId", h.number, h.name, h.address as "address: HostAddress", h.ssh_port,
+                  h.ssh_user as "ssh_user: SshUser", h.host_key, h.http_port,
+                  s.id as "key: SecretId", s.version, v.sealed
+             from hosts h
+             join secrets s on s.team_id = h.team_id and s.id = h.ssh_key
+             join secret_versions v on v.team_id = s.team_id and v.secret_id = s.id and v.version = s.version
+            where h.team_id = $1 and h.id = any($2)"#,
+        permit.team().0,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The team's wrapped data key: it opens the sealed values.
+pub async fn data_key(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<u8>, sqlx::Error> {
+    sqlx::query_scalar!("select data_key from teams where id = $1", permit.team().0).fetch_one(conn).await
+}
+
+/// One sealed value.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// The secret.
+    pub id: SecretId,
+    /// The version.
+    pub version: i32,
+    /// The sealed bytes.
+    pub sealed: Vec<u8>,
+}
+
+/// The current versions of these secrets.
+pub async fn current(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    secrets: &[SecretId],
+) -> Result<Vec<Sealed>, sqlx::Error> {
+    let ids: Vec<uuid::Uuid> = secrets.iter().map(|id| id.0).collect();
+    sqlx::query_as!(
+        Sealed,
+        r#"select s.id as "id: SecretId", v.version, v.sealed
+             from secrets s
+             join secret_versions v on v.team_id = s.team_id and v.secret_id = s.id and v.version = s.version
+            where s.team_id = $1 and s.id = any($2)"#,
+        permit.team().0,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// These versions of these secrets.
+pub async fn versions(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    wanted: &[(SecretId, i32)],
+) -> Result<Vec<Sealed>, sqlx::Error> {
+    let ids: Vec<uuid::Uuid> = wanted.iter().map(|(id, _)| id.0).collect();
+    let versions: Vec<i32> = wanted.iter().map(|(_, version)| *version).collect();
+    sqlx::query_as!(
+        Sealed,
+        r#"select v.secret_id as "id: SecretId", v.version, v.sealed
+             from secret_versions v
+             join unnest($2::uuid[], $3::int[]) as w(id, version) on w.id = v.secret_id and w.version = v.version
+            where v.team_id = $1"#,
+        permit.team().0,
+        &ids,
+        &versions,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Notes how a host stands and when it was seen.
+pub async fn observed(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    host: HostId,
+    state: crate::domain::host::HostState,
+    note: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update hosts set state = $3, state_note = $4, seen_at = case when $3 = 'ready' then now() else seen_at end
+          where team_id = $1 and id = $2",
+        permit.team().0,
+        host.0,
+        state as _,
+        note,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Stores what a host said about itself.
+pub async fn facts(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    host: HostId,
+    facts: &crate::domain::host::Facts,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update hosts set facts = $3, seen_at = now() where team_id = $1 and id = $2",
+        permit.team().0,
+        host.0,
+        sqlx::types::Json(facts) as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes the user to sign in as from now on.
+pub async fn sign_in_as(conn: &mut PgConnection, permit: &Permit, host: HostId, user: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("update hosts set ssh_user = $3 where team_id = $1 and id = $2", permit.team().0, host.0, user)
+        .execute(conn)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! Hosts as people see and edit them. Not here: what a job needs to sign in (`host_logins.rs`).
+
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use crate::domain::host::{Facts, HostState};
+use crate::domain::ids::{HostId, JobId, SecretId};
+use crate::domain::names::{DisplayName, HostAddress, Slug, SshUser};
+use crate::domain::rights::Permit;
+
+/// A host to add.
+#[derive(Clone, Debug)]
+pub struct New<'a> {
+    /// Its identity.
+    pub id: HostId,
+    /// Its short name.
+    pub slug: &'a Slug,
+    /// Its name.
+    pub name: &'a DisplayName,
+    /// Where it answers SSH.
+    pub address: &'a HostAddress,
+    /// The port of its sshd.
+    pub ssh_port: u16,
+    /// The user.
+    pub ssh_user: &'a SshUser,
+    /// The secret that holds the private key.
+    pub ssh_key: SecretId,
+    /// The public line.
+    pub ssh_public: &'a str,
+    /// The pinned fingerprint; empty until it is confirmed.
+    pub host_key: &'a str,
+    /// The port of its proxy.
+    pub http_port: u16,
+}
+
+/// A host.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The host.
+    pub id: HostId,
+    /// Its number in the address plan.
+    pub number: i16,
+    /// Its short name.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// Where it answers SSH.
+    pub address: String,
+    /// The port of its sshd.
+    pub ssh_port: i32,
+    /// The user.
+    pub ssh_user: String,
+    /// The public line.
+    pub ssh_public: String,
+    /// The pinned fingerprint.
+    pub host_key: String,
+    /// The fingerprint that waits for a person.
+    pub host_key_seen: String,
+    /// The port of its proxy.
+    pub http_port: i32,
+    /// How it stands.
+    pub state: HostState,
+    /// More words to that.
+    pub note: String,
+    /// What it said about itself.
+    pub facts: Json<Facts>,
+    /// When it last answered.
+    pub seen_at: Option<OffsetDateTime>,
+    /// When it was added.
+    pub created_at: OffsetDateTime,
+    /// Instances of ours on it.
+    pub instances: i64,
+    /// The job about it that waits or runs.
+    pub busy: Option<JobId>,
+}
+
+/// Adds a host. Its number is the lowest one free on the panel: none where all 252 are taken.
+pub async fn insert(conn: &mut PgConnection, permit: &Permit, new: &New<'_>) -> Result<Option<i16>, sqlx::Error> {
+    // Row-level security hides other teams' numbers, and numbers are unique on the panel: the function below sees them.
+    let Some(number) = sqlx::query_scalar!("select skiff_free_host_number()").fetch_one(&mut *conn).await? else {
+        return Ok(None);
+    };
+    sqlx::query!(
+        "insert into hosts (team_id, id, number, slug, name, address, ssh_port, ssh_user, ssh_key, ssh_public,
+                            host_key, http_port)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        permit.team().0,
+        new.id.0,
+        number,
+        new.slug.as_ref(),
+        new.name.as_ref(),
+        new.address.as_ref(),
+        i32::from(new.ssh_port),
+        new.ssh_user.as_ref(),
+        new.ssh_key.0,
+        new.ssh_public,
+        new.host_key,
+        i32::from(new.http_port),
+    )
+    .execute(conn)
+    .await?;
+    Ok(Some(number))
+}
+
+/// The team's hosts, by name; or only this one.
+pub async fn list(conn: &mut PgConnection, permit: &Permit, only: Option<HostId>) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"select h.id as "id: HostId", h.number, h.slug, h.name, h.address, h.ssh_port, h.ssh_user, h.ssh_public,
+                  h.host_key, h.host_key_seen, h.http_port, h.state as "state: HostState", h.state_note as note,
+                  h.facts as "facts: Json<Facts>", h.seen_at, h.created_at,
+                  (select count(*) from ledger_instances i
+                    where i.team_id = h.team_id and i.host_id = h.id and i.removed_at is null) as "instances!",
+                  (select j.id from jobs j
+                    where j.team_id = h.team_id and j.host_id = h.id and j.kind = 'provision'
+                      and j.state in ('queued', 'running')
+                    order by j.created_at desc limit 1) as "busy: JobId"
+             from hosts h
+            where h.team_id = $1 and ($2::uuid is null or h.id = $2)
+            order by h.name, h.id"#,
+        permit.team().0,
+        only.map(|id| id.0),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Slugs that are taken.
+pub async fn slugs(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!("select slug from hosts where team_id = $1", permit.team().0).fetch_all(conn).await
+}
+
+/// Pins a fingerprint that a person confirmed.
+pub async fn pin(conn: &mut PgConnection, permit: &Permit, id: HostId, host_key: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update hosts set host_key = $3, host_key_seen = '',
+                state = case when state = 'key_mismatch' then 'new' else state end
+          where team_id = $1 and id = $2",
+        permit.team().0,
+        id.0,
+        host_key,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes the fingerprint a host showed, for a person to confirm.
+pub async fn key_seen(conn: &mut PgConnection, permit: &Permit, id: HostId, seen: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update hosts set host_key_seen = $3 where team_id = $1 and id = $2 and host_key <> $3",
+        permit.team().0,
+        id.0,
+        seen,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Gives the proxy another port.
+pub async fn set_http_port(conn: &mut PgConnection, permit: &Permit, id: HostId, port: u16) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update hosts set http_port = $3 where team_id = $1 and id = $2",
+        permit.team().0,
+        id.0,
+        i32::from(port),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// True where the team has this host.
+pub async fn exists(conn: &mut PgConnection, permit: &Permit, id: HostId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from hosts where team_id = $1 and id = $2) as "there!""#,
+        permit.team().0,
+        id.0,
+    )
+    .fetch_one(conn)
+    .await
+}

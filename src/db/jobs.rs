@@ -1,0 +1,163 @@
+//! Jobs as people read them. Not here: claiming and ending them, which is the queue's.
+
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use crate::domain::cause::Cause;
+use crate::domain::ids::{AppId, DeployId, EnvironmentId, HostId, JobId, ProjectId};
+use crate::domain::job::JobState;
+use crate::domain::rights::Permit;
+
+/// A job with what a list shows of it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The job.
+    pub id: JobId,
+    /// The kind, as the queue knows it.
+    pub kind: String,
+    /// "Deploy web".
+    pub title: String,
+    /// How it stands.
+    pub state: JobState,
+    /// Why it waits: its own words, or the title of the job it waits for.
+    pub wait_reason: String,
+    /// Why it ended as it did.
+    pub reason: String,
+    /// Who or what asked.
+    pub cause: Json<Cause>,
+    /// How often it was begun.
+    pub attempt: i16,
+    /// The deploy it carries out.
+    pub deploy: Option<DeployId>,
+    /// The app of that deploy.
+    pub app: Option<AppId>,
+    /// That app's project.
+    pub project: Option<ProjectId>,
+    /// That app's environment.
+    pub environment: Option<EnvironmentId>,
+    /// The host it is about.
+    pub host: Option<HostId>,
+    /// The words of the step it is at; empty before the first.
+    pub step: String,
+    /// Steps that ended.
+    pub steps_done: i64,
+    /// Steps in all.
+    pub steps: i64,
+    /// Who asked to cancel it.
+    pub cancel_asked_by: Option<String>,
+    /// When it was asked for.
+    pub created_at: OffsetDateTime,
+    /// When a worker first took it.
+    pub started_at: Option<OffsetDateTime>,
+    /// When it ended.
+    pub finished_at: Option<OffsetDateTime>,
+}
+
+/// Which jobs to list; nothing set means all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter {
+    /// Only those that are not over.
+    pub unfinished: bool,
+    /// Only those about this host.
+    pub host: Option<HostId>,
+    /// Only deploys of this app.
+    pub app: Option<AppId>,
+    /// Only those asked for before this one: the next page.
+    pub before: Option<JobId>,
+}
+
+/// Jobs, newest first.
+pub async fn list(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"select j.id as "id: JobId", j.kind, j.title, j.state as "state: JobState",
+                  case when j.wait_reason <> '' then j.wait_reason
+                       when ahead.title is not null then 'Waits for: ' || ahead.title
+                       else '' end as "wait_reason!",
+                  j.reason, j.cause as "cause: Json<Cause>", j.attempt,
+                  d.id as "deploy?: DeployId", d.app_id as "app?: AppId", e.project_id as "project?: ProjectId",
+                  e.id as "environment?: EnvironmentId", j.host_id as "host: HostId",
+                  coalesce(steps.at, '') as "step!", steps.done as "steps_done!", steps.count as "steps!",
+                  j.cancel_asked_by, j.created_at, j.started_at, j.finished_at
+             from jobs j
+             left join deploys d on d.team_id = j.team_id and d.job_id = j.id
+             left join apps a on a.team_id = d.team_id and a.id = d.app_id
+             left join environments e on e.team_id = a.team_id and e.id = a.environment_id
+             left join jobs ahead
+                    on j.state = 'queued' and ahead.state = 'running' and ahead.lock_key = j.lock_key
+            cross join lateral (
+                  select count(*) as count, count(*) filter (where s.state not in ('planned', 'running')) as done,
+                         (array_agg(s.words order by s.seq desc) filter (where s.started_at is not null))[1] as at
+                    from job_steps s where s.team_id = j.team_id and s.job_id = j.id) steps
+            where j.team_id = $1 and (not $2 or j.finished_at is null)
+              and ($3::uuid is null or j.host_id = $3) and ($4::uuid is null or d.app_id = $4)
+              and ($5::uuid is null or j.id < $5)
+            order by j.id desc limit $6"#,
+        permit.team().0,
+        filter.unfinished,
+        filter.host.map(|id| id.0),
+        filter.app.map(|id| id.0),
+        filter.before.map(|id| id.0),
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Jobs that run or wait.
+pub async fn count_unfinished(conn: &mut PgConnection, permit: &Permit) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from jobs where team_id = $1 and finished_at is null"#,
+        permit.team().0,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// One job.
+pub async fn get(conn: &mut PgConnection, permit: &Permit, job: JobId) -> Result<Option<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"select j.id as "id: JobId", j.kind, j.title, j.state as "state: JobState",
+                  case when j.wait_reason <> '' then j.wait_reason
+                       when ahead.title is not null then 'Waits for: ' || ahead.title
+                       else '' end as "wait_reason!",
+                  j.reason, j.cause as "cause: Json<Cause>", j.attempt,
+                  d.id as "deploy?: DeployId", d.app_id as "app?: AppId", e.project_id as "project?: ProjectId",
+                  e.id as "environment?: EnvironmentId", j.host_id as "host: HostId",
+                  coalesce(steps.at, '') as "step!", steps.done as "steps_done!", steps.count as "steps!",
+                  j.cancel_asked_by, j.created_at, j.started_at, j.finished_at
+             from jobs j
+             left join deploys d on d.team_id = j.team_id and d.job_id = j.id
+             left join apps a on a.team_id = d.team_id and a.id = d.app_id
+             left join environments e on e.team_id = a.team_id and e.id = a.environment_id
+             left join jobs ahead
+                    on j.state = 'queued' and ahead.state = 'running' and ahead.lock_key = j.lock_key
+            cross join lateral (
+                  select count(*) as count, count(*) filter (where s.state not in ('planned', 'running')) as done,
+                         (array_agg(s.words order by s.seq desc) filter (where s.started_at is not null))[1] as at
+                    from job_steps s where s.team_id = j.team_id and s.job_id = j.id) steps
+            where j.team_id = $1 and j.id = $2"#,
+        permit.team().0,
+        job.0,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// How a job stands.
+pub async fn state(conn: &mut PgConnection, permit: &Permit, job: JobId) -> Result<Option<JobState>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select state as "state: JobState" from jobs where team_id = $1 and id = $2"#,
+        permit.team().0,
+        job.0,
+    )
+    .fetch_optional(conn)
+    .await
+}

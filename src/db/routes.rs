@@ -1,0 +1,80 @@
+//! Routes: which domain and path lead to which app. A pair leads to one app on the whole panel.
+
+use sqlx::PgConnection;
+
+use crate::domain::app::Route;
+use crate::domain::ids::{AppId, RouteId};
+use crate::domain::names::{Domain, PathPrefix};
+use crate::domain::rights::Permit;
+
+/// A route.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The route.
+    pub id: RouteId,
+    /// The domain.
+    pub domain: Domain,
+    /// The path.
+    pub path: PathPrefix,
+}
+
+/// Claims a route for an app. False where it is claimed already, by whomever.
+pub async fn claim(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    id: RouteId,
+    app: AppId,
+    route: &Route,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "insert into routes (team_id, id, app_id, domain, path) values ($1, $2, $3, $4, $5)
+         on conflict (domain, path) do nothing",
+        permit.team().0,
+        id.0,
+        app.0,
+        route.domain.as_ref(),
+        route.path.as_ref(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives up the app's routes that neither its description, nor its serving release, nor a deploy under way, nor the
+/// release that a watch may bring back names.
+pub async fn release_unserved(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from routes t using apps a
+          where t.team_id = $1 and t.app_id = $2 and a.team_id = $1 and a.id = $2
+            and not a.spec->'routes' @> jsonb_build_array(jsonb_build_object('domain', t.domain, 'path', t.path))
+            and not exists (
+              select from releases r
+               where r.team_id = $1
+                 and (r.id = a.current_release_id
+                      or r.id in (select d.release_id from deploys d
+                                   where d.team_id = $1 and d.app_id = $2 and d.state = 'running')
+                      or r.id in (select d.former_release_id from deploys d
+                                   where d.team_id = $1 and d.app_id = $2 and d.state = 'succeeded'
+                                     and d.watch_until > now() + interval '1 second'))
+                 and r.body->'spec'->'routes'
+                     @> jsonb_build_array(jsonb_build_object('domain', t.domain, 'path', t.path)))",
+        permit.team().0,
+        app.0,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// An app's routes, as they were added.
+pub async fn of_app(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"select id as "id: RouteId", domain as "domain: Domain", path as "path: PathPrefix" from routes
+            where team_id = $1 and app_id = $2 order by created_at, id"#,
+        permit.team().0,
+        app.0,
+    )
+    .fetch_all(conn)
+    .await
+}

@@ -1,0 +1,140 @@
+//! The text of haproxy.cfg. Every value in it is of a checked type or a number.
+
+use super::{FULL_WEIGHT, Ingress, slot_name};
+use std::fmt::Write as _;
+
+/// File descriptors a worker may use, where the system allows so many: about 25,000 connections, each with its server's,
+/// which need about 800 MB at most. An upper bound and not `maxconn`, because HAProxy refuses to start where the system
+/// allows less than that needs.
+const MAX_DESCRIPTORS: u32 = 50_000;
+/// Old workers that may live after reloads. Each reload ends the oldest beyond it, websockets or not: without a bound a
+/// host with one patient websocket and many reloads runs out of memory.
+const MAX_OLD_WORKERS: u32 = 20;
+
+/// The same for every proxy of ours.
+const DEFAULTS: &str = r#"
+defaults
+    mode http
+    # A client has 10 s for the head of a request, and 60 s of silence between two of them.
+    timeout http-request 10s
+    timeout http-keep-alive 60s
+    # An app may think for 5 minutes; a stream that is silent for longer is cut, a websocket after an hour.
+    timeout connect 5s
+    timeout queue 30s
+    timeout client 5m
+    timeout server 5m
+    timeout tunnel 1h
+    timeout client-fin 30s
+    timeout server-fin 30s
+    # Only a connection that was never made is tried again, at another instance if there is one: no request runs twice.
+    retries 3
+    retry-on conn-failure
+    option redispatch 1
+    # A reload must not cut kept connections: they are closed with their next answer.
+    option idle-close-on-response
+    # A browser opens connections ahead; they end without an error page.
+    option http-ignore-probes
+    http-reuse safe
+    balance leastconn
+    http-error status 400 content-type "text/plain; charset=utf-8" string "This request could not be read.\n"
+    http-error status 408 content-type "text/plain; charset=utf-8" string "The request did not arrive in time.\n"
+    http-error status 500 content-type "text/plain; charset=utf-8" string "The proxy of this server could not handle the request.\n"
+    http-error status 502 content-type "text/plain; charset=utf-8" string "The app closed the connection without an answer.\n"
+    http-error status 503 content-type "text/plain; charset=utf-8" string "The app at this address is not running at the moment.\n"
+    http-error status 504 content-type "text/plain; charset=utf-8" string "The app did not answer in time.\n"
+"#;
+
+/// What a request meets before its backend. Whatever the client says about where it comes from is not believed.
+const REQUEST_RULES: &str = r#"    http-request del-header Forwarded
+    http-request del-header X-Forwarded-Port
+    http-request set-header X-Forwarded-For %[src]
+    http-request set-header X-Real-IP %[src]
+    http-request set-header X-Forwarded-Host %[req.hdr(host)]
+    http-request set-header X-Forwarded-Proto http
+"#;
+
+/// Where a request goes that no route knows.
+const NOWHERE: &str = r#"
+backend nowhere
+    http-request return status 404 content-type "text/plain; charset=utf-8" string "There is no app at this address.\n"
+"#;
+
+/// The line before the servers of a backend. `run.bash` replaces what stands between this and `servers_end`.
+pub(in crate::domain) fn servers_begin(slot: u32) -> String {
+    format!("    # {} servers: begin", slot_name(slot))
+}
+
+/// The line after the servers of a backend.
+pub(in crate::domain) fn servers_end(slot: u32) -> String {
+    format!("    # {} servers: end", slot_name(slot))
+}
+
+/// What stands after a server's name, in the file as well as in the running proxy. No checks by the proxy: Skiff proves
+/// health itself before an instance is admitted, and a connection refused later is tried at another instance at once.
+pub(in crate::domain) fn server_options(address: std::net::Ipv4Addr, port: u16) -> String {
+    format!("{address}:{port} weight {FULL_WEIGHT}")
+}
+
+/// The whole file.
+pub(super) fn render(ingress: &Ingress) -> String {
+    let mut text = String::from(
+        "# Written by Skiff, which replaces it whole: changes made here are lost.\n# It always lists the instances now wanted.\n",
+    );
+    global(&mut text, ingress);
+    text.push_str(DEFAULTS);
+    let home = &ingress.home;
+    put(&mut text, format_args!("\nfrontend http\n    bind {}:{}\n", home.bind, ingress.http_port));
+    text.push_str(REQUEST_RULES);
+    text.push_str("    # The longest route that the request's host, path and one more slash begin with.\n");
+    text.push_str("    http-request set-var(txn.path) path\n");
+    put(
+        &mut text,
+        format_args!(
+            "    http-request set-var(txn.slot) req.hdr(host),field(1,:),rtrim(.),lower,concat(,txn.path,/),map_beg({})\n",
+            home.map
+        ),
+    );
+    text.push_str("    use_backend %[var(txn.slot)] if { var(txn.slot) -m found }\n    default_backend nowhere\n");
+    text.push_str(NOWHERE);
+    for slot in 1..=ingress.last_slot() {
+        backend(&mut text, ingress, slot);
+    }
+    text
+}
+
+/// Appends formatted text; writing to a `String` does not fail.
+fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
+    let _ = text.write_fmt(what);
+}
+
+/// The process itself.
+fn global(text: &mut String, ingress: &Ingress) {
+    let home = &ingress.home;
+    text.push_str("\nglobal\n    master-worker\n");
+    if let Some((user, group)) = &home.run_as {
+        put(text, format_args!("    user {user}\n    group {group}\n"));
+    }
+    put(text, format_args!("    fd-hard-limit {MAX_DESCRIPTORS}\n"));
+    let group = home.socket_group.as_ref().map(|group| format!(" group {group}")).unwrap_or_default();
+    put(text, format_args!("    stats socket {} mode 660{group} level admin expose-fd listeners\n", home.socket));
+    text.push_str(
+        "    # After a reload an old worker keeps its websockets for up to a day, and not more than so many workers.\n",
+    );
+    put(text, format_args!("    hard-stop-after 1d\n    mworker-max-reloads {MAX_OLD_WORKERS}\n"));
+}
+
+/// One slot, taken or spare.
+fn backend(text: &mut String, ingress: &Ingress, slot: u32) {
+    put(text, format_args!("\nbackend {}\n", slot_name(slot)));
+    let Some(taken) = ingress.backends.iter().find(|b| b.slot == slot) else {
+        text.push_str("    # spare\n");
+        return;
+    };
+    put(text, format_args!("    # app {}\n{}\n", taken.app, servers_begin(slot)));
+    let mut servers: Vec<_> = taken.servers.iter().collect();
+    servers.sort();
+    for (name, address) in servers {
+        put(text, format_args!("    server {name} {}\n", server_options(*address, taken.port)));
+    }
+    put(text, format_args!("{}\n", servers_end(slot)));
+}

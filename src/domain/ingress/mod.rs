@@ -1,0 +1,156 @@
+//! The proxy of one host: what it shall serve, and the file and map that say so to HAProxy 2.6 to 3.0.
+//!
+//! The file always lists the instances now wanted, so that a reload, an upgrade or a reboot finds the same answer as the
+//! running proxy. What changes while it runs is spelled in `runtime`, what it answers is read in `answers`. Not here:
+//! sockets, files, and the order of the steps. Certificates and names between apps come into the same file.
+
+mod answers;
+mod config;
+mod runtime;
+
+#[cfg(test)]
+mod tests;
+
+pub use answers::{
+    Answer, MapEntry, ProxyProcess, ProxyProcesses, ServerCount, ServerSeen, read_answer, read_map, read_processes,
+    read_servers, read_stat,
+};
+pub use runtime::{admit, dismiss, drain, map_changes, needs_reload, servers_to_admit, servers_to_dismiss};
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::app::Route;
+use super::ids::AppId;
+use super::names::{ContainerName, SshUser, checked_text};
+
+/// Backends in the file of a proxy that serves nothing yet. New apps take spare ones, so that a new route needs no
+/// reload: a reload leaves an old worker behind for as long as one websocket lives.
+pub const SPARE_BACKENDS: u32 = 64;
+/// When fewer spares than this are left, the file has `SPARE_BACKENDS` more: the next reload, whatever it is for,
+/// brings them into the running proxy before the last one is taken.
+pub const SPARE_LOW: u32 = 16;
+/// Slots a host may have: more apps than a host's address plan has room for, and it bounds the file.
+pub const MAX_SLOTS: u32 = 4_096;
+/// Every server has this weight, so that a canary can have less.
+pub const FULL_WEIGHT: u16 = 100;
+
+checked_text! {
+    /// A file's place on a host: an absolute path of plain characters without `.` or `..` parts, at most 200.
+    FilePath = |text| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '.');
+        let parts_fit = text.split('/').skip(1).all(|p| !p.is_empty() && p != "." && p != "..");
+        let fits = text.starts_with('/') && (2..=200).contains(&text.len()) && text.chars().all(plain) && parts_fit;
+        if fits { Ok(text.to_owned()) } else { Err("Use an absolute path of plain characters, without . or .. parts.") }
+    };
+}
+
+/// Where the proxy of a host lives and listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// The runtime socket.
+    pub socket: FilePath,
+    /// The group that may use the socket; none leaves it to whoever started the proxy.
+    pub socket_group: Option<SshUser>,
+    /// User and group of the workers; none where the proxy is not started as root.
+    pub run_as: Option<(SshUser, SshUser)>,
+    /// The file of the routes' map.
+    pub map: FilePath,
+    /// The address it listens on.
+    pub bind: Ipv4Addr,
+}
+
+impl Default for Home {
+    /// As provisioned on every host.
+    fn default() -> Self {
+        let path = |text: &str| text.parse().unwrap_or_else(|_| unreachable!("a constant path"));
+        let user = |text: &str| text.parse::<SshUser>().unwrap_or_else(|_| unreachable!("a constant name"));
+        Self {
+            socket: path("/run/skiff/haproxy.sock"),
+            socket_group: Some(user("skiff")),
+            run_as: Some((user("haproxy"), user("haproxy"))),
+            map: path("/etc/skiff/maps/routes.map"),
+            bind: Ipv4Addr::UNSPECIFIED,
+        }
+    }
+}
+
+/// One app's backend: the slot it was given on this host, and its instances there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// The slot's number, from 1: it keeps it as long as the app is on this host.
+    pub slot: u32,
+    /// The app, for the reader of the file.
+    pub app: AppId,
+    /// The port its instances answer on.
+    pub port: u16,
+    /// The instances now wanted, by server name and address.
+    pub servers: Vec<(ContainerName, Ipv4Addr)>,
+}
+
+/// Everything one host's proxy shall serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ingress {
+    /// Where it lives.
+    pub home: Home,
+    /// The port of plain HTTP.
+    pub http_port: u16,
+    /// The apps on this host.
+    pub backends: Vec<Backend>,
+    /// Which route leads to which slot. A route named twice leads to the lower slot.
+    pub routes: Vec<(Route, u32)>,
+}
+
+/// The name of a slot's backend: `b0001`.
+pub fn slot_name(slot: u32) -> String {
+    format!("b{slot:04}")
+}
+
+/// The slot of a backend's name, if it is one of ours.
+pub fn slot_number(name: &str) -> Option<u32> {
+    let digits = name.strip_prefix('b').filter(|d| d.len() >= 4 && d.chars().all(|c| c.is_ascii_digit()))?;
+    digits.parse().ok().filter(|slot| (1..=MAX_SLOTS).contains(slot))
+}
+
+/// The map's key of a route: `domain/path/`, or `domain/` for the root. A request is looked up as its host, its path
+/// and one more slash, by the longest key it begins with; so `/api` covers `/api` and `/api/x`, never `/apiary`.
+pub fn route_key(route: &Route) -> String {
+    match route.path.as_ref() {
+        "/" => format!("{}/", route.domain),
+        path => format!("{}{path}/", route.domain),
+    }
+}
+
+impl Ingress {
+    /// A proxy as provisioned: no apps, spare backends only.
+    pub fn empty(home: Home, http_port: u16) -> Self {
+        Self { home, http_port, backends: Vec::new(), routes: Vec::new() }
+    }
+
+    /// The slots the file declares: 1 to the last of them.
+    pub fn last_slot(&self) -> u32 {
+        let highest = self.backends.iter().map(|b| b.slot).max().unwrap_or(0).min(MAX_SLOTS);
+        let blocks = (highest + SPARE_LOW).div_ceil(SPARE_BACKENDS).max(1);
+        (blocks * SPARE_BACKENDS).min(MAX_SLOTS)
+    }
+
+    /// The whole configuration file.
+    pub fn haproxy_cfg(&self) -> String {
+        config::render(self)
+    }
+
+    /// The routes by their keys: what the map's file and the running map hold.
+    pub fn route_entries(&self) -> BTreeMap<String, String> {
+        let mut entries: BTreeMap<String, u32> = BTreeMap::new();
+        for (route, slot) in &self.routes {
+            let lowest = entries.entry(route_key(route)).or_insert(*slot);
+            *lowest = (*lowest).min(*slot);
+        }
+        entries.into_iter().map(|(key, slot)| (key, slot_name(slot))).collect()
+    }
+
+    /// The map's file: a line per route, key and slot.
+    pub fn routes_map(&self) -> String {
+        self.route_entries().into_iter().map(|(key, slot)| format!("{key} {slot}\n")).collect()
+    }
+}

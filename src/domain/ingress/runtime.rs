@@ -1,0 +1,82 @@
+//! What is said to a running HAProxy through its socket, as lines of text. Several may be sent in one dialogue: each
+//! is answered by its own lines before the next prompt. Every value is of a checked type or a number.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use super::config::server_options;
+use super::{Backend, FilePath, Ingress, MapEntry, ServerSeen, slot_name};
+use crate::domain::names::ContainerName;
+use crate::domain::observed::Served;
+
+/// Adds a server and sets it up. It is the very line of the file, because `default-server` does not apply to servers
+/// that are added. Where the server is already there the first line is refused and the second still does its work.
+pub fn admit(slot: u32, name: &ContainerName, address: Ipv4Addr, port: u16) -> Vec<String> {
+    let backend = slot_name(slot);
+    vec![
+        format!("add server {backend}/{name} {}", server_options(address, port)),
+        format!("set server {backend}/{name} state ready"),
+    ]
+}
+
+/// Gives the server no new requests; what it has, it may finish.
+pub fn drain(slot: u32, name: &ContainerName) -> Vec<String> {
+    vec![format!("set server {}/{name} state drain", slot_name(slot))]
+}
+
+/// Takes the server out. For servers that are drained and whose container is stopped: what is left of its connections
+/// is cut. Ended sessions need a moment to be forgotten, so the last line is repeated while it is answered `Busy`.
+pub fn dismiss(slot: u32, name: &ContainerName) -> Vec<String> {
+    let server = format!("{}/{name}", slot_name(slot));
+    vec![
+        format!("set server {server} state maint"),
+        format!("shutdown sessions server {server}"),
+        format!("del server {server}"),
+    ]
+}
+
+/// The lines that turn the running map into the wanted one. A route that moves to another slot is set in place, so that
+/// no request falls between; a key that stands there twice is deleted (both go) and added anew.
+pub fn map_changes(map: &FilePath, running: &[MapEntry], wanted: &BTreeMap<String, String>) -> Vec<String> {
+    let mut seen: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for entry in running {
+        seen.entry(&entry.key).or_default().push(&entry.value);
+    }
+    let mut lines = Vec::new();
+    for (key, slot) in wanted {
+        match seen.get(key.as_str()).map(Vec::as_slice) {
+            None => lines.push(format!("add map {map} {key} {slot}")),
+            Some([one]) if one == slot => {}
+            Some([_]) => lines.push(format!("set map {map} {key} {slot}")),
+            Some(_) => lines.extend([format!("del map {map} {key}"), format!("add map {map} {key} {slot}")]),
+        }
+    }
+    // Keys come back from the host: one that could not be ours is not sent into a command line.
+    let plain = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | '/'));
+    let gone = seen.keys().filter(|key| !wanted.contains_key(**key) && plain(key));
+    lines.extend(gone.map(|key| format!("del map {map} {key}")));
+    lines
+}
+
+/// Why the running proxy must be reloaded to serve what is wanted, if it must: `running` are the slots it has.
+/// Everything else goes through the socket, and a reload would leave an old worker behind for each websocket.
+pub fn needs_reload(running: &BTreeSet<u32>, wanted: &Ingress) -> Option<String> {
+    let mut slots: BTreeSet<u32> = wanted.backends.iter().map(|b| b.slot).collect();
+    slots.extend(wanted.routes.iter().map(|(_, slot)| *slot));
+    let missing = slots.difference(running).next()?;
+    Some(format!("The running proxy has no backend {} yet: its spare ones are used up.", slot_name(*missing)))
+}
+
+/// The servers of this backend the running proxy lacks, or has but does not send requests to.
+pub fn servers_to_admit<'a>(wanted: &'a Backend, running: &[ServerSeen]) -> Vec<&'a (ContainerName, Ipv4Addr)> {
+    let serves = |name: &ContainerName| {
+        running.iter().any(|s| s.slot == wanted.slot && s.name == name.as_ref() && s.served == Served::Up)
+    };
+    wanted.servers.iter().filter(|(name, _)| !serves(name)).collect()
+}
+
+/// The servers the running proxy has in this backend that are not wanted there.
+pub fn servers_to_dismiss<'a>(wanted: &Backend, running: &'a [ServerSeen]) -> Vec<&'a ServerSeen> {
+    let wants = |name: &str| wanted.servers.iter().any(|(wanted, _)| wanted.as_ref() == name);
+    running.iter().filter(|s| s.slot == wanted.slot && !wants(&s.name)).collect()
+}

@@ -1,0 +1,29 @@
+//! Nouns and decisions: pure, synchronous, without clock, randomness, queries or logging.
+//!
+//! Everything that can be decided without asking the outside is decided here and tested as text.
+//! What is deliberately not here: how a thing is stored, fetched, run or shown.
+
+pub mod address;
+pub mod app;
+pub mod build;
+pub mod build_log;
+pub mod cause;
+pub mod container;
+pub mod deploy;
+pub mod diff;
+pub mod docker_ignore;
+pub mod host;
+pub mod ids;
+pub mod ingress;
+pub mod job;
+pub mod log_text;
+pub mod names;
+pub mod observed;
+pub mod plan;
+pub mod redact;
+pub mod release;
+pub mod retention;
+pub mod rights;
+pub mod run_bash;
+pub mod secret;
+pub mod source;

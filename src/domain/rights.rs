@@ -1,0 +1,279 @@
+//! Who may do what. A right is a value one holds: only `Actor::may` and the queue (for a claimed row) make a `Permit`,
+//! and every query on a team's data takes one.
+
+use serde::{Deserialize, Serialize};
+
+use super::cause::Cause;
+use super::ids::{AccountId, EnvironmentId, HostId, ProjectId, TeamId};
+
+/// What a member is in a scope. Each role may do all that the ones before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Role {
+    /// Sees everything but secrets.
+    Viewer,
+    /// Deploys and configures apps.
+    Developer,
+    /// Manages hosts (and so is root on them), projects and members.
+    Admin,
+    /// Owns the team.
+    Owner,
+}
+
+/// What an action needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// See the team's things.
+    View,
+    /// Create and edit apps, their variables and secrets.
+    EditApps,
+    /// Deploy, cancel, roll back.
+    Deploy,
+    /// Create and rename projects and environments; delete apps and volumes.
+    EditProjects,
+    /// Add, provision and remove hosts.
+    ManageHosts,
+    /// Invite, change and remove members.
+    ManageMembers,
+    /// Rename or delete the team, name owners.
+    OwnTeam,
+}
+
+impl Permission {
+    /// The least role that has it.
+    pub fn least(self) -> Role {
+        match self {
+            Self::View => Role::Viewer,
+            Self::EditApps | Self::Deploy => Role::Developer,
+            Self::EditProjects | Self::ManageHosts | Self::ManageMembers => Role::Admin,
+            Self::OwnTeam => Role::Owner,
+        }
+    }
+}
+
+/// What a right is asked on, with everything that contains it: a grant on any of these counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct On {
+    /// The team.
+    pub team: TeamId,
+    /// The project, where the thing is in one.
+    pub project: Option<ProjectId>,
+    /// The environment, where the thing is in one.
+    pub environment: Option<EnvironmentId>,
+    /// The host, where the thing is one.
+    pub host: Option<HostId>,
+}
+
+impl On {
+    /// The team as a whole.
+    pub fn team(team: TeamId) -> Self {
+        Self { team, project: None, environment: None, host: None }
+    }
+
+    /// A project.
+    pub fn project(team: TeamId, project: ProjectId) -> Self {
+        Self { project: Some(project), ..Self::team(team) }
+    }
+
+    /// An environment, or something in it.
+    pub fn environment(team: TeamId, project: ProjectId, environment: EnvironmentId) -> Self {
+        Self { project: Some(project), environment: Some(environment), ..Self::team(team) }
+    }
+
+    /// A host.
+    pub fn host(team: TeamId, host: HostId) -> Self {
+        Self { host: Some(host), ..Self::team(team) }
+    }
+}
+
+/// Where a grant holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "id")]
+pub enum Scope {
+    /// Everywhere in the team.
+    Team(TeamId),
+    /// In one project.
+    Project(ProjectId),
+    /// In one environment.
+    Environment(EnvironmentId),
+    /// On one host.
+    Host(HostId),
+}
+
+/// One role in one scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Grant {
+    /// Where.
+    pub scope: Scope,
+    /// What.
+    pub role: Role,
+}
+
+/// Somebody who acts in one team, with the grants read from the database for this very request.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    who: Who,
+    team: TeamId,
+    grants: Vec<Grant>,
+    moment: Option<Moment>,
+}
+
+/// A moment of the database: two that are equal see the same rows, as nothing was committed between them. The database
+/// says it; here it is only carried and compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment(pub String);
+
+/// The proof that a right was checked. Carries whom to name in the audit. Cannot be made outside this file.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    team: TeamId,
+    who: Who,
+}
+
+/// Whom a permit was given to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// A signed-in person, with the address the request came from.
+    Person {
+        /// The account.
+        account: AccountId,
+        /// The name.
+        name: String,
+        /// The client's address.
+        address: String,
+    },
+    /// Somebody with a shell on the panel's own machine, who holds its master key anyway: `skiff admin`.
+    Machine,
+    /// A worker, for the team of the row it claimed.
+    Worker,
+}
+
+impl Who {
+    /// The name that stands in the audit.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Person { name, .. } => name,
+            Self::Machine => "skiff admin",
+            Self::Worker => "Skiff",
+        }
+    }
+
+    /// The cause of the jobs that are asked for.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Person { account, name, .. } => Cause::Person { account: *account, name: name.clone() },
+            Self::Machine | Self::Worker => Cause::System { why: self.name().to_owned(), deploy: None },
+        }
+    }
+}
+
+/// The right is not there. Shown as "not found" where the actor may not even see the team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("You may not do this: it needs the role {}.", needs.word())]
+pub struct Forbidden {
+    /// The least role that may.
+    pub needs: Role,
+}
+
+impl Role {
+    /// The word people read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Developer => "developer",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+impl Actor {
+    /// Somebody with these grants in this team.
+    pub fn new(account: AccountId, name: String, address: String, team: TeamId, grants: Vec<Grant>) -> Self {
+        Self { who: Who::Person { account, name, address }, team, grants, moment: None }
+    }
+
+    /// The same, whose grants were read at this moment.
+    pub fn read_at(self, moment: Moment) -> Self {
+        Self { moment: Some(moment), ..self }
+    }
+
+    /// The moment at which the grants were read, where it is known.
+    pub fn moment(&self) -> Option<&Moment> {
+        self.moment.as_ref()
+    }
+
+    /// Somebody with a shell on the panel's own machine, acting as an owner of this team.
+    pub fn on_the_panels_machine(team: TeamId) -> Self {
+        let grants = vec![Grant { scope: Scope::Team(team), role: Role::Owner }];
+        Self { who: Who::Machine, team, grants, moment: None }
+    }
+
+    /// The team this actor acts in.
+    pub fn team(&self) -> TeamId {
+        self.team
+    }
+
+    /// Who it is.
+    pub fn who(&self) -> &Who {
+        &self.who
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        self.who.name()
+    }
+
+    /// The highest role that covers `on`.
+    pub fn role(&self, on: On) -> Option<Role> {
+        let covers = |grant: &&Grant| match grant.scope {
+            Scope::Team(id) => id == on.team,
+            Scope::Project(id) => on.project == Some(id),
+            Scope::Environment(id) => on.environment == Some(id),
+            Scope::Host(id) => on.host == Some(id),
+        };
+        if on.team != self.team {
+            return None;
+        }
+        self.grants.iter().filter(covers).map(|grant| grant.role).max()
+    }
+
+    /// The permit to look through the team's rows, for somebody who may do this somewhere in it. Whoever holds it shows
+    /// only rows for which `may` says yes as well.
+    pub fn may_somewhere(&self, permission: Permission) -> Result<Permit, Forbidden> {
+        let needs = permission.least();
+        if self.grants.iter().any(|grant| grant.role >= needs) {
+            Ok(Permit { team: self.team, who: self.who.clone() })
+        } else {
+            Err(Forbidden { needs })
+        }
+    }
+
+    /// The permit to do this here, or the refusal that names the role it needs.
+    pub fn may(&self, permission: Permission, on: On) -> Result<Permit, Forbidden> {
+        let needs = permission.least();
+        match self.role(on) {
+            Some(role) if role >= needs => Ok(Permit { team: self.team, who: self.who.clone() }),
+            _ => Err(Forbidden { needs }),
+        }
+    }
+}
+
+impl Permit {
+    /// The permit of a worker for the row it claimed. Only `queue` calls this; the floors test counts the callers.
+    pub fn of_claimed_row(team: TeamId) -> Self {
+        Self { team, who: Who::Worker }
+    }
+
+    /// The team whose data may be touched.
+    pub fn team(&self) -> TeamId {
+        self.team
+    }
+
+    /// Whom it was given to.
+    pub fn who(&self) -> &Who {
+        &self.who
+    }
+}

@@ -1,0 +1,64 @@
+//! Making a release out of what the source gave and what the app wants now, and opening its secrets.
+
+use std::collections::BTreeMap;
+
+use super::Course;
+use crate::db::{deploy_runs, host_logins};
+use crate::domain::deploy::Failure;
+use crate::domain::ids::{ReleaseId, SecretId};
+use crate::domain::names::EnvName;
+use crate::domain::release::Release;
+use crate::jobs::source::Resolved;
+use crate::jobs::stop::Stop;
+use crate::vault::SecretPlace;
+
+impl Course<'_> {
+    /// Stores a new release: number, image, configuration and the versions of its secrets, in one transaction.
+    pub(super) async fn make_release(&self, resolved: Resolved) -> Result<Release, Stop> {
+        let permit = &self.run.permit;
+        let spec = self.row.spec.0.clone();
+        let secrets: Vec<SecretId> = spec.secrets.values().copied().collect();
+        let mut tx = self.ctx.db.begin(permit).await?;
+        let number = deploy_runs::next_number(&mut tx, permit, self.row.app).await?;
+        let versions = host_logins::current(&mut tx, permit, &secrets).await?;
+        let release = Release {
+            id: ReleaseId(uuid::Uuid::now_v7()),
+            app: self.row.app,
+            environment: self.row.environment,
+            number,
+            image_id: resolved.image_id,
+            image: resolved.image,
+            secret_versions: versions.into_iter().map(|sealed| (sealed.id, sealed.version)).collect(),
+            placement: self.row.placement.0.clone(),
+            commit: resolved.commit,
+            spec,
+        };
+        let by = self.row.cause.0.who();
+        deploy_runs::insert_release(&mut tx, permit, self.job.deploy, &release, &self.row.source.0, by).await?;
+        tx.commit().await?;
+        self.log.say(None, format!("Release v{number} of {}", self.row.app_name));
+        Ok(release)
+    }
+
+    /// The environment of the release: variables and opened secrets. The log learns the secrets before it says more.
+    pub(super) async fn environment(&self, release: &Release) -> Result<Vec<(EnvName, String)>, Stop> {
+        let permit = &self.run.permit;
+        let wanted: Vec<(SecretId, i32)> = release.secret_versions.iter().map(|(id, v)| (*id, *v)).collect();
+        let mut tx = self.ctx.db.begin(permit).await?;
+        let data_key = host_logins::data_key(&mut tx, permit).await?;
+        let sealed = host_logins::versions(&mut tx, permit, &wanted).await?;
+        tx.commit().await?;
+        let sealed: BTreeMap<SecretId, host_logins::Sealed> = sealed.into_iter().map(|s| (s.id, s)).collect();
+        let mut env: BTreeMap<EnvName, String> =
+            release.spec.variables.iter().map(|(name, value)| (name.clone(), value.as_ref().to_owned())).collect();
+        for (name, id) in &release.spec.secrets {
+            let unreadable = || Failure::SecretUnreadable { name: name.to_string() };
+            let sealed = sealed.get(id).ok_or_else(unreadable)?;
+            let place = SecretPlace { team: permit.team(), secret: *id, version: sealed.version };
+            let value = self.ctx.vault.open_secret(&data_key, place, &sealed.sealed).map_err(|_| unreadable())?;
+            self.log.learn([value.expose().as_slice()]);
+            env.insert(name.clone(), String::from_utf8(value.expose().clone()).map_err(|_| unreadable())?);
+        }
+        Ok(env.into_iter().collect())
+    }
+}

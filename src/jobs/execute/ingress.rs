@@ -1,0 +1,250 @@
+//! Steps that speak to the host's proxy. The file is written under the host's lock; what changes in the running proxy
+//! concerns the app's own backend only, and needs none.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{Done, Here};
+use crate::db::ledger::{backends, instances, locks};
+use crate::domain::app::{Kind, Probe, Route};
+use crate::domain::deploy::Failure;
+use crate::domain::ids::HostId;
+use crate::domain::ingress::{self, Answer, Backend, Home, Ingress};
+use crate::domain::names::{ContainerName, HttpPath};
+use crate::domain::rights::Permit;
+use crate::jobs::stop::{Stop, detail};
+use crate::jobs::{Ctx, proxy};
+use crate::queue::Run;
+use crate::remote::{File, Probe as Met};
+
+/// Where the proxy's file stands on every host.
+pub const CONFIG: &str = "/etc/skiff/haproxy.cfg";
+/// The file may be read by anyone on the host: it holds names and addresses, no secret.
+const MODE: u32 = 0o644;
+/// Between two tries for a host's lock: it is held for as long as a file takes to be written.
+const LOCK_PAUSE: Duration = Duration::from_millis(15);
+/// A lock is given up after this long: its holder's lease is over by then.
+const LOCK_LIMIT: Duration = Duration::from_secs(40);
+/// How long one request through the proxy may take to be answered.
+const ASK_LIMIT: Duration = Duration::from_secs(5);
+/// How long the proxy may take to send the first good answer: a server set up by file and socket answers at once.
+const ASK_PERIOD: Duration = Duration::from_secs(10);
+/// Between two questions.
+const ASK_PAUSE: Duration = Duration::from_millis(25);
+/// Between two looks at what still drains: the first ones quick, because most requests are.
+const DRAIN_FIRST: Duration = Duration::from_millis(20);
+/// Between two looks later on.
+const DRAIN_PAUSE: Duration = Duration::from_millis(500);
+/// How long HAProxy may take to forget the sessions of a server that is taken out.
+const DISMISS_LIMIT: Duration = Duration::from_secs(10);
+
+impl Here<'_> {
+    pub(super) async fn write_ingress(&self, servers: &[(ContainerName, Ipv4Addr)]) -> Result<Done, Stop> {
+        let (ctx, run, host) = (self.work.ctx, self.work.run, self.reached.id());
+        lock(ctx, run, host, &self.reached.row.name).await?;
+        let written = self.write_locked(servers).await;
+        unlock(ctx, run, host).await?;
+        written
+    }
+
+    /// File first, then the running map. A slot that the running proxy does not have yet needs a reload.
+    async fn write_locked(&self, servers: &[(ContainerName, Ipv4Addr)]) -> Result<Done, Stop> {
+        let (ctx, run, release) = (self.work.ctx, self.work.run, &self.work.want.release);
+        let names: Vec<String> = servers.iter().map(|(name, _)| name.to_string()).collect();
+        let mut tx = ctx.db.begin(&run.permit).await?;
+        instances::want_only(&mut tx, &run.permit, self.reached.id(), release.app, &names).await?;
+        backends::claim(&mut tx, &run.permit, self.reached.id(), release.app).await?;
+        let mut rows = backends::of_host(&mut tx, &run.permit, self.reached.id()).await?;
+        let all = backends::servers(&mut tx, &run.permit, self.reached.id()).await?;
+        tx.commit().await?;
+        // The app's routes and port are those of the release that is being made current, in either direction.
+        let forward = servers.iter().any(|(name, _)| self.is_new(name)) || release.spec.kind == Kind::Worker;
+        let forward = forward && !servers.iter().any(|(name, _)| !self.is_new(name));
+        for row in rows.iter_mut().filter(|row| row.app == release.app && forward) {
+            row.spec.0 = release.spec.clone();
+        }
+        let wanted = ingress(self.reached.row.http_port, &rows, &all);
+        run.still_mine().await?;
+        write(self.host, &wanted).await.map_err(|e| self.failed(e))?;
+        let running = proxy::look(self.host).await.map_err(|e| self.failed(e))?;
+        if let Some(why) = ingress::needs_reload(&running.slots, &wanted) {
+            proxy::reload(self.host).await.map_err(|e| self.failed(e))?;
+            return Ok(Done::changed(why));
+        }
+        let lines = ingress::map_changes(&wanted.home.map, &running.map, &wanted.route_entries());
+        if !lines.is_empty() {
+            self.tell(&lines).await?;
+        }
+        Ok(Done::changed(""))
+    }
+
+    fn is_new(&self, name: &ContainerName) -> bool {
+        name.as_ref().contains(&self.work.want.deploy.simple())
+    }
+
+    /// Says lines to the running proxy; anything but "done" and "it was so" is a failure.
+    async fn tell(&self, lines: &[String]) -> Result<(), Stop> {
+        for answer in self.host.haproxy().ask(lines).await.map_err(|e| self.failed(e))? {
+            match ingress::read_answer(&answer) {
+                Answer::Done | Answer::AlreadyThere | Answer::Absent => {}
+                other => return Err(self.refused(format!("{other:?}"))),
+            }
+        }
+        Ok(())
+    }
+
+    fn refused(&self, words: String) -> Stop {
+        let host = self.reached.row.name.clone();
+        Stop::Failed(Failure::ProxyUnavailable { host, detail: detail(words) })
+    }
+
+    /// The app's backend here.
+    async fn slot(&self) -> Result<u32, Stop> {
+        let (ctx, run) = (self.work.ctx, self.work.run);
+        let mut tx = ctx.db.begin(&run.permit).await?;
+        let slot = backends::claim(&mut tx, &run.permit, self.reached.id(), self.work.want.release.app).await?;
+        tx.commit().await?;
+        u32::try_from(slot).map_err(|error| Stop::Failed(crate::jobs::stop::internal(error)))
+    }
+
+    pub(super) async fn admit(&self, name: &ContainerName, address: Ipv4Addr) -> Result<Done, Stop> {
+        let slot = self.slot().await?;
+        let port = self.work.want.release.spec.port.unwrap_or(0);
+        self.tell(&ingress::admit(slot, name, address, port)).await?;
+        Ok(Done::changed(""))
+    }
+
+    /// One request through the proxy, as a visitor would send it. Any answer of the app will do; the proxy's own 503,
+    /// 502 and 504 will not.
+    pub(super) async fn ask_through(&self) -> Result<Done, Stop> {
+        let spec = &self.work.want.release.spec;
+        let Some(route) = spec.routes.first() else { return Ok(Done::unchanged("the app has no route")) };
+        let path = asked_path(route, &spec.health.probe);
+        let port = u16::try_from(self.reached.row.http_port).unwrap_or(80);
+        let until = Instant::now() + ASK_PERIOD;
+        loop {
+            let domain = route.domain.as_ref();
+            let answer = self.host.probe_http(Ipv4Addr::LOCALHOST.into(), port, &path, domain, ASK_LIMIT).await;
+            let answer = answer.map_err(|e| self.failed(e))?;
+            match answer {
+                Met::Status(502..=504) | Met::Refused | Met::Closed | Met::TimedOut => {}
+                Met::Status(status) | Met::Redirect(status, _) => {
+                    return Ok(Done::changed(format!("{domain} answers {status}")));
+                }
+                Met::Open => return Ok(Done::changed("")),
+            }
+            if Instant::now() > until {
+                let (host, detail) = (self.reached.row.name.clone(), format!("{domain}{path}: {answer:?}"));
+                return Err(Stop::Failed(Failure::NotReachedThroughProxy { host, detail }));
+            }
+            sleep(ASK_PAUSE).await;
+        }
+    }
+
+    pub(super) async fn drain(&self, name: &ContainerName, seconds: u16, seq: i32) -> Result<Done, Stop> {
+        let slot = self.slot().await?;
+        self.tell(&ingress::drain(slot, name)).await?;
+        let begun = Instant::now();
+        let until = begun + Duration::from_secs(u64::from(seconds));
+        let mut pause = DRAIN_FIRST;
+        while Instant::now() < until {
+            // Summed over all workers: after a reload the old ones still carry connections.
+            let left = proxy::sessions(self.host, slot, name).await.map_err(|e| self.failed(e))?;
+            if left == 0 {
+                return Ok(Done::changed(format!("finished after {:.1} s", begun.elapsed().as_secs_f32())));
+            }
+            self.work.log.note(seq, format!("{left} connections left"));
+            sleep(pause.min(until - Instant::now())).await;
+            pause = (pause * 2).min(DRAIN_PAUSE);
+        }
+        Ok(Done::changed(if seconds == 0 { "" } else { "the drain time is over" }))
+    }
+
+    pub(super) async fn dismiss(&self, name: &ContainerName) -> Result<Done, Stop> {
+        let slot = self.slot().await?;
+        let until = Instant::now() + DISMISS_LIMIT;
+        loop {
+            let answers = self.host.haproxy().ask(&ingress::dismiss(slot, name)).await.map_err(|e| self.failed(e))?;
+            match answers.last().map(|answer| ingress::read_answer(answer)) {
+                Some(Answer::Done) | None => return Ok(Done::changed("")),
+                Some(Answer::Absent | Answer::NoSuchBackend) => return Ok(Done::unchanged("not there any more")),
+                Some(Answer::Busy | Answer::AlreadyThere) if Instant::now() < until => sleep(ASK_PAUSE).await,
+                Some(other) => return Err(self.refused(format!("{other:?}"))),
+            }
+        }
+    }
+}
+
+/// Takes the lock on a host's proxy file.
+pub async fn lock(ctx: &Ctx, run: &Run, host: HostId, name: &str) -> Result<(), Stop> {
+    let until = Instant::now() + LOCK_LIMIT;
+    loop {
+        let mut tx = ctx.db.begin(&run.permit).await?;
+        let taken = locks::take(&mut tx, &run.permit, host, run.job, run.fence).await?;
+        tx.commit().await?;
+        if taken {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            let detail = "another deploy holds the proxy's file".to_owned();
+            return Err(Stop::Failed(Failure::ProxyUnavailable { host: name.to_owned(), detail }));
+        }
+        sleep(LOCK_PAUSE).await;
+    }
+}
+
+/// Gives it back.
+pub async fn unlock(ctx: &Ctx, run: &Run, host: HostId) -> Result<(), Stop> {
+    let mut tx = ctx.db.begin(&run.permit).await?;
+    locks::release(&mut tx, &run.permit, host, run.job, run.fence).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// What to ask through the proxy: the health check's path where the route covers it, else the route itself.
+fn asked_path(route: &Route, probe: &Probe) -> HttpPath {
+    let root = || "/".parse().unwrap_or_else(|_| unreachable!("'/' is a path"));
+    match probe {
+        Probe::Http { path } if route.path.as_ref() == "/" || path.as_ref().starts_with(route.path.as_ref()) => {
+            path.clone()
+        }
+        _ => route.path.as_ref().parse().unwrap_or_else(|_| root()),
+    }
+}
+
+/// What a host's proxy shall serve, out of the ledger.
+pub fn ingress(http_port: i32, rows: &[backends::Row], servers: &[backends::Server]) -> Ingress {
+    let mut wanted = Ingress::empty(Home::default(), u16::try_from(http_port).unwrap_or(80));
+    for row in rows {
+        let Ok(slot) = u32::try_from(row.slot) else { continue };
+        let own = servers.iter().filter(|server| server.app == row.app);
+        let own = own.filter_map(|server| Some((server.name.clone(), server.address.parse().ok()?)));
+        let servers = own.collect();
+        wanted.backends.push(Backend { slot, app: row.app, port: row.spec.0.port.unwrap_or(0), servers });
+        // An app that has become a worker keeps its routes in the configuration, for the day it is web again.
+        let routes = row.spec.0.routes.iter().filter(|_| row.spec.0.kind == Kind::Web);
+        wanted.routes.extend(routes.map(|route| (route.clone(), slot)));
+    }
+    wanted
+}
+
+/// The proxy of a host as the ledger has it.
+pub async fn of_host(ctx: &Ctx, permit: &Permit, host: HostId, http_port: i32) -> Result<Ingress, sqlx::Error> {
+    let mut tx = ctx.db.begin(permit).await?;
+    let rows = backends::of_host(&mut tx, permit, host).await?;
+    let servers = backends::servers(&mut tx, permit, host).await?;
+    tx.commit().await?;
+    Ok(ingress(http_port, &rows, &servers))
+}
+
+/// Writes file and map, each whole or not at all.
+pub async fn write(host: &crate::remote::Host, wanted: &Ingress) -> Result<(), crate::remote::Error> {
+    let (config, map) = (wanted.haproxy_cfg(), wanted.routes_map());
+    host.put_all(&[
+        File { path: wanted.home.map.as_ref(), bytes: map.as_bytes(), mode: MODE },
+        File { path: CONFIG, bytes: config.as_bytes(), mode: MODE },
+    ])
+    .await
+}

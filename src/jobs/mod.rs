@@ -1,0 +1,55 @@
+//! What is done later: one file per kind of job. Not here: actions and doors; a job never calls another, it enqueues it.
+
+pub mod deploy;
+pub mod execute;
+pub mod log;
+pub mod observe;
+pub mod provision;
+pub mod proxy;
+pub mod remove_volume;
+pub mod retention;
+pub mod source;
+pub mod stop;
+pub mod tidy;
+pub mod watch;
+
+use std::sync::Arc;
+
+use crate::access::Access;
+use crate::db::Db;
+use crate::providers::git::Git;
+use crate::queue::Registry;
+use crate::remote::Pool;
+use crate::vault::Vault;
+
+/// What every kind of job works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Ctx {
+    /// The database.
+    pub db: Db,
+    /// Opens sealed values.
+    pub vault: Arc<Vault>,
+    /// Connections to hosts.
+    pub pool: Pool,
+    /// Repositories.
+    pub git: Git,
+    /// The panel's own name in the labels of what it makes.
+    pub panel: uuid::Uuid,
+}
+
+impl Ctx {
+    /// The way to hosts.
+    pub fn access(&self) -> Access {
+        Access { db: self.db.clone(), vault: Arc::clone(&self.vault), pool: self.pool.clone() }
+    }
+}
+
+/// The one list of kinds.
+pub fn registry(ctx: &Ctx) -> Registry {
+    Registry::new()
+        .with::<deploy::Deploy>(ctx.clone())
+        .with::<provision::Provision>(ctx.clone())
+        .with::<remove_volume::RemoveVolume>(ctx.clone())
+        .with::<tidy::Tidy>(ctx.clone())
+        .with::<watch::Watch>(ctx.clone())
+}

@@ -1,0 +1,300 @@
+//! The provisioning job: a server becomes a host, step by step. Each step says whether it changed anything; a second
+//! run changes nothing, and one that failed is begun again from the start, where all that was done is found done.
+
+mod facts;
+mod pin;
+pub(super) mod scripts;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Ctx;
+use super::execute::ingress;
+use super::log::Log;
+use super::stop::{self, detail};
+use crate::access::{self, Reached};
+use crate::db::{host_logins, job_steps};
+use crate::domain::host::{Facts, HostState};
+use crate::domain::ids::HostId;
+use crate::domain::job::{StepState, Stream};
+use crate::queue::{Job, Outcome, Run};
+use crate::remote::{self, Host, RemoteScript};
+
+/// Make a server ready, or see that it still is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Provision {
+    /// The host.
+    pub host: HostId,
+}
+
+/// The lock key of a host's provisioning.
+pub fn lock_key(host: HostId) -> String {
+    format!("host:{host}")
+}
+
+/// The user that Skiff signs in as once a host is provisioned.
+const USER: &str = "skiff";
+
+/// What a step came to.
+type Stepped = Result<(StepState, String), Broken>;
+
+/// Why a step did not work.
+enum Broken {
+    /// A sentence for people.
+    Said(String),
+    /// The host.
+    Host(remote::Error),
+    /// The database.
+    Db(sqlx::Error),
+}
+
+impl From<remote::Error> for Broken {
+    fn from(error: remote::Error) -> Self {
+        Self::Host(error)
+    }
+}
+
+impl From<sqlx::Error> for Broken {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Db(error)
+    }
+}
+
+impl Broken {
+    fn sentence(self) -> String {
+        match self {
+            Self::Said(sentence) => sentence,
+            Self::Host(error) => detail(error),
+            Self::Db(error) => {
+                let id = stop::internal(error);
+                id.sentence()
+            }
+        }
+    }
+}
+
+/// The steps in their order, with their words.
+const STEPS: [(&str, What); 8] = [
+    ("look at the server", What::Look),
+    ("install Docker, HAProxy and what they need", What::Script(&scripts::PACKAGES)),
+    ("make the user skiff", What::User),
+    ("make the folders", What::Script(&scripts::FOLDERS)),
+    ("run Docker", What::Script(&scripts::DOCKER)),
+    ("sign in as skiff", What::SignIn),
+    ("run the proxy", What::Proxy),
+    ("look again", What::Look),
+];
+
+#[derive(Clone, Copy)]
+enum What {
+    Look,
+    Script(&'static RemoteScript),
+    User,
+    SignIn,
+    Proxy,
+}
+
+impl Job for Provision {
+    const KIND: &'static str = "provision";
+    /// A slow mirror takes a quarter of an hour; more is a fault.
+    const DEADLINE: Duration = Duration::from_secs(3600);
+    type Ctx = Ctx;
+
+    async fn run(self, ctx: &Ctx, run: &Run) -> Outcome {
+        let (log, writer) = Log::open(run);
+        let outcome = self.drive(ctx, run, &log).await;
+        drop(log);
+        writer.close().await;
+        outcome
+    }
+}
+
+/// One run of a provisioning.
+struct Course<'a> {
+    ctx: &'a Ctx,
+    run: &'a Run,
+    log: &'a Log,
+    reached: Reached,
+    host: Arc<Host>,
+}
+
+impl Provision {
+    async fn drive(&self, ctx: &Ctx, run: &Run, log: &Log) -> Outcome {
+        let first = match self.plan(run, ctx).await {
+            Ok(first) => first,
+            Err(error) => return Outcome::Again { after: Duration::from_secs(2), why: detail(error) },
+        };
+        if let Err(broken) = pin::pin(ctx, &run.permit, self.host).await {
+            log.began(first);
+            return self.fail(ctx, run, log, first, broken).await;
+        }
+        let reached = match access::reach(&ctx.access(), &run.permit, &[self.host]).await {
+            Ok(mut hosts) => hosts.pop(),
+            Err(error) => return Outcome::Again { after: Duration::from_secs(2), why: detail(error) },
+        };
+        let Some(reached) = reached else { return Outcome::Failed { reason: "The host is gone.".to_owned() } };
+        let host = match &reached.host {
+            Ok(host) => Arc::clone(host),
+            Err(error) => {
+                log.began(first);
+                return self.fail(ctx, run, log, first, error.clone().into()).await;
+            }
+        };
+        let mut course = Course { ctx, run, log, reached, host };
+        for (seq, (_, what)) in (first..).zip(STEPS) {
+            log.began(seq);
+            let stepped = tokio::select! {
+                () = run.lost.cancelled() => return Outcome::Again { after: Duration::ZERO, why: String::new() },
+                () = run.cancel.cancelled() => {
+                    log.ended(seq, StepState::Failed, "cancelled");
+                    return Outcome::Cancelled;
+                }
+                stepped = course.step(what, seq) => stepped,
+            };
+            match stepped {
+                Ok((state, note)) => log.ended(seq, state, note),
+                Err(broken) => return self.fail(ctx, run, log, seq, broken).await,
+            }
+        }
+        log.say(None, "The host is ready.");
+        log.flush().await;
+        match self.observed(ctx, run, HostState::Ready, "").await {
+            Ok(()) => Outcome::Succeeded,
+            Err(error) => Outcome::Again { after: Duration::from_secs(2), why: detail(error) },
+        }
+    }
+
+    async fn plan(&self, run: &Run, ctx: &Ctx) -> Result<i32, sqlx::Error> {
+        let steps: Vec<job_steps::NewStep> = STEPS
+            .iter()
+            .map(|(words, _)| job_steps::NewStep {
+                stage: String::new(),
+                host: Some(self.host),
+                words: (*words).to_owned(),
+            })
+            .collect();
+        let mut tx = ctx.db.begin(&run.permit).await?;
+        let first = job_steps::plan(&mut tx, &run.permit, run.job, run.fence, &steps).await?;
+        tx.commit().await?;
+        Ok(first.unwrap_or(1))
+    }
+
+    async fn fail(&self, ctx: &Ctx, run: &Run, log: &Log, seq: i32, broken: Broken) -> Outcome {
+        let state = match &broken {
+            Broken::Host(remote::Error::HostKeyChanged { .. }) => HostState::KeyMismatch,
+            Broken::Host(remote::Error::Unreachable { .. }) => HostState::Unreachable,
+            Broken::Host(_) | Broken::Said(_) | Broken::Db(_) => HostState::New,
+        };
+        if let Broken::Host(error) = &broken
+            && let Err(error) = pin::note_changed(ctx, &run.permit, self.host, error).await
+        {
+            return Outcome::Again { after: Duration::from_secs(2), why: detail(error) };
+        }
+        let reason = log.redacted(&broken.sentence());
+        log.ended(seq, StepState::Failed, &reason);
+        log.say(None, &reason);
+        log.flush().await;
+        if let Err(error) = self.observed(ctx, run, state, &reason).await {
+            return Outcome::Again { after: Duration::from_secs(2), why: detail(error) };
+        }
+        Outcome::Failed { reason }
+    }
+
+    async fn observed(&self, ctx: &Ctx, run: &Run, state: HostState, note: &str) -> Result<(), sqlx::Error> {
+        let mut tx = ctx.db.begin(&run.permit).await?;
+        host_logins::observed(&mut tx, &run.permit, self.host, state, note).await?;
+        tx.commit().await
+    }
+}
+
+impl Course<'_> {
+    async fn step(&mut self, what: What, seq: i32) -> Stepped {
+        if self.run.still_mine().await.is_err() {
+            return Err(Broken::Said("Another worker has this job.".to_owned()));
+        }
+        match what {
+            What::Look => self.look(seq).await,
+            What::Script(script) => self.script(script, &[], seq).await,
+            What::User => {
+                let key = remote::keys::public_line(&self.host.login().key)?;
+                self.script(&scripts::USER, &[("PUBLIC_KEY", key.as_str())], seq).await
+            }
+            What::SignIn => self.sign_in().await,
+            What::Proxy => self.proxy(seq).await,
+        }
+    }
+
+    /// Runs a script: its lines into the log, its last words into the step.
+    async fn script(&self, script: &RemoteScript, params: &[(&'static str, &str)], seq: i32) -> Stepped {
+        let mut said = scripts::Said::default();
+        let log = self.log;
+        let exit = self
+            .host
+            .run(script, params, scripts::LIMIT, &mut |stream, line| {
+                if !said.take(line) {
+                    let stream = match stream {
+                        remote::Stream::Out => Stream::Out,
+                        remote::Stream::Err => Stream::Err,
+                    };
+                    log.line(Some(seq), stream, line);
+                }
+            })
+            .await?;
+        if exit.ok() {
+            let state = if said.changed { StepState::Changed } else { StepState::Unchanged };
+            return Ok((state, String::new()));
+        }
+        let fallback =
+            || format!("The script {} ended with {}. Its last lines are in the log.", script.name, exit.status);
+        Err(Broken::Said(said.reason.unwrap_or_else(fallback)))
+    }
+
+    async fn look(&self, seq: i32) -> Stepped {
+        let mut lines = Vec::new();
+        let mut keep = |_, line: &[u8]| lines.push(String::from_utf8_lossy(line).into_owned());
+        let exit = self.host.run(&scripts::FACTS, &[], scripts::LIMIT, &mut keep).await?;
+        let facts: Facts = facts::read(&lines);
+        for line in &lines {
+            self.log.line(Some(seq), Stream::Out, line.as_bytes());
+        }
+        if !exit.ok() {
+            return Err(Broken::Said(format!("The server could not say what it is (status {}).", exit.status)));
+        }
+        let mut tx = self.ctx.db.begin(&self.run.permit).await?;
+        host_logins::facts(&mut tx, &self.run.permit, self.reached.id(), &facts).await?;
+        tx.commit().await?;
+        Ok((StepState::Unchanged, facts.os))
+    }
+
+    /// From here on as the user skiff: seen to work first, then written down.
+    async fn sign_in(&mut self) -> Stepped {
+        if self.host.login().user.as_ref() == USER {
+            return Ok((StepState::Unchanged, String::new()));
+        }
+        let host = access::as_user(&self.ctx.access(), self.host.login(), USER).await?;
+        host.docker().ping().await?;
+        let mut tx = self.ctx.db.begin(&self.run.permit).await?;
+        host_logins::sign_in_as(&mut tx, &self.run.permit, self.reached.id(), USER).await?;
+        tx.commit().await?;
+        self.host = host;
+        Ok((StepState::Changed, String::new()))
+    }
+
+    /// The proxy's file as the ledger has it, then the script that starts or reloads it.
+    async fn proxy(&self, seq: i32) -> Stepped {
+        let (row, permit) = (&self.reached.row, &self.run.permit);
+        let wanted = ingress::of_host(self.ctx, permit, row.id, row.http_port).await?;
+        let before = match self.host.get(ingress::CONFIG).await {
+            Ok(bytes) => bytes,
+            Err(remote::Error::NotFound { .. }) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        ingress::write(&self.host, &wanted).await?;
+        let same = before == wanted.haproxy_cfg().as_bytes();
+        let port = row.http_port.to_string();
+        let params = [("HTTP_PORT", port.as_str()), ("RELOAD", if same { "no" } else { "yes" })];
+        self.script(&scripts::HAPROXY, &params, seq).await
+    }
+}

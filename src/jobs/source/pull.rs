@@ -1,0 +1,115 @@
+//! An image by name: the registry is always asked, so that a moved tag is seen.
+
+use std::time::Duration;
+use tokio::time::Instant;
+
+use super::{Asked, Made, Resolved};
+use crate::domain::build::pulled_image;
+use crate::domain::container::Login;
+use crate::domain::deploy::Failure;
+use crate::domain::job::StepState;
+use crate::domain::source::Image;
+use crate::jobs::stop::{Stop, detail, on_host};
+use crate::remote;
+use crate::remote::docker::PullProgress;
+
+/// How often the note beside the step follows the bytes.
+const NOTE_EVERY: Duration = Duration::from_millis(500);
+/// Layers whose progress is counted; an image has at most 127.
+const MAX_LAYERS: usize = 200;
+
+/// Pulls the image and keeps it by a name of ours.
+pub(super) async fn bring(asked: &Asked<'_>, image: &Image) -> Result<Made, Stop> {
+    let login = match &image.login {
+        None => None,
+        Some(login) => {
+            let password = asked.open_text("the registry's password", login.password).await?;
+            Some(Login { user: login.user.clone(), password })
+        }
+    };
+    let (reached, host) = asked.host()?;
+    let before = host.docker().image(&image.image).await.map_err(|error| on_host(&reached.row.name, error))?;
+    asked.run.still_mine().await?;
+    asked.say(format!("Asking the registry for {} from {}", image.image, reached.row.name));
+    let mut progress = Progress::default();
+    let pulled = {
+        let mut on_progress = |step: PullProgress| progress.hear(asked, step);
+        host.docker_bulk().pull(&image.image, login.as_ref(), &mut on_progress).await
+    };
+    let seen = match (pulled, before.as_ref()) {
+        (Ok(seen), _) => seen,
+        // An image that never came from a registry was loaded or built there by hand: no registry has a newer one.
+        (Err(error), Some(local)) if local.repo_digests.is_empty() && is_registry(&error) => {
+            asked.say(format!("No registry gave it, so the one that was loaded on {} is used", reached.row.name));
+            local.clone()
+        }
+        (Err(error), _) => return Err(failure(asked, image, &reached.row.name, error)),
+    };
+    let name = pulled_image(asked.app, &seen.id);
+    asked.keep(reached, host, &name, &seen.id).await?;
+    if before.is_none() {
+        // The registry's name came with our pull: with it left there, the image would outlive the last release of it.
+        host.docker().untag(&image.image).await.map_err(|error| on_host(&reached.row.name, error))?;
+    }
+    let new = progress.moved || before.is_some_and(|before| before.id != seen.id);
+    let digest = seen.repo_digests.first().cloned().unwrap_or_else(|| seen.id.to_string());
+    asked.say(format!("The image is {digest}"));
+    let state = if new { StepState::Changed } else { StepState::Unchanged };
+    let note = if new { format!("{} MB", seen.size / 1_000_000) } else { "already there".to_owned() };
+    Ok(Made { resolved: Resolved { image: name, image_id: seen.id, commit: None }, state, note })
+}
+
+/// True where the registry, not the host, is what failed.
+fn is_registry(error: &remote::Error) -> bool {
+    matches!(
+        error,
+        remote::Error::NoSuchImage { .. }
+            | remote::Error::RegistryDenied { .. }
+            | remote::Error::RegistryUnreachable { .. }
+    )
+}
+
+/// A pull that failed, for people.
+fn failure(asked: &Asked<'_>, image: &Image, host: &str, error: remote::Error) -> Stop {
+    let name = image.image.clone();
+    Stop::Failed(match error {
+        remote::Error::NoSuchImage { .. } | remote::Error::NotFound { .. } => Failure::ImageNotFound { image: name },
+        remote::Error::RegistryDenied { detail } => {
+            asked.say(detail);
+            Failure::ImageDenied { image: name }
+        }
+        remote::Error::RegistryUnreachable { detail: words } => {
+            Failure::RegistryUnreachable { image: name, detail: detail(words) }
+        }
+        other => return on_host(host, other),
+    })
+}
+
+/// The bytes of each layer, summed for the note; the layers' ends, told in the log.
+#[derive(Default)]
+struct Progress {
+    layers: std::collections::BTreeMap<String, (u64, u64)>,
+    noted: Option<Instant>,
+    /// True once a layer was not there already.
+    moved: bool,
+}
+
+impl Progress {
+    fn hear(&mut self, asked: &Asked<'_>, step: PullProgress) {
+        if step.status == "Pull complete" {
+            self.moved = true;
+            asked.say(format!("{} complete", step.layer));
+        }
+        if step.total == 0 || step.status != "Downloading" {
+            return;
+        }
+        if self.layers.len() < MAX_LAYERS || self.layers.contains_key(&step.layer) {
+            self.layers.insert(step.layer, (step.done, step.total));
+        }
+        if self.noted.is_none_or(|noted| noted.elapsed() > NOTE_EVERY) {
+            self.noted = Some(Instant::now());
+            let (done, total) = self.layers.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
+            asked.note(format!("{} of {} MB", done / 1_000_000, total / 1_000_000));
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Services outside the hosts: forges now; stores, notifiers, clouds and DNS get a file each when they come.
+
+pub mod git;

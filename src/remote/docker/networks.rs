@@ -1,0 +1,79 @@
+//! Bridges: one per environment on a host, with its place in the address plan. Ours have fixed addresses in the lower
+//! half; Docker hands out the upper half only.
+
+use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
+use bollard::query_parameters::InspectNetworkOptions;
+use std::collections::HashMap;
+
+use super::seen::NetworkSeen;
+use super::{Docker, Made, labels};
+use crate::domain::address::Bridge;
+use crate::domain::names::NetworkName;
+use crate::remote::error::Error;
+
+/// The kernel's limit for an interface's name is 15 (IFNAMSIZ, less the NUL): `sk-` and twelve.
+const INTERFACE_DIGITS: usize = 12;
+
+impl Docker {
+    /// The network, if it is on the host.
+    pub async fn network(&self, name: &NetworkName) -> Result<Option<NetworkSeen>, Error> {
+        let asked = self.api.inspect_network(name.as_ref(), None::<InspectNetworkOptions>);
+        match self.call("Looking for a network", asked).await {
+            Ok(seen) => Ok(Some(NetworkSeen::read(seen))),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes the bridge unless it is there. One of that name with another subnet is [`Error::NameTaken`].
+    pub async fn network_ensure(
+        &self,
+        name: &NetworkName,
+        bridge: Bridge,
+        marks: &[(&'static str, String)],
+    ) -> Result<Made, Error> {
+        match self.network(name).await? {
+            Some(seen) if seen.subnet == bridge.subnet() => return Ok(Made::Existed),
+            Some(seen) => return Err(Error::NameTaken { detail: format!("{name} has the subnet {}", seen.subnet) }),
+            None => {}
+        }
+        // Two makers at once collide on the interface's name: Docker itself allows networks of equal names.
+        let options = HashMap::from([("com.docker.network.bridge.name".to_owned(), interface(name))]);
+        let range = IpamConfig {
+            subnet: Some(bridge.subnet()),
+            ip_range: Some(bridge.strangers()),
+            gateway: Some(bridge.gateway().to_string()),
+            ..Default::default()
+        };
+        let request = NetworkCreateRequest {
+            name: name.to_string(),
+            driver: Some("bridge".to_owned()),
+            ipam: Some(Ipam { config: Some(vec![range]), ..Default::default() }),
+            options: Some(options),
+            labels: Some(labels(marks)),
+            ..Default::default()
+        };
+        match self.call("Making a network", self.api.create_network(request)).await {
+            Ok(_) => Ok(Made::Created),
+            Err(error) => match self.network(name).await? {
+                Some(seen) if seen.subnet == bridge.subnet() => Ok(Made::Existed),
+                Some(_) | None => Err(error),
+            },
+        }
+    }
+
+    /// Removes a network; refused by Docker while a container is on it. Gone already is fine.
+    pub async fn network_remove(&self, name: &NetworkName) -> Result<(), Error> {
+        match self.call("Removing a network", self.api.remove_network(name.as_ref())).await {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The bridge's interface: the last characters of the name, for the first ones of an id are its time.
+fn interface(name: &NetworkName) -> String {
+    let text = name.as_ref();
+    let tail = text.len().saturating_sub(INTERFACE_DIGITS);
+    format!("sk-{}", text.get(tail..).unwrap_or(text).trim_start_matches(['-', '.', '_']))
+}

@@ -1,0 +1,26 @@
+//! Hosts: SSH connections, constant scripts, files, Docker and HAProxy through them. Not here: SQL, what a deploy is.
+//!
+//! A managed host is hostile input: every answer has a limit in time and size, and its texts are shown as text only.
+
+pub mod docker;
+mod error;
+pub mod files;
+pub mod haproxy;
+mod host;
+mod io;
+pub mod keys;
+mod lines;
+mod link;
+mod pool;
+mod probe;
+mod script;
+mod session;
+mod wire;
+
+pub use error::Error;
+pub use files::File;
+pub use host::Host;
+pub use lines::{CUT_MARK, LINE_BYTES};
+pub use pool::{Login, Pool, PoolSettings};
+pub use probe::Probe;
+pub use script::{Exit, RemoteScript, Stream};

@@ -1,0 +1,270 @@
+//! One SSH connection: made, checked, and its channels handed out within a budget.
+//! Not here: which connection is used for what (`host`), and building one anew (`link`).
+
+use russh::client::{self, Handle, Msg};
+use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
+use russh::{Channel, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::error::{Error, detail};
+use super::io::Io;
+use super::pool::Login;
+use super::wire::Wire;
+
+/// For TCP and key exchange: a host that is up answers in well under a second on any link.
+pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// For the login; some hosts ask a directory server.
+pub const AUTH_LIMIT: Duration = Duration::from_secs(10);
+/// A silent link is asked this often …
+pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
+/// … and given up when a third question would follow two without an answer: after 45 s.
+pub const KEEPALIVE_MISSES: usize = 2;
+/// A host in doubt is asked for a sign of life, which takes it one round trip.
+pub const SIGN_LIMIT: Duration = Duration::from_secs(5);
+/// Session channels (exec, SFTP) at once on a connection: sshd allows 10 (`MaxSessions`).
+pub const SESSION_CHANNELS: usize = 8;
+/// Forwarded channels (sockets, ports) at once on a connection: sshd sets no limit, so this is ours.
+pub const FORWARDED_CHANNELS: usize = 32;
+/// A wait for a free channel longer than this means something does not let go.
+pub const BUDGET_LIMIT: Duration = Duration::from_secs(30);
+/// A channel to a socket opens in one round trip.
+pub const OPEN_LIMIT: Duration = Duration::from_secs(10);
+/// Between two tries for a session on a host that allows fewer than our budget.
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+/// Bytes in flight per channel: 8 MiB fills 160 MB/s at 50 ms.
+const WINDOW_BYTES: u32 = 8 << 20;
+
+/// A live connection to a host.
+pub(crate) struct Session {
+    handle: Handle<Pinned>,
+    cut: CancellationToken,
+    sessions: Arc<Semaphore>,
+    forwards: Arc<Semaphore>,
+}
+
+/// Accepts one host key and nothing else; certificates are refused.
+struct Pinned {
+    expected: String,
+    seen: Arc<Mutex<Option<String>>>,
+}
+
+impl client::Handler for Pinned {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+        let print = match shown {
+            PublicKeyOrCertificate::PublicKey { key, .. } => key.fingerprint(Default::default()).to_string(),
+            PublicKeyOrCertificate::Certificate(_) => "a certificate".to_owned(),
+        };
+        let same = print == self.expected;
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(print);
+        Ok(same)
+    }
+}
+
+/// Our side of every connection.
+pub(crate) fn config() -> Arc<client::Config> {
+    Arc::new(client::Config {
+        nodelay: true,
+        keepalive_interval: Some(KEEPALIVE_EVERY),
+        keepalive_max: KEEPALIVE_MISSES,
+        window_size: WINDOW_BYTES,
+        ..Default::default()
+    })
+}
+
+impl Session {
+    /// Connects, compares the host key, logs in, and runs `true` once: sshd sets TCP_NODELAY only when a session
+    /// channel runs something, and without it one call in five waits 40 ms.
+    pub async fn connect(login: &Login) -> Result<Arc<Self>, Error> {
+        let key = decode_secret_key(login.key.expose(), None).map_err(|_| Error::BadKey)?;
+        let seen = Arc::new(Mutex::new(None));
+        let pinned = Pinned { expected: login.host_key.clone(), seen: seen.clone() };
+        let cut = CancellationToken::new();
+        let connecting = async {
+            let wire = Wire::connect(login.address.as_ref(), login.port, &cut).await?;
+            client::connect_stream(config(), wire, pinned).await
+        };
+        let connected = within("Connecting", CONNECT_LIMIT, connecting).await?;
+        let mut handle = match connected {
+            Ok(handle) => handle,
+            Err(error) => {
+                let shown = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+                return Err(match shown {
+                    Some(seen) if seen != login.host_key => Error::HostKeyChanged { seen },
+                    Some(_) | None => unreachable(&error),
+                });
+            }
+        };
+        let hash = if key.algorithm().is_rsa() {
+            within("Logging in", AUTH_LIMIT, handle.best_supported_rsa_hash())
+                .await?
+                .map_err(|e| unreachable(&e))?
+                .flatten()
+        } else {
+            None
+        };
+        let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
+        let user = login.user.as_ref();
+        let auth = within("Logging in", AUTH_LIMIT, handle.authenticate_publickey(user, key)).await?;
+        if !auth.map_err(|e| unreachable(&e))?.success() {
+            return Err(Error::AuthRefused);
+        }
+        let session = Arc::new(Self {
+            handle,
+            cut,
+            sessions: Arc::new(Semaphore::new(SESSION_CHANNELS)),
+            forwards: Arc::new(Semaphore::new(FORWARDED_CHANNELS)),
+        });
+        within("Logging in", AUTH_LIMIT, session.clone().warm()).await??;
+        Ok(session)
+    }
+
+    /// Runs `true` to its end.
+    async fn warm(self: Arc<Self>) -> Result<(), Error> {
+        let mut exec = self.open_session().await?;
+        exec.write.exec(true, "true").await.map_err(|e| unreachable(&e))?;
+        while exec.read.wait().await.is_some() {}
+        Ok(())
+    }
+
+    /// True when the connection is over.
+    pub fn is_closed(&self) -> bool {
+        self.handle.is_closed()
+    }
+
+    /// True when the host answers on the connection now: one round trip.
+    pub async fn lives(&self) -> bool {
+        // A question that is never answered because the connection ends counts as answered in russh.
+        matches!(timeout(SIGN_LIMIT, self.handle.send_ping()).await, Ok(Ok(()))) && !self.is_closed()
+    }
+
+    /// Cuts the connection off under its users: all they wait for fails soon.
+    pub fn cut(&self) {
+        self.cut.cancel();
+    }
+
+    /// A channel to a Unix socket of the host.
+    pub async fn open_socket(self: Arc<Self>, path: &'static str) -> Result<Io, Error> {
+        let opening = async move {
+            let permit = permit(&self.forwards).await?;
+            let opened = within("Opening a channel", OPEN_LIMIT, self.handle.channel_open_direct_streamlocal(path));
+            let channel = opened.await?.map_err(|e| refused(&e, path))?;
+            Ok(Io::new(channel.into_stream(), permit, self.clone()))
+        };
+        finish(opening).await
+    }
+
+    /// A channel to a port reachable from the host. `limit` covers the host's own connecting.
+    pub async fn open_tcp(self: Arc<Self>, to: IpAddr, port: u16, limit: Duration) -> Result<Io, Error> {
+        let opening = async move {
+            let permit = permit(&self.forwards).await?;
+            let opened = self.handle.channel_open_direct_tcpip(to.to_string(), u32::from(port), "127.0.0.1", 0);
+            let channel = opened.await.map_err(|e| refused(&e, "the port"))?;
+            Ok(Io::new(channel.into_stream(), permit, self.clone()))
+        };
+        within("Opening a connection", limit, finish(opening)).await?
+    }
+
+    /// A session channel, on which one thing is run.
+    pub async fn open_session(self: Arc<Self>) -> Result<Exec, Error> {
+        let opening = async move {
+            let permit = permit(&self.sessions).await?;
+            let (read, write) = self.session_channel().await?.split();
+            Ok(Exec { read, write: Arc::new(write), permit: Some(permit), session: self.clone() })
+        };
+        finish(opening).await
+    }
+
+    /// A bare session channel. A host that allows fewer than our budget refuses while it is busy: then it is asked again.
+    async fn session_channel(&self) -> Result<Channel<Msg>, Error> {
+        let opening = async {
+            loop {
+                match self.handle.channel_open_session().await {
+                    Err(russh::Error::ChannelOpenFailure(_)) => sleep(REFUSED_PAUSE).await,
+                    Err(error) => return Err(unreachable(&error)),
+                    Ok(channel) => return Ok(channel),
+                }
+            }
+        };
+        within("Opening a session", BUDGET_LIMIT, opening).await?
+    }
+
+    /// A session channel with SFTP on it, as a stream.
+    pub async fn open_sftp(self: Arc<Self>) -> Result<Io, Error> {
+        let opening = async move {
+            let permit = permit(&self.sessions).await?;
+            let channel = self.session_channel().await?;
+            let asked = channel.request_subsystem(true, "sftp");
+            within("Opening SFTP", OPEN_LIMIT, asked).await?.map_err(|e| refused(&e, "SFTP"))?;
+            Ok(Io::new(channel.into_stream(), permit, self.clone()))
+        };
+        finish(opening).await
+    }
+}
+
+/// A session channel and its place in the budget. Closed when dropped: russh itself leaves it open. The place is free
+/// again when the host has seen the close.
+pub(crate) struct Exec {
+    pub read: ChannelReadHalf,
+    pub write: Arc<ChannelWriteHalf<Msg>>,
+    permit: Option<OwnedSemaphorePermit>,
+    session: Arc<Session>,
+}
+
+impl Drop for Exec {
+    #[expect(clippy::disallowed_methods, reason = "a close cannot be awaited in a drop; the task ends with it")]
+    fn drop(&mut self) {
+        let (write, session, permit) = (self.write.clone(), self.session.clone(), self.permit.take());
+        tokio::spawn(async move {
+            let _ = timeout(OPEN_LIMIT, write.close()).await;
+            session.lives().await;
+            drop(permit);
+        });
+    }
+}
+
+/// Lets an opening run to its end even when the asker has gone: a half-opened channel would never be closed.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "ends within the opening's own limits, and closes what nobody wants any more"
+)]
+async fn finish<T: Send + 'static>(
+    opening: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::spawn(opening).await {
+        Ok(opened) => opened,
+        Err(_) => Err(Error::Unreachable { detail: "the connection broke".to_owned() }),
+    }
+}
+
+/// A place in a budget.
+async fn permit(budget: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Error> {
+    within("Waiting for a free channel", BUDGET_LIMIT, budget.clone().acquire_owned())
+        .await?
+        .map_err(|_| Error::Unreachable { detail: "the connection is closed".to_owned() })
+}
+
+/// Why a channel did not open.
+fn refused(error: &russh::Error, what: &str) -> Error {
+    match error {
+        russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited) => Error::ForwardingForbidden,
+        russh::Error::ChannelOpenFailure(_) => Error::Refused { detail: format!("{what} is not open") },
+        other => unreachable(other),
+    }
+}
+
+/// A broken connection.
+pub(crate) fn unreachable(error: &russh::Error) -> Error {
+    Error::Unreachable { detail: detail(error) }
+}
+
+/// A future with a limit.
+pub(crate) async fn within<T>(what: &'static str, after: Duration, doing: impl Future<Output = T>) -> Result<T, Error> {
+    timeout(after, doing).await.map_err(|_| Error::TimedOut { what, after })
+}

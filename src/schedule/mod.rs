@@ -1,0 +1,25 @@
+//! The clock: asks for what is to be done at its time. Not here: what that is; actions know.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::actions::{Ctx, upkeep};
+
+/// How often the clock is read: what it asks for is due once a day.
+const EVERY: Duration = Duration::from_secs(15 * 60);
+
+/// Reads the clock until told to stop.
+pub async fn run(ctx: Ctx, stop: CancellationToken) {
+    loop {
+        match upkeep::tidy_due(&ctx).await {
+            Ok(0) => {}
+            Ok(teams) => info!(teams, "The daily tidying of {teams} teams is asked for"),
+            Err(error) => warn!(%error, "The daily tidying could not be asked for; trying again later"),
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
+            return;
+        }
+    }
+}

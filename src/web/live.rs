@@ -1,0 +1,196 @@
+//! Live streams: what a job says and how it stands, sent as it happens. Each client pulls from the table at its own pace,
+//! so a slow one slows nobody. Not here: reading the table (the actions follow it).
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use askama::Template;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt, stream};
+
+use super::Web;
+use super::actor::{At, Here};
+use super::error::Problem;
+use super::pages::deploys as deploy_pages;
+use super::pages::jobs as job_pages;
+use super::pages::releases as release_pages;
+use super::ui::SafeUrl;
+use crate::actions::jobs::{Download, LogLine, StepLine};
+use crate::actions::{deploys, jobs};
+use crate::domain::ids::{AccountId, DeployId, JobId};
+
+/// Streams one account may have open: one per tab of a person with many tabs.
+const PER_ACCOUNT: usize = 20;
+/// A comment is sent this often where nothing happens, so that proxies keep the connection and a dead one is noticed.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// The streams that are open, by account.
+#[derive(Default)]
+pub struct Streams(Arc<Mutex<HashMap<AccountId, usize>>>);
+
+/// One open stream; counted until dropped.
+struct Seat(Arc<Mutex<HashMap<AccountId, usize>>>, AccountId);
+
+impl Streams {
+    fn take(&self, account: AccountId) -> Result<Seat, Problem> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(account).or_insert(0);
+        if *count >= PER_ACCOUNT {
+            return Err(Problem::Unavailable("Too many live pages are open: close some tabs.".to_owned()));
+        }
+        *count += 1;
+        Ok(Seat(self.0.clone(), account))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.1) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                open.remove(&self.1);
+            }
+        }
+    }
+}
+
+/// Where the stream of a page is: of which noun, of which one, from behind which line.
+pub fn address(team: &str, noun: &'static str, id: &str, after: i64) -> SafeUrl {
+    SafeUrl::path(["t", team, noun, id, "live"]).after(after)
+}
+
+/// The line a stream begins behind, where the browser does not say it in `Last-Event-ID`.
+#[derive(serde::Deserialize)]
+pub struct From {
+    #[serde(default)]
+    after: i64,
+}
+
+/// Pieces of a page, each for the place with its id.
+#[derive(Template)]
+#[template(path = "jobs/_update.html")]
+struct Pieces {
+    lines: Option<job_pages::Lines>,
+    course: Option<job_pages::Course>,
+    changes: Option<release_pages::Changes>,
+    deploy: Option<deploy_pages::Head>,
+    job: Option<job_pages::Head>,
+}
+
+/// What a browser is sent: pieces, behind which line it is now, and whether that was all.
+struct Told {
+    pieces: Pieces,
+    last: Option<i64>,
+    done: bool,
+}
+
+/// GET `…/deploys/{id}/live`.
+pub async fn deploy(
+    State(web): State<Web>,
+    here: Here,
+    At((team, id)): At<(String, DeployId)>,
+    Query(from): Query<From>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let seat = web.streams().take(here.account)?;
+    let actor = here.actor()?.clone();
+    let follow = deploys::follow(web.actions(), &actor, id, begin(&headers, from.after)).await?;
+    let state = (follow, None, seat, web.clone(), here.token.clone());
+    let told = stream::unfold(state, move |(mut follow, mut before, seat, web, token)| {
+        let (actor, team) = (actor.clone(), team.clone());
+        async move {
+            let update = follow.next().await.ok().flatten()?;
+            let mut pieces = pieces(&update.lines, update.steps.as_deref(), deploy_pages::NO_STEPS);
+            if before != Some(update.state) || update.done || update.steps.is_some() {
+                before = Some(update.state);
+                let view = deploys::get(web.actions(), &actor, id).await.ok()?;
+                // What changes is known once there is a release.
+                let changes = release_pages::Changes { changes: view.changes.clone() };
+                pieces.changes = (!changes.changes.is_empty()).then_some(changes);
+                pieces.deploy = Some(deploy_pages::Head::new(&team, &token, view));
+            }
+            let told = Told { pieces, last: update.lines.last().map(|line| line.seq), done: update.done };
+            Some((told, (follow, before, seat, web, token)))
+        }
+    });
+    Ok(send(&web, told))
+}
+
+/// GET `…/jobs/{id}/live`.
+pub async fn job(
+    State(web): State<Web>,
+    here: Here,
+    At((team, id)): At<(String, JobId)>,
+    Query(from): Query<From>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let seat = web.streams().take(here.account)?;
+    let actor = here.actor()?.clone();
+    let follow = jobs::follow(web.actions(), &actor, id, begin(&headers, from.after)).await?;
+    let state = (follow, None, seat, web.clone(), here.token.clone());
+    let told = stream::unfold(state, move |(mut follow, mut before, seat, web, token)| {
+        let (actor, team) = (actor.clone(), team.clone());
+        async move {
+            let update = follow.next().await.ok().flatten()?;
+            let mut pieces = pieces(&update.lines, update.steps.as_deref(), "");
+            if before != Some(update.state) || update.done {
+                before = Some(update.state);
+                let view = jobs::get(web.actions(), &actor, id).await.ok()?;
+                pieces.job = Some(job_pages::Head::new(&team, &token, &view));
+            }
+            let told = Told { pieces, last: update.lines.last().map(|line| line.seq), done: update.done };
+            Some((told, (follow, before, seat, web, token)))
+        }
+    });
+    Ok(send(&web, told))
+}
+
+/// The browser says what it has seen last; a page that was just loaded says it in its address.
+fn begin(headers: &HeaderMap, after: i64) -> i64 {
+    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<i64>().ok());
+    seen.unwrap_or(after).max(0)
+}
+
+fn pieces(lines: &[LogLine], steps: Option<&[StepLine]>, nothing: &'static str) -> Pieces {
+    Pieces {
+        lines: (!lines.is_empty()).then(|| job_pages::Lines::new(lines)),
+        course: steps.map(|steps| job_pages::Course::new(steps, nothing)),
+        changes: None,
+        deploy: None,
+        job: None,
+    }
+}
+
+/// The stream as server-sent events. It ends after "done", and when the door closes; the browser then comes back by itself.
+fn send(web: &Web, told: impl Stream<Item = Told> + Send + 'static) -> Response {
+    let closing = web.shutdown().clone();
+    let events = told.take_until(async move { closing.cancelled().await }).flat_map(|told| {
+        let html = told.pieces.render().unwrap_or_default();
+        let event = Event::default().data(html);
+        let event = match told.last {
+            Some(seq) => event.id(seq.to_string()),
+            None => event,
+        };
+        let done = told.done.then(|| Event::default().event("done").data("done"));
+        stream::iter(std::iter::once(event).chain(done).map(Ok::<_, Infallible>))
+    });
+    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
+    // A proxy in front that collects answers would make the live log a dead one.
+    response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+    response
+}
+
+/// A log as a file to keep. Whatever is in it, no browser shows it as a page.
+pub fn file(download: Download) -> Response {
+    let name = ["attachment; filename=\"", &download.file, "\""].concat();
+    let kind = "text/plain; charset=utf-8".to_owned();
+    let body = Body::from_stream(download.bytes);
+    ([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], body).into_response()
+}

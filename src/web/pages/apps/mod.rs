@@ -1,0 +1,389 @@
+//! Apps: the list, one at a glance. Its forms are in the files beside; its releases and deploys in rooms of their own.
+
+mod configuration;
+mod new;
+mod routes;
+mod variables;
+mod volumes;
+
+use std::borrow::Cow;
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use axum::extract::State;
+use axum::response::Response;
+use time::OffsetDateTime;
+
+use super::releases::Changes;
+use super::{deploys, hosts, releases};
+use crate::actions::apps::{self, AppLine, AppState, AppView, DeployBrief, May};
+use crate::actions::deploys::DeployLine;
+use crate::actions::{Refused, Weigh};
+use crate::domain::app::Kind;
+use crate::domain::deploy::DeployState;
+use crate::domain::ids::AppId;
+use crate::domain::rights::Permission;
+use crate::web::Web;
+use crate::web::actor::{At, Here};
+use crate::web::error::Problem;
+use crate::web::routes::{Policy, Routes};
+use crate::web::ui::{Badge, Drawn, SafeUrl, Shape, Shell, Tab, Way, When, mib, page};
+
+/// The routes.
+pub fn routes() -> Routes {
+    let view = Policy::Team(Permission::View);
+    Routes::new()
+        .get("/t/{team}/apps", view, index)
+        .get("/t/{team}/apps/{id}", view, show)
+        .merge(new::routes())
+        .merge(configuration::routes())
+        .merge(variables::routes())
+        .merge(routes::routes())
+        .merge(volumes::routes())
+}
+
+/// Apps as a table.
+#[derive(Template)]
+#[template(path = "apps/_table.html")]
+pub struct Table<'a> {
+    /// The team's slug.
+    pub team: String,
+    /// The apps.
+    pub apps: Cow<'a, [AppLine]>,
+    /// Whether project and environment are shown.
+    pub with_place: bool,
+}
+
+impl HtmlSafe for Table<'_> {}
+
+impl Table<'_> {
+    fn page(&self, app: &AppLine) -> SafeUrl {
+        SafeUrl::path(["t", &self.team, "apps", &app.id.to_string()])
+    }
+
+    fn deploy_page(&self, deploy: &DeployBrief) -> SafeUrl {
+        SafeUrl::path(["t", &self.team, "deploys", &deploy.id.to_string()])
+    }
+
+    fn badge(&self, app: &AppLine) -> Badge {
+        Badge::from(app.state).observed(app.observed_at)
+    }
+
+    fn address(&self, app: &AppLine) -> Option<(SafeUrl, String)> {
+        let url = app.url.as_deref()?;
+        let words = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
+        Some((SafeUrl::web(url)?, words.to_owned()))
+    }
+
+    fn no_address(&self, app: &AppLine) -> &'static str {
+        match app.kind {
+            Kind::Web => "no route",
+            Kind::Worker => "worker",
+        }
+    }
+
+    fn when(&self, at: &OffsetDateTime) -> When {
+        When::new(*at)
+    }
+}
+
+/// What stands on top of every page of an app.
+#[derive(Template)]
+#[template(path = "apps/_head.html")]
+pub struct Head {
+    /// The team's slug.
+    pub team: String,
+    /// The app.
+    pub app: AppLine,
+    /// What one may do with it.
+    pub may: May,
+    /// The token for its buttons.
+    pub token: String,
+    /// Its pages.
+    pub tabs: Vec<Tab>,
+    /// Whether to deploy is the page's own act; its forms have another.
+    pub primary: bool,
+}
+
+impl HtmlSafe for Head {}
+
+impl Head {
+    fn kind(&self) -> &'static str {
+        match self.app.kind {
+            Kind::Web => "web",
+            Kind::Worker => "worker",
+        }
+    }
+
+    fn below(&self, one: &'static str, two: &'static str) -> SafeUrl {
+        let id = self.app.id.to_string();
+        let parts = ["t", &self.team, "apps", &id, one, two];
+        SafeUrl::path(parts.into_iter().filter(|part| !part.is_empty()))
+    }
+}
+
+/// The frame and the head of an app's pages.
+pub struct In;
+
+impl In {
+    /// For the page called so in the app's tabs.
+    pub fn app(here: &Here, view: &AppView, at: &str) -> Result<(Shell, Head), Problem> {
+        let team = here.place()?.team.slug.clone();
+        let id = view.line.id.to_string();
+        let count = |n: usize| if n == 0 { String::new() } else { n.to_string() };
+        let tab = |word: &str, below: &str, count: String| Tab {
+            word: word.to_owned(),
+            href: SafeUrl::path(["t", &team, "apps", &id, below].into_iter().filter(|part| !part.is_empty())),
+            here: word == at,
+            count,
+        };
+        let tabs = vec![
+            tab("Overview", "", String::new()),
+            tab(
+                "Releases",
+                "releases",
+                count(usize::try_from(view.releases.first().map_or(0, |release| release.number)).unwrap_or(0)),
+            ),
+            tab("Configuration", "configuration", String::new()),
+            tab("Source", "source", String::new()),
+            tab("Variables", "variables", count(view.variables.len() + view.secrets.len())),
+            tab("Routes", "routes", count(view.routes.len())),
+            tab("Volumes", "volumes", count(view.volumes.len())),
+        ];
+        let overview = at == "Overview";
+        let mut shell = Shell::new(here, view.line.name.clone(), "Apps")
+            .crumb("Apps", Some(SafeUrl::path(["t", &team, "apps"])))
+            .crumb(view.line.name.clone(), (!overview).then(|| SafeUrl::path(["t", &team, "apps", &id])));
+        if overview {
+            shell.state = Some(view.line.state.into());
+        } else {
+            shell = shell.crumb(at, None);
+        }
+        Ok((
+            shell,
+            Head { team, app: view.line.clone(), may: view.may, token: here.token.clone(), tabs, primary: overview },
+        ))
+    }
+}
+
+/// The list.
+#[derive(Template)]
+#[template(path = "apps/index.html")]
+pub struct Index {
+    /// The frame.
+    pub shell: Shell,
+    /// The apps.
+    pub apps: Table<'static>,
+    /// What is said where there is none.
+    pub nothing: &'static str,
+    /// Whether one may make one.
+    pub may_create: bool,
+    /// The page that makes one.
+    pub new: SafeUrl,
+    /// This page.
+    pub own: SafeUrl,
+}
+
+impl Index {
+    /// The list of these apps; `search` keeps those whose name or place has it.
+    pub fn new(here: &Here, mut apps: Vec<AppLine>, search: &str) -> Result<Self, Problem> {
+        let place = here.place()?;
+        let team = place.team.slug.clone();
+        let search = search.trim().to_lowercase();
+        apps.retain(|app| {
+            let words = [&app.name, " ", &app.project_name, " ", &app.environment_name].concat();
+            words.to_lowercase().contains(&search)
+        });
+        Ok(Self {
+            shell: Shell::new(here, "Apps", "Apps").crumb("Apps", None),
+            may_create: place.actor.may_somewhere(Permission::EditApps).is_ok(),
+            nothing: if search.is_empty() { "No app yet" } else { "No app of that name" },
+            new: SafeUrl::path(["t", &team, "apps", "new"]),
+            own: SafeUrl::path(["t", &team, "apps"]),
+            apps: Table { team, apps: apps.into(), with_place: true },
+        })
+    }
+}
+
+/// What is kept of it: what it shows, and the pieces without a form of one's own session as they were drawn.
+pub struct Looked {
+    view: AppView,
+    instances: Drawn,
+    deploys: Drawn,
+}
+
+impl Weigh for Looked {
+    fn bytes(&self) -> usize {
+        self.view.bytes() + self.instances.bytes() + self.deploys.bytes()
+    }
+}
+
+impl Looked {
+    /// The app with its instances and newest deploys drawn.
+    pub fn new(team: &str, view: AppView) -> Result<Self, Refused> {
+        let instances = hosts::Instances { team: team.to_owned(), instances: view.instances.clone(), with_app: false };
+        let newest = view.deploys.iter().take(Self::DEPLOYS).cloned().collect();
+        let deploys = deploys::Table { team: team.to_owned(), deploys: newest };
+        Ok(Self { instances: Drawn::new(&instances)?, deploys: Drawn::new(&deploys)?, view })
+    }
+
+    /// Deploys on this page.
+    const DEPLOYS: usize = 6;
+}
+
+/// An app's page.
+#[derive(Template)]
+#[template(path = "apps/show.html")]
+pub struct Show<'a> {
+    /// The frame.
+    pub shell: Shell,
+    /// The head.
+    pub head: Head,
+    /// The team's slug.
+    pub team: String,
+    /// The app.
+    pub view: &'a AppView,
+    /// The way to the first running app.
+    pub way: Way,
+    /// What the next deploy changes.
+    pub pending: Changes,
+    /// Its instances.
+    pub instances: &'a Drawn,
+    /// Its newest releases.
+    pub releases: releases::Table,
+    /// Its newest deploys.
+    pub deploys: &'a Drawn,
+}
+
+/// Why an app needs somebody.
+pub struct Trouble {
+    /// What happened.
+    pub title: &'static str,
+    /// Why, and what is so meanwhile.
+    pub words: String,
+    /// Where more is.
+    pub href: SafeUrl,
+}
+
+impl<'a> Show<'a> {
+    /// Releases on this page; all are on their own.
+    const RELEASES: usize = 4;
+    /// The page of this app.
+    pub fn new(here: &Here, looked: &'a Looked) -> Result<Self, Problem> {
+        let Looked { view, instances, deploys } = looked;
+        let team = here.place()?.team.slug.clone();
+        let (shell, head) = In::app(here, view, "Overview")?;
+        let token = view.may.deploy.then(|| here.token.clone());
+        Ok(Self {
+            shell,
+            head,
+            way: Way::new(3),
+            pending: Changes { changes: view.pending.clone() },
+            instances,
+            releases: releases::Table {
+                team: team.clone(),
+                app: view.line.id,
+                releases: view.releases.iter().take(Self::RELEASES).cloned().collect(),
+                token,
+            },
+            deploys,
+            team,
+            view,
+        })
+    }
+
+    fn own(&self) -> SafeUrl {
+        SafeUrl::path(["t", &self.team, "apps", &self.view.line.id.to_string()])
+    }
+
+    /// What went wrong last, while it stands.
+    fn trouble(&self) -> Option<Trouble> {
+        let deploy = self.view.deploys.first().filter(|_| self.view.line.state == AppState::NeedsYou)?;
+        let title = match deploy.state {
+            DeployState::Failed => "The last deploy failed",
+            DeployState::TakenBack => "The last deploy was taken back",
+            _ => return None,
+        };
+        let serving = self.view.line.current.as_ref().map(|release| format!(" v{} goes on serving.", release.number));
+        let words = [deploy.failure.clone().unwrap_or_default(), serving.unwrap_or_default()].concat();
+        Some(Trouble { title, words, href: self.deploy_page(deploy) })
+    }
+
+    fn badge(&self) -> Badge {
+        Badge::from(self.view.line.state).observed(self.view.line.observed_at)
+    }
+
+    fn tone(&self) -> &'static str {
+        self.badge().tone.class()
+    }
+
+    fn release_page(&self, number: &i32) -> SafeUrl {
+        let id = self.view.line.id.to_string();
+        SafeUrl::path(["t", &self.team, "apps", &id, "releases", &number.to_string()])
+    }
+
+    fn deploy_page(&self, deploy: &DeployLine) -> SafeUrl {
+        SafeUrl::path(["t", &self.team, "deploys", &deploy.id.to_string()])
+    }
+
+    fn deploy_what(&self, deploy: &DeployLine) -> String {
+        deploys::what(deploy)
+    }
+
+    fn host_page(&self) -> SafeUrl {
+        SafeUrl::path(["t", &self.team, "hosts", &self.view.host.id.to_string()])
+    }
+
+    fn web(&self, url: &str) -> Option<SafeUrl> {
+        SafeUrl::web(url)
+    }
+
+    fn when(&self, at: &OffsetDateTime) -> When {
+        When::new(*at)
+    }
+
+    fn first_deploy(&self) -> String {
+        match (self.view.line.state, self.view.host.ready) {
+            (AppState::New, false) => {
+                ["Its host, ", &self.view.host.name, ", is not ready yet: make it ready first."].concat()
+            }
+            _ => {
+                "Deploy builds or fetches its image, starts it, and opens the way to it once it is healthy.".to_owned()
+            }
+        }
+    }
+
+    fn memory(&self) -> String {
+        self.view.spec.memory_mib.map_or("as much as the host has".to_owned(), |limit| mib(u64::from(limit)))
+    }
+
+    fn cpu(&self) -> String {
+        match self.view.spec.cpu_milli {
+            Some(milli) if milli % 1000 == 0 => format!("{} cores", milli / 1000),
+            Some(milli) => format!("{}.{:03} cores", milli / 1000, milli % 1000).replace("00 cores", " cores"),
+            None => "all cores".to_owned(),
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Asked {
+    #[serde(default)]
+    q: String,
+}
+
+async fn index(
+    State(web): State<Web>,
+    here: Here,
+    axum::extract::Query(asked): axum::extract::Query<Asked>,
+) -> Result<Response, Problem> {
+    let apps = apps::list(web.actions(), here.actor()?).await?;
+    Ok(page(&Index::new(&here, apps, &asked.q)?))
+}
+
+async fn show(State(web): State<Web>, here: Here, At((_, id)): At<(String, AppId)>) -> Result<Response, Problem> {
+    let (ctx, place) = (web.actions(), here.place()?);
+    let look = async || Looked::new(&place.team.slug, apps::get(ctx, &place.actor, id).await?);
+    let looked = ctx.kept.view(ctx, &place.actor, id.0, look).await?;
+    Ok(page(&Show::new(&here, &looked)?))
+}

@@ -1,0 +1,36 @@
+//! The pages, a file per noun. Not here: what they show is read from (the actions).
+
+pub mod account;
+pub mod apps;
+pub mod audit;
+pub mod deploys;
+pub mod health;
+pub mod home;
+pub mod hosts;
+pub mod jobs;
+pub mod login;
+pub mod projects;
+pub mod releases;
+pub mod setup;
+
+use super::assets;
+use super::routes::{Policy, Routes};
+
+/// Every route of the door.
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/assets/{hash}/{name}", Policy::Open, assets::hashed)
+        .get("/assets/vendor/{folder}/{name}", Policy::Open, assets::vendored)
+        .merge(health::routes())
+        .merge(setup::routes())
+        .merge(login::routes())
+        .merge(account::routes())
+        .merge(home::routes())
+        .merge(apps::routes())
+        .merge(deploys::routes())
+        .merge(releases::routes())
+        .merge(hosts::routes())
+        .merge(jobs::routes())
+        .merge(projects::routes())
+        .merge(audit::routes())
+}

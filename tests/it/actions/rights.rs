@@ -1,0 +1,210 @@
+//! Every action on a team's things: who may, who may not, and that another team's things are simply not there.
+
+use futures_util::future::LocalBoxFuture;
+use skiff::actions::apps::{self, EditConfiguration, NewRoute, RenameApp, SetVariable};
+use skiff::actions::hosts::{self, ConfirmHostKey, NewHost, SetHttpPort};
+use skiff::actions::projects::{self, NewEnvironment, NewProject};
+use skiff::actions::secrets::{self, SetSecret};
+use skiff::actions::volumes::{self, NewVolume};
+use skiff::actions::{Refused, audit, deploys, home, jobs, releases};
+use skiff::domain::ids::{AppId, DeployId, HostId, JobId, ProjectId, RouteId, VolumeId};
+use skiff::domain::rights::{Actor, Role};
+
+use crate::harness::panel::{Panel, new_app};
+
+/// Ids of one team's things.
+#[derive(Clone, Copy)]
+struct Ids {
+    host: HostId,
+    project: ProjectId,
+    app: AppId,
+    route: RouteId,
+    volume: VolumeId,
+    deploy: DeployId,
+    job: JobId,
+}
+
+type Act = for<'a> fn(&'a Panel, &'a Actor, Ids) -> LocalBoxFuture<'a, Result<(), Refused>>;
+
+/// An action: its name, the least role that may, whether it names a thing by id, and how it is called. What is typed into
+/// the forms is mostly wrong: the right is asked before the fields are looked at.
+const ACTIONS: &[(&str, Role, bool, Act)] = &[
+    ("home", Role::Viewer, false, |p, a, _| Box::pin(async { home::get(&p.ctx, a).await.map(drop) })),
+    ("audit", Role::Viewer, false, |p, a, _| Box::pin(async { audit::list(&p.ctx, a, None).await.map(drop) })),
+    ("hosts", Role::Viewer, false, |p, a, _| Box::pin(async { hosts::list(&p.ctx, a).await.map(drop) })),
+    ("host", Role::Viewer, true, |p, a, i| Box::pin(async move { hosts::get(&p.ctx, a, i.host).await.map(drop) })),
+    ("add host", Role::Admin, false, |p, a, _| {
+        Box::pin(async { hosts::create(&p.ctx, a, NewHost::default()).await.map(drop) })
+    }),
+    ("provision", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { hosts::provision(&p.ctx, a, i.host).await.map(drop) })
+    }),
+    ("confirm key", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { hosts::confirm_key(&p.ctx, a, i.host, ConfirmHostKey::default()).await })
+    }),
+    ("http port", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { hosts::set_http_port(&p.ctx, a, i.host, SetHttpPort::default()).await })
+    }),
+    ("projects", Role::Viewer, false, |p, a, _| Box::pin(async { projects::list(&p.ctx, a).await.map(drop) })),
+    ("project", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { projects::get(&p.ctx, a, i.project).await.map(drop) })
+    }),
+    ("new project", Role::Admin, false, |p, a, _| {
+        Box::pin(async { projects::create(&p.ctx, a, NewProject::default()).await.map(drop) })
+    }),
+    ("new environment", Role::Admin, true, |p, a, i| {
+        Box::pin(async move {
+            projects::create_environment(&p.ctx, a, i.project, NewEnvironment::default()).await.map(drop)
+        })
+    }),
+    ("apps", Role::Viewer, false, |p, a, _| Box::pin(async { apps::list(&p.ctx, a).await.map(drop) })),
+    ("app", Role::Viewer, true, |p, a, i| Box::pin(async move { apps::get(&p.ctx, a, i.app).await.map(drop) })),
+    ("new app's form", Role::Developer, false, |p, a, _| Box::pin(async { apps::new_form(&p.ctx, a).await.map(drop) })),
+    ("new app", Role::Developer, false, |p, a, _| {
+        Box::pin(async { apps::create(&p.ctx, a, new_app("\u{7}")).await.map(drop) })
+    }),
+    ("rename app", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { apps::rename(&p.ctx, a, i.app, RenameApp::default()).await })
+    }),
+    ("configure", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { apps::configure(&p.ctx, a, i.app, EditConfiguration::default()).await })
+    }),
+    ("set source", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { apps::set_source(&p.ctx, a, i.app, Default::default()).await })
+    }),
+    ("set variable", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { apps::set_variable(&p.ctx, a, i.app, SetVariable::default()).await })
+    }),
+    ("remove variable", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { apps::remove_variable(&p.ctx, a, i.app, "GREETING").await })
+    }),
+    ("add route", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { apps::add_route(&p.ctx, a, i.app, NewRoute::default()).await })
+    }),
+    ("set secret", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { secrets::set(&p.ctx, a, i.app, SetSecret::default()).await })
+    }),
+    ("add volume", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { volumes::add(&p.ctx, a, i.app, NewVolume::default()).await.map(drop) })
+    }),
+    ("deploys", Role::Viewer, true, |p, a, i| Box::pin(async move { deploys::list(&p.ctx, a, i.app).await.map(drop) })),
+    ("deploy", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { deploys::get(&p.ctx, a, i.deploy).await.map(drop) })
+    }),
+    ("preview", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { deploys::preview(&p.ctx, a, i.app, Default::default()).await.map(drop) })
+    }),
+    ("follow", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { deploys::follow(&p.ctx, a, i.deploy, 0).await.map(drop) })
+    }),
+    ("deploy's log", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { deploys::log(&p.ctx, a, i.deploy).await.map(drop) })
+    }),
+    ("request deploy", Role::Developer, true, |p, a, i| {
+        let form = deploys::RequestDeploy { to: "nowhere".into(), ..Default::default() };
+        Box::pin(async move { deploys::request(&p.ctx, a, i.app, form).await.map(drop) })
+    }),
+    ("cancel deploy", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { deploys::cancel(&p.ctx, a, i.deploy).await })
+    }),
+    ("releases", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { releases::list(&p.ctx, a, i.app, None).await.map(drop) })
+    }),
+    ("release", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { releases::get(&p.ctx, a, i.app, 1).await.map(drop) })
+    }),
+    ("jobs", Role::Viewer, false, |p, a, _| Box::pin(async { jobs::list(&p.ctx, a, false, None).await.map(drop) })),
+    ("job", Role::Viewer, true, |p, a, i| Box::pin(async move { jobs::get(&p.ctx, a, i.job).await.map(drop) })),
+    ("follow job", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { jobs::follow(&p.ctx, a, i.job, 0).await.map(drop) })
+    }),
+    ("job's log", Role::Viewer, true, |p, a, i| Box::pin(async move { jobs::log(&p.ctx, a, i.job).await.map(drop) })),
+    ("cancel job", Role::Developer, true, |p, a, i| Box::pin(async move { jobs::cancel(&p.ctx, a, i.job).await })),
+    ("remove volume", Role::Admin, true, |p, a, i| {
+        let form = volumes::RemoveVolume::default();
+        Box::pin(async move { volumes::remove(&p.ctx, a, i.app, i.volume, form).await.map(drop) })
+    }),
+    // What takes something away comes last, so that the others find it.
+    ("remove secret", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { secrets::remove(&p.ctx, a, i.app, "KEY").await })
+    }),
+    ("detach volume", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { volumes::detach(&p.ctx, a, i.app, i.volume).await })
+    }),
+    ("remove route", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { apps::remove_route(&p.ctx, a, i.app, i.route).await })
+    }),
+];
+
+async fn things(panel: &Panel, of: &Actor, name: &str) -> Ids {
+    let host = panel.host(of, name).await;
+    let mut form = new_app(name);
+    form.variables = vec![apps::Pair { name: "GREETING".into(), value: "x".into() }];
+    form.secrets = vec![apps::Pair { name: "KEY".into(), value: "x".into() }];
+    form.volumes = vec![NewVolume { name: "data".into(), path: "/data".into() }];
+    let app = apps::create(&panel.ctx, of, form).await.unwrap();
+    panel.deployed(of, app).await;
+    let deploy = deploys::request(&panel.ctx, of, app, Default::default()).await.unwrap();
+    let view = apps::get(&panel.ctx, of, app).await.unwrap();
+    let job = deploys::get(&panel.ctx, of, deploy).await.unwrap().job;
+    let (route, volume) = (view.routes[0].id, view.volumes[0].id);
+    Ids { host, project: view.line.project, app, route, volume, deploy, job }
+}
+
+#[tokio::test]
+async fn each_action_needs_its_role_and_no_more() {
+    for role in [Role::Viewer, Role::Developer, Role::Admin, Role::Owner] {
+        // A panel for each role: what one may do changes the things.
+        let panel = Panel::new().await;
+        let ids = things(&panel, &panel.owner, "ours").await;
+        let actor = panel.person(&panel.owner, role).await;
+        for (name, least, _, act) in ACTIONS {
+            match act(&panel, &actor, ids).await {
+                Err(Refused::Forbidden(forbidden)) => {
+                    assert!(role < *least, "{} was refused: {name}", role.word());
+                    assert_eq!(forbidden.needs, *least, "{name}");
+                }
+                Err(Refused::NotFound) => panic!("{} did not find: {name}", role.word()),
+                Err(Refused::Internal(_)) => panic!("went wrong for {}: {name}", role.word()),
+                Ok(()) | Err(Refused::Fields(_) | Refused::Conflict(_)) => {
+                    assert!(role >= *least, "{} may: {name}", role.word());
+                }
+                Err(other) => panic!("{name}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_teams_things_are_not_there() {
+    let panel = Panel::new().await;
+    let ids = things(&panel, &panel.owner, "ours").await;
+    let stranger = panel.another_team().await;
+    things(&panel, &stranger, "theirs").await;
+    for (name, _, by_id, act) in ACTIONS {
+        let answer = act(&panel, &stranger, ids).await;
+        if *by_id {
+            assert_eq!(answer, Err(Refused::NotFound), "{name}");
+        }
+    }
+    let home = home::get(&panel.ctx, &stranger).await.unwrap();
+    assert_eq!((home.apps.len(), home.hosts.len()), (1, 1));
+    assert!(home.apps[0].name == "theirs" && home.lately.iter().all(|line| line.who != "Ada"));
+    let mine = apps::get(&panel.ctx, &panel.owner, ids.app).await.unwrap();
+    assert_eq!((mine.routes.len(), mine.secrets.len(), mine.variables.len()), (1, 1, 1), "nothing was changed");
+}
+
+#[tokio::test]
+async fn a_form_cannot_point_at_another_teams_host_or_environment() {
+    let panel = Panel::new().await;
+    let ids = things(&panel, &panel.owner, "ours").await;
+    let ours = apps::get(&panel.ctx, &panel.owner, ids.app).await.unwrap().line.environment;
+    let stranger = panel.another_team().await;
+    panel.host(&stranger, "theirs").await;
+    let mut form = new_app("mine");
+    form.host = ids.host.to_string();
+    assert_eq!(super::fields(apps::create(&panel.ctx, &stranger, form).await), ["host"]);
+    let mut form = new_app("mine");
+    form.environment = ours.to_string();
+    assert_eq!(super::fields(apps::create(&panel.ctx, &stranger, form).await), ["environment"]);
+}

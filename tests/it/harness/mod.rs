@@ -1,0 +1,14 @@
+//! What the cases stand on: databases, test hosts, browsers.
+#![allow(dead_code, reason = "a harness offers what a rig can do, whether or not a case asks for it yet")]
+
+pub mod browser;
+pub mod door;
+pub mod host;
+pub mod panel;
+pub mod postgres;
+pub mod probe;
+pub mod program;
+pub mod quiet;
+pub mod served;
+pub mod team;
+pub mod world;

@@ -1,0 +1,34 @@
+//! The real HAProxy with the file, the map and the commands of `domain::ingress`, unprivileged and on loopback.
+
+mod apps;
+mod proxy;
+mod release_script;
+mod reloads;
+mod routes;
+mod servers;
+
+use skiff::domain::app::Route;
+use skiff::domain::ids::AppId;
+use skiff::domain::ingress::Backend;
+use std::net::Ipv4Addr;
+
+/// A route of this domain and path.
+fn route(domain: &str, path: &str) -> Route {
+    Route { domain: domain.parse().unwrap(), path: path.parse().unwrap() }
+}
+
+/// A backend with servers `name` at 127.0.1.n.
+fn backend(slot: u32, port: u16, servers: &[(&str, u8)]) -> Backend {
+    let server = |(name, last): &(&str, u8)| (name.parse().unwrap(), address(*last));
+    Backend {
+        slot,
+        app: AppId(uuid::Uuid::from_u128(u128::from(slot))),
+        port,
+        servers: servers.iter().map(server).collect(),
+    }
+}
+
+/// All of 127.0.0.0/8 is this machine.
+fn address(last: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 0, 1, last)
+}

@@ -1,0 +1,16 @@
+//! Jobs on real hosts.
+
+mod accidents;
+mod cancelled;
+mod deploy;
+mod environment;
+mod failures;
+mod killed;
+mod kinds;
+mod moves;
+mod registry;
+mod retention;
+mod run_bash;
+mod taken_back;
+mod volumes;
+mod zero_downtime;

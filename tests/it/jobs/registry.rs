@@ -1,0 +1,63 @@
+//! An image from a registry that wants a login: Docker's own registry on the host's loopback.
+
+use skiff::domain::app::{Route, Spec};
+use skiff::domain::source::{Image, RegistryLogin, Source};
+
+use crate::harness::host::TestHost;
+use crate::harness::world::{World, ask};
+
+const PASSWORD: &str = "CANARY-registry-8d1f0c";
+/// That password as bcrypt has it, which is the only form this registry reads.
+const USERS: &str = "ada:$2b$05$D42Hg9MJZXGR24hyk/6J.OGmceBMPjCbj5wTVcGtzAlLFZTPSKOZC\n";
+const CONFIG: &str = "version: 0.1
+storage: { filesystem: { rootdirectory: /var/lib/test-registry } }
+http: { addr: '127.0.0.1:5000' }
+auth: { htpasswd: { realm: test, path: /etc/test-registry.users } }
+";
+
+/// Starts the registry with this image in it, which the host then has no more.
+async fn serve(host: &TestHost, image: &str) {
+    std::fs::write(host.path("/etc/test-registry.users"), USERS).unwrap();
+    std::fs::write(host.path("/etc/test-registry.yml"), CONFIG).unwrap();
+    // Without our pipes, which would be waited for.
+    let start =
+        "setsid --fork docker-registry serve /etc/test-registry.yml > /var/log/test-registry.log 2>&1 < /dev/null";
+    host.enter(&["/bin/sh", "-c", start]).await.must("it starts");
+    let up =
+        "for i in $(seq 400); do curl -s -o /dev/null http://127.0.0.1:5000/v2/ && exit 0; sleep 0.05; done; exit 1";
+    host.enter(&["/bin/sh", "-c", up]).await.must("it answers");
+    host.load_app(image, "1").await;
+    let client = tempfile::tempdir().unwrap();
+    let config = client.path().to_str().unwrap();
+    host.docker(&["--config", config, "login", "--username", "ada", "--password", PASSWORD, "127.0.0.1:5000"]).await;
+    host.docker(&["--config", config, "push", "--quiet", image]).await;
+    host.docker(&["rmi", image]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_behind_a_login_is_pulled_and_a_wrong_password_is_said() {
+    let image = "127.0.0.1:5000/team/hello:1";
+    let (host, world) = (TestHost::bare().await, World::new().await);
+    let id = world.provision(&host).await;
+    serve(&host, image).await;
+    let mut spec = Spec::web(8080, "/up".parse().unwrap());
+    spec.routes.push(Route { domain: "hello.test".parse().unwrap(), path: "/".parse().unwrap() });
+    spec.watch.seconds = 0;
+    let mut answers = Vec::new();
+    for (name, password) in [("wrong", "CANARY-wrong-password"), ("right", PASSWORD)] {
+        let password = world.secret("source", uuid::Uuid::now_v7(), name, password).await;
+        let login = Some(RegistryLogin { user: "ada".into(), password });
+        let source = Source::Image(Image { image: image.parse().unwrap(), login });
+        let app = world.app_of(id, source, spec.clone()).await;
+        answers.push(app.deploy().await);
+    }
+    assert!(answers[0].state == "failed" && answers[0].reason.contains("registry refused the image"), "{answers:#?}");
+    assert_eq!(answers[1].state, "succeeded", "{answers:#?}");
+    assert_eq!(ask(&host, "hello.test", "/").await.0, 200);
+    let said = format!("{answers:?}");
+    assert!(!said.contains("CANARY"), "no password in any line");
+    // The registry's own name went with the pull; what keeps the image is our name alone.
+    let names = host.docker(&["image", "ls", "--digests", "--format", "{{.Repository}}"]).await;
+    assert!(names.lines().any(|name| name.starts_with("skiff")) && !names.contains("team/hello"), "{names}");
+    world.quiet().await;
+}

@@ -1,0 +1,90 @@
+//! A release that turns bad after traffic has moved to it: its watch brings the former one back.
+
+use skiff::domain::app::Spec;
+use skiff::domain::ids::JobId;
+
+use crate::harness::host::TestHost;
+use crate::harness::world::{Ended, World, ask};
+
+const DOMAIN: &str = "watched.test";
+
+/// The newest job of a kind.
+async fn newest(world: &World, kind: &str) -> JobId {
+    let mut conn = world.db.superuser().await;
+    let sql = "select id from jobs where kind = $1 order by id desc limit 1";
+    JobId(sqlx::query_scalar(sql).bind(kind).fetch_one(&mut conn).await.unwrap())
+}
+
+/// Asks the app until the watch is over.
+async fn watched(world: &World, host: &TestHost) -> Ended {
+    let visits = async {
+        let http = reqwest::Client::new();
+        loop {
+            // What it answers is the watch's to judge.
+            http.get(format!("http://{}/", host.address)).header("host", DOMAIN).send().await.ok();
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let watch = newest(world, "watch").await;
+    tokio::select! {
+        ended = world.over(watch) => ended,
+        () = visits => unreachable!(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_turns_bad_is_taken_back_by_its_watch() {
+    let (host, world) = (TestHost::bare().await, World::new().await);
+    let id = world.provision(&host).await;
+    host.load_app("127.0.0.1:5000/hello:1", "1").await;
+    host.load_app("127.0.0.1:5000/hello:2", "2").await;
+    let mut app = world.app(id, "127.0.0.1:5000/hello:1", DOMAIN).await;
+    let mut good: Spec = app.spec.clone();
+    (good.watch.seconds, good.memory_mib, good.stop_grace_s) = (1, Some(64), 1);
+    app.save(good.clone()).await;
+    app.must_deploy().await;
+    let fine = watched(&world, &host).await;
+    assert_eq!(fine.state, "succeeded", "{fine:#?}");
+    assert!(fine.log.contains("v1 has lived through its watch."), "{fine:#?}");
+
+    app.image("127.0.0.1:5000/hello:2").await;
+    let cases: [(&[(&str, &str)], &str); 3] = [
+        (&[("FLAP_MS", "1200")], "instance 1 restarted 3 times, and ended with status 1"),
+        (&[("STATUS", "500"), ("UP_STATUS", "200")], "answers were errors of 500 and above"),
+        (
+            &[("MEMORY_MB", "512"), ("MEMORY_DELAY_MS", "1200")],
+            "restarted 3 times, killed for its memory: it needed more than its limit of 64 MB",
+        ),
+    ];
+    for (round, (variables, words)) in cases.iter().enumerate() {
+        let (number, mut bad) = (round + 2, good.clone());
+        bad.watch.seconds = 120;
+        for (name, value) in *variables {
+            bad.variables.insert(name.parse().unwrap(), value.parse().unwrap());
+        }
+        app.save(bad).await;
+        app.must_deploy().await;
+        let deployed = newest(&world, "deploy").await;
+        let watch = watched(&world, &host).await;
+        assert_eq!(watch.state, "failed", "{variables:?}: {watch:#?}");
+        assert!(watch.reason.starts_with(&format!("v{number} is taken back: ")), "{}", watch.reason);
+        assert!(watch.reason.contains(words) && watch.reason.ends_with("v1 is deployed again."), "{}", watch.reason);
+
+        let back = newest(&world, "deploy").await;
+        assert_ne!(back, deployed, "a deploy of the former release was asked for");
+        let ended = world.over(back).await;
+        assert_eq!(ended.state, "succeeded", "{variables:?}: {ended:#?}");
+        let (status, body) = ask(&host, DOMAIN, "/").await;
+        assert!(status == 200 && body.contains('1'), "{variables:?}: {status} {body}");
+        let mut conn = world.db.superuser().await;
+        let state: String = sqlx::query_scalar("select state from deploys where job_id = $1")
+            .bind(deployed.0)
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+        assert_eq!(state, "taken_back", "{variables:?}");
+        assert_eq!(app.containers(&host).await.len(), 1, "{variables:?}: {ended:#?}");
+        watched(&world, &host).await;
+    }
+    world.quiet().await;
+}

@@ -1,0 +1,25 @@
+//! One integration binary. Everything outside is real: Postgres, sshd, dockerd, HAProxy, git, Chromium.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test says what went wrong by stopping there"
+)]
+
+mod actions;
+mod build;
+mod db;
+mod floors;
+mod harness;
+mod ingress;
+mod jobs;
+mod pages;
+mod queue;
+mod remote;
+mod rig;
+mod rights;
+mod scripts;
+mod up;

@@ -1,0 +1,11 @@
+//! The browser's door and the pages behind it, before a real database; some in a real browser.
+
+mod contrast;
+mod door;
+mod forms;
+mod hostile;
+mod journey;
+mod live;
+mod pictures;
+mod refusals;
+pub mod scene;

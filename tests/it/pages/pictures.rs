@@ -1,0 +1,71 @@
+//! Every page of a team at work, as a browser draws it: nothing sticks out, nothing complains, and a picture is left in light,
+//! dark and at 390 px.
+
+use fantoccini::Locator;
+
+use skiff::actions::hosts;
+
+use crate::harness::browser::{Browser, WAIT};
+use crate::harness::door::{PASSWORD, Panel};
+
+use super::scene;
+
+async fn sign_in(browser: &Browser, panel: &Panel) {
+    browser.client.goto(&format!("{}/login", panel.base)).await.unwrap();
+    browser.fill("email", "ada@example.org").await;
+    browser.fill("password", PASSWORD).await;
+    browser.press("Sign in").await;
+    browser.wait_for_words("Lately").await;
+}
+
+/// Opens a page, looks that it is whole, takes its picture.
+async fn look(browser: &Browser, panel: &Panel, name: &str, path: &str) {
+    browser.client.goto(&format!("{}{path}", panel.base)).await.unwrap();
+    browser.client.wait().at_most(WAIT).for_element(Locator::Css("h1")).await.unwrap();
+    for width in [1280, 900, 390, 360] {
+        browser.window(width, 844, width < 500).await;
+        assert!(!browser.overflows().await, "{path} sticks out at {width} px");
+    }
+    browser.window(1280, 900, false).await;
+    browser.picture(name).await;
+    let complaints: Vec<String> =
+        browser.console().await.into_iter().filter(|line| !line.starts_with("DEBUG")).collect();
+    assert_eq!(complaints, Vec::<String>::new(), "{path}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_a_team_at_work_are_whole() {
+    let panel = Panel::open().await;
+    let link = panel.set_up_link().await;
+    let browser = Browser::start().await;
+    let path = link.strip_prefix(&panel.base).unwrap_or(&link).to_owned();
+    look(&browser, &panel, "setup", &path).await;
+    let scene = scene::set(&panel).await;
+    look(&browser, &panel, "login", "/login").await;
+    sign_in(&browser, &panel).await;
+    let team = format!("/t/{}", scene.owner.slug);
+    let web = format!("{team}/apps/{}", scene.web);
+    look(&browser, &panel, "home", &team).await;
+    look(&browser, &panel, "apps", &format!("{team}/apps")).await;
+    look(&browser, &panel, "app-new", &format!("{team}/apps/new")).await;
+    look(&browser, &panel, "app", &web).await;
+    look(&browser, &panel, "app-configuration", &format!("{web}/configuration")).await;
+    look(&browser, &panel, "app-source", &format!("{web}/source")).await;
+    look(&browser, &panel, "app-variables", &format!("{web}/variables")).await;
+    look(&browser, &panel, "app-routes", &format!("{web}/routes")).await;
+    look(&browser, &panel, "app-volumes", &format!("{web}/volumes")).await;
+    look(&browser, &panel, "releases", &format!("{web}/releases")).await;
+    look(&browser, &panel, "release", &format!("{web}/releases/2")).await;
+    look(&browser, &panel, "deploy-plan", &format!("{web}/deploys/new")).await;
+    look(&browser, &panel, "deploy-running", &format!("{team}/deploys/{}", scene.running)).await;
+    look(&browser, &panel, "deploy-failed", &format!("{team}/deploys/{}", scene.failed)).await;
+    look(&browser, &panel, "hosts", &format!("{team}/hosts")).await;
+    look(&browser, &panel, "host-new", &format!("{team}/hosts/new")).await;
+    look(&browser, &panel, "host", &format!("{team}/hosts/{}", scene.host)).await;
+    let preparing = hosts::provision(&panel.ctx, &scene.owner.actor, scene.host).await.unwrap();
+    look(&browser, &panel, "jobs", &format!("{team}/jobs")).await;
+    look(&browser, &panel, "job", &format!("{team}/jobs/{preparing}")).await;
+    look(&browser, &panel, "projects", &format!("{team}/projects")).await;
+    look(&browser, &panel, "history", &format!("{team}/audit")).await;
+    look(&browser, &panel, "account", "/account").await;
+}

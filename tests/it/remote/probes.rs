@@ -1,0 +1,71 @@
+//! Probes from the host's side: each answer by its name.
+
+use super::connected;
+use crate::harness::host::TestHost;
+use skiff::remote::{Error, Probe};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A server that answers each port in its own way.
+const SERVER: &str = "defaults
+  mode http
+  timeout connect 1s
+  timeout client 1m
+  timeout server 1m
+frontend fine
+  bind 127.0.0.1:8001
+  http-request return status 200 if { path /up } { query full=1 } { req.hdr(host) app.example.org }
+  http-request return status 404
+frontend broken
+  bind 127.0.0.1:8002
+  http-request return status 500
+frontend moved
+  bind 127.0.0.1:8003
+  http-request redirect location https://example.org/up code 301
+listen other_protocol
+  bind 127.0.0.1:8004
+  mode tcp
+  server ssh 127.0.0.1:22
+frontend closes
+  bind 127.0.0.1:8005
+  mode tcp
+  tcp-request inspect-delay 500ms
+  tcp-request content reject if WAIT_END
+frontend hangs
+  bind 127.0.0.1:8006
+  mode tcp
+  tcp-request inspect-delay 1m
+  tcp-request content reject if WAIT_END
+";
+
+#[tokio::test]
+async fn every_answer_of_a_probe_has_its_name() {
+    let rig = TestHost::bare().await;
+    let host = connected(&rig).await;
+    host.put("/tmp/server.cfg", SERVER.as_bytes(), 0o644).await.unwrap();
+    let started = rig.enter(&["/usr/sbin/haproxy", "-q", "-D", "-f", "/tmp/server.cfg"]).await;
+    assert_eq!(started.status, 0, "{}", started.err);
+    let here: IpAddr = "127.0.0.1".parse().unwrap();
+    let ask = async |port: u16, ms: u64| {
+        let path = "/up?full=1".parse().unwrap();
+        host.probe_http(here, port, &path, "app.example.org", Duration::from_millis(ms)).await.unwrap()
+    };
+    assert_eq!(ask(8001, 3000).await, Probe::Status(200));
+    assert_eq!(ask(8002, 3000).await, Probe::Status(500));
+    assert_eq!(ask(8003, 3000).await, Probe::Redirect(301, "https://example.org/up".to_owned()));
+    assert_eq!(ask(8004, 3000).await, Probe::Closed);
+    assert_eq!(ask(8005, 3000).await, Probe::Closed);
+    assert_eq!(ask(8006, 500).await, Probe::TimedOut);
+    assert_eq!(ask(8009, 3000).await, Probe::Refused);
+    assert_eq!(host.probe_tcp(here, 8009, Duration::from_secs(3)).await.unwrap(), Probe::Refused);
+    // An address that swallows packets.
+    let nowhere: IpAddr = "10.255.255.1".parse().unwrap();
+    let swallowed = host.probe_tcp(nowhere, 80, Duration::from_millis(600)).await.unwrap();
+    assert!(matches!(swallowed, Probe::TimedOut | Probe::Refused), "{swallowed:?}");
+
+    host.cut();
+    assert_eq!(ask(8001, 3000).await, Probe::Status(200), "over a new connection");
+    rig.power_off().await;
+    let gone = host.probe_tcp(here, 8001, Duration::from_millis(500)).await;
+    assert!(matches!(gone, Ok(Probe::TimedOut) | Err(Error::Unreachable { .. })), "{gone:?}");
+}
