@@ -37,11 +37,14 @@ pub enum Command {
     },
 }
 
+/// Where the panel keeps its things, where nothing else is said.
+pub const DATA_DIR: &str = "/var/lib/skiff-panel";
+
 /// Where the panel keeps its things, and how it is reached.
 #[derive(Clone, Debug, Args)]
 pub struct Store {
     /// Folder of everything Skiff keeps on this machine: the master key, repositories, and its own Postgres cluster
-    #[arg(long, env = "SKIFF_DATA_DIR", default_value = "/var/lib/skiff-panel")]
+    #[arg(long, env = "SKIFF_DATA_DIR", default_value = DATA_DIR)]
     pub data_dir: PathBuf,
     /// Address and port the pages are served on; plain http, so a loopback address unless SKIFF_BASE_URL is https
     #[arg(long, env = "SKIFF_LISTEN", default_value = "127.0.0.1:7070")]

@@ -134,11 +134,9 @@ const LONGEST_ENTRY: usize = 4 * setup::LONGEST_PASSWORD;
 
 /// Who an account is in a team, with the grants it has at this moment. A team one does not belong to is not found.
 pub async fn actor(ctx: &Ctx, account: AccountId, team: &str, address: &str) -> Result<Actor, Refused> {
-    let mut tx = ctx.db.begin_door().await?;
-    let place = members::place(&mut tx, account, team).await?;
-    tx.commit().await?;
-    let place = place.ok_or(Refused::NotFound)?;
-    Ok(Actor::new(account, place.name, address.to_owned(), place.team, place.grants))
+    let known = members::whoami(&mut *ctx.db.door().await?, account, Some(team)).await?.ok_or(Refused::NotFound)?;
+    let (team, grants) = known.place.ok_or(Refused::NotFound)?;
+    Ok(Actor::new(account, known.name, address.to_owned(), team, grants))
 }
 
 /// Who asks, and where they stand: what the frame of every page shows.

@@ -1,6 +1,7 @@
 //! Wiring: settings become contexts, doors are opened, and drained on SIGTERM. Not here: logic.
 
 mod ground;
+mod hand_over;
 mod logging;
 mod seat;
 mod serve;
@@ -57,6 +58,9 @@ pub enum Stopped {
     /// A command.
     #[error(transparent)]
     Command(#[from] Failed),
+    /// Root could not hand over.
+    #[error("The panel's user cannot do this in root's place: {0}.")]
+    HandOver(std::io::Error),
     /// The machine.
     #[error("The machine has no room for the program's threads: {0}.")]
     Threads(std::io::Error),
@@ -79,6 +83,7 @@ const LAST_MOMENTS: Duration = Duration::from_secs(2);
 
 /// Does what was asked, and gives what is to be printed.
 pub fn run(command: Command) -> Result<String, Stopped> {
+    hand_over::to_the_panels_user(&command).map_err(Stopped::HandOver)?;
     // russh and sqlx bring their own; both must find this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = runtime()?;

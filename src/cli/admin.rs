@@ -127,16 +127,14 @@ pub struct Password {
 
 /// Does it, and gives the answer to print.
 pub async fn run(ctx: &Ctx, command: Command) -> Result<Value, Failed> {
-    if let Command::Password(input) = &command {
-        return password(ctx, &input.email).await;
-    }
-    let actor = Actor::on_the_panels_machine(setup::first_team(ctx).await?);
+    // Accounts are of no team: a forgotten password can be set before there is one.
+    let actor = async || setup::first_team(ctx).await.map(Actor::on_the_panels_machine);
     match command {
-        Command::Host(input) => ensure::host(ctx, &actor, input).await,
-        Command::Provision(input) => provision(ctx, &actor, &input.name).await,
-        Command::App(input) => ensure::app(ctx, &actor, input).await,
-        Command::Deploy(input) => deploy(ctx, &actor, input).await,
-        Command::Status => status(ctx, &actor).await,
+        Command::Host(input) => ensure::host(ctx, &actor().await?, input).await,
+        Command::Provision(input) => provision(ctx, &actor().await?, &input.name).await,
+        Command::App(input) => ensure::app(ctx, &actor().await?, input).await,
+        Command::Deploy(input) => deploy(ctx, &actor().await?, input).await,
+        Command::Status => status(ctx, &actor().await?).await,
         Command::Password(input) => password(ctx, &input.email).await,
     }
 }

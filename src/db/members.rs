@@ -52,40 +52,6 @@ pub async fn grant(
     Ok(())
 }
 
-/// Somebody's place in a team: the team, the account's name, and the grants. Needs the door's scope.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The team.
-    pub team: TeamId,
-    /// The account's name.
-    pub name: String,
-    /// The grants.
-    pub grants: Vec<Grant>,
-}
-
-/// The place of an account in the team of this slug; none where it is not a member. Needs the door's scope.
-pub async fn place(conn: &mut PgConnection, account: AccountId, team: &str) -> Result<Option<Place>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"select t.id as team, a.name, g.scope_kind as "kind?", g.scope_id as "scope?", g.role as "role?: Role"
-             from teams t
-             join members m on m.team_id = t.id
-             join accounts a on a.id = m.account_id
-             left join grants g on g.team_id = m.team_id and g.member_id = m.id
-            where t.slug = $1 and m.account_id = $2"#,
-        team,
-        account.0,
-    )
-    .fetch_all(conn)
-    .await?;
-    let Some(first) = rows.first() else { return Ok(None) };
-    let (team, name) = (TeamId(first.team), first.name.clone());
-    let grants = rows
-        .iter()
-        .filter_map(|row| Some(Grant { scope: scope(row.kind.as_deref()?, row.scope?)?, role: row.role? }))
-        .collect();
-    Ok(Some(Place { team, name, grants }))
-}
-
 /// Somebody at the door: the account's name, its teams, and the place in one of them.
 #[derive(Clone, Debug)]
 pub struct Whoami {

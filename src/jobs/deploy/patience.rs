@@ -93,7 +93,9 @@ impl Course<'_> {
 
     /// Starts the proxy on hosts where it does not run and nobody starts it.
     async fn revive_proxies(&self) -> Result<(), Stop> {
-        let ids: Vec<_> = self.row.placement.0.iter().map(|place| place.host).collect();
+        // A release one goes back to may belong on other hosts than the app does now.
+        let wanted = self.want.as_ref().map_or(&self.row.placement.0, |want| &want.release.placement);
+        let ids: Vec<_> = wanted.iter().map(|place| place.host).collect();
         for reached in access::reach(&self.ctx.access(), &self.run.permit, &ids).await? {
             let Ok(host) = &reached.host else { continue };
             if !matches!(proxy::look(host).await, Err(Error::ProxyUnavailable { .. })) {

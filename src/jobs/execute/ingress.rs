@@ -59,11 +59,10 @@ impl Here<'_> {
         let mut rows = backends::of_host(&mut tx, &run.permit, self.reached.id()).await?;
         let all = backends::servers(&mut tx, &run.permit, self.reached.id()).await?;
         tx.commit().await?;
-        // The app's routes and port are those of the release that is being made current, in either direction.
-        let forward = servers.iter().any(|(name, _)| self.is_new(name)) || release.spec.kind == Kind::Worker;
-        let forward = forward && !servers.iter().any(|(name, _)| !self.is_new(name));
-        for row in rows.iter_mut().filter(|row| row.app == release.app && forward) {
-            row.spec.0 = release.spec.clone();
+        if self.leads_to_the_new_release(servers) {
+            for row in rows.iter_mut().filter(|row| row.app == release.app) {
+                row.spec.0 = release.spec.clone();
+            }
         }
         let wanted = ingress(self.reached.row.http_port, &rows, &all);
         run.still_mine().await?;
@@ -78,6 +77,13 @@ impl Here<'_> {
             self.tell(&lines).await?;
         }
         Ok(Done::changed(""))
+    }
+
+    /// Whether the app's routes and port are to be those of the release that is being made current: all its servers are this deploy's. On the
+    /// way back they are the former ones, and the routes stay. A worker has none, and leaves the proxy.
+    fn leads_to_the_new_release(&self, servers: &[(ContainerName, Ipv4Addr)]) -> bool {
+        let leaves = self.work.want.release.spec.kind == Kind::Worker;
+        (leaves || !servers.is_empty()) && servers.iter().all(|(name, _)| self.is_new(name))
     }
 
     fn is_new(&self, name: &ContainerName) -> bool {
