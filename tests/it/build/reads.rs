@@ -175,7 +175,7 @@ async fn a_dropped_call_ends_git_and_what_git_started() {
     }
     let begun = Instant::now();
     while run("pgrep", &["--full", &format!("localhost:{port}/app")]).await.status == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(2), "git's helper still runs");
+        assert!(begun.elapsed() < Duration::from_secs(20), "git's helper still runs");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
