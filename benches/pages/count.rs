@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use sqlx::PgConnection;
 
 use crate::harness::door::Panel;
+use crate::load;
 use crate::seed::Seed;
 
 /// The pages, in the order of the answers.
@@ -22,7 +23,7 @@ pub async fn statements(panel: &Panel, seed: &Seed<'_>, cookie: &str) -> [(usize
     set(&mut conn, "alter system set log_statement = 'all'").await;
     let mut counts = [(0, 0); 3];
     for (page, counted) in pages.iter().zip(&mut counts) {
-        sqlx::raw_sql("update hosts set seen_at = now() where name = 'fra-1'").execute(&mut conn).await.unwrap();
+        load::write(&mut conn).await;
         let before = logged(&log);
         ask(panel, page, cookie).await;
         let between = logged(&log);

@@ -32,6 +32,16 @@ pub async fn session_cookie(panel: &Panel) -> String {
     format!("sid={}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(id.to_le_bytes()))
 }
 
+/// What a watched host writes when it was looked at.
+pub async fn write(conn: &mut sqlx::PgConnection) {
+    sqlx::raw_sql("update hosts set seen_at = now() where name = 'fra-1'").execute(conn).await.unwrap();
+}
+
+/// One request for a page.
+pub fn request(authority: &str, path: &str, cookie: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\ncookie: {cookie}\r\n\r\n").into_bytes()
+}
+
 /// Asks for these pages in turn for so long.
 pub async fn ask(
     authority: String,
@@ -45,7 +55,7 @@ pub async fn ask(
     for first in 0..connections {
         let requests: Vec<Vec<u8>> = paths
             .iter()
-            .map(|path| format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\ncookie: {cookie}\r\n\r\n").into_bytes())
+            .map(|path| request(&authority, path, &cookie))
             .collect();
         asking.spawn(one_connection(authority.clone(), requests, first, began + lasting));
     }
@@ -83,7 +93,7 @@ async fn one_connection(
 }
 
 /// Reads one answer to its end; gives its size. Anything but 200 stops the bench.
-async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> usize {
+pub async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> usize {
     let (mut have, mut want) = (0, usize::MAX);
     while have < want {
         let read = stream.read(&mut buffer[have..]).await.unwrap();

@@ -13,6 +13,7 @@
     reason = "a bench says what went wrong by stopping there"
 )]
 
+mod anew;
 mod bare;
 mod count;
 #[path = "../../tests/it/harness/mod.rs"]
@@ -165,6 +166,13 @@ async fn run(asking: &tokio::runtime::Runtime, lasting: Duration, rounds: usize)
         median(alone.iter().map(|one| one.p99_ms))
     );
     writing.abort();
+    println!("\nread anew, with a write before every request (median, one connection; no mark):");
+    let mut conn = panel.db.superuser().await;
+    for pair in &pairs {
+        let ours = anew::median(&mut conn, &panel.authority, &pair.ours, &cookie).await.as_secs_f64() * 1e3;
+        let bare = anew::median(&mut conn, &beside, &pair.bare, &cookie).await.as_secs_f64() * 1e3;
+        println!("  {:<8} ours {ours:.1} ms   bare {bare:.1} ms", pair.name);
+    }
     missed
 }
 
@@ -172,7 +180,7 @@ async fn run(asking: &tokio::runtime::Runtime, lasting: Duration, rounds: usize)
 async fn write_now_and_then(mut conn: sqlx::PgConnection) {
     loop {
         tokio::time::sleep(WRITE_EVERY).await;
-        sqlx::raw_sql("update hosts set seen_at = now() where name = 'fra-1'").execute(&mut conn).await.unwrap();
+        load::write(&mut conn).await;
     }
 }
 

@@ -58,8 +58,10 @@ impl RemoveVolume {
             words: format!("remove the volume {}", self.name),
         };
         let mut tx = ctx.db.begin(&run.permit).await?;
-        let seq = job_steps::plan(&mut tx, &run.permit, run.job, run.fence, &[step]).await?.unwrap_or(1);
+        let planned = job_steps::plan(&mut tx, &run.permit, run.job, run.fence, &[step]).await?;
         tx.commit().await?;
+        let lost = || Ok(Outcome::Again { after: Duration::ZERO, why: String::new() });
+        let Some(seq) = planned else { return lost() };
         log.began(seq);
         let fail = |reason: String| {
             log.ended(seq, StepState::Failed, &reason);
@@ -73,7 +75,7 @@ impl RemoveVolume {
             Err(error) => return fail(detail(error)),
         };
         if run.still_mine().await.is_err() {
-            return Ok(Outcome::Again { after: Duration::ZERO, why: String::new() });
+            return lost();
         }
         if let Err(error) = host.docker().volume_remove(&volume_name(self.volume)).await {
             return fail(detail(error));
