@@ -53,10 +53,7 @@ pub async fn ask(
     let began = Instant::now();
     let mut asking = tokio::task::JoinSet::new();
     for first in 0..connections {
-        let requests: Vec<Vec<u8>> = paths
-            .iter()
-            .map(|path| request(&authority, path, &cookie))
-            .collect();
+        let requests: Vec<Vec<u8>> = paths.iter().map(|path| request(&authority, path, &cookie)).collect();
         asking.spawn(one_connection(authority.clone(), requests, first, began + lasting));
     }
     let (mut took, mut bytes) = (Vec::new(), 0);

@@ -8,6 +8,7 @@ mod shell;
 mod url;
 mod way;
 mod when;
+mod whole;
 
 pub use badge::{Badge, Shape, Tone};
 pub use drawn::Drawn;
@@ -17,6 +18,7 @@ pub use shell::{Crumb, Shell, Tab};
 pub use url::SafeUrl;
 pub use way::Way;
 pub use when::{Lasting, When, ago, lasting, mib};
+pub use whole::Whole;
 
 use askama::Template;
 use axum::http::{StatusCode, header};

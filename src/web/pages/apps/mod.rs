@@ -27,7 +27,7 @@ use crate::web::Web;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
-use crate::web::ui::{Badge, Drawn, SafeUrl, Shape, Shell, Tab, Way, When, mib, page};
+use crate::web::ui::{Badge, Drawn, SafeUrl, Shape, Shell, Tab, Way, When, Whole, mib, page};
 
 /// The routes.
 pub fn routes() -> Routes {
@@ -205,26 +205,34 @@ impl Index {
     }
 }
 
-/// What is kept of it: what it shows, and the pieces without a form of one's own session as they were drawn.
+/// What is kept of it: what it shows, the pieces without a form of one's own session as they were drawn, and the page of the
+/// session that looked first.
 pub struct Looked {
     view: AppView,
     instances: Drawn,
     deploys: Drawn,
+    page: Option<Whole>,
 }
 
 impl Weigh for Looked {
     fn bytes(&self) -> usize {
-        self.view.bytes() + self.instances.bytes() + self.deploys.bytes()
+        let page = self.page.as_ref().map_or(0, Whole::bytes);
+        self.view.bytes() + self.instances.bytes() + self.deploys.bytes() + page
     }
 }
 
 impl Looked {
-    /// The app with its instances and newest deploys drawn.
-    pub fn new(team: &str, view: AppView) -> Result<Self, Refused> {
-        let instances = hosts::Instances { team: team.to_owned(), instances: view.instances.clone(), with_app: false };
+    /// The app with its page drawn.
+    pub fn new(here: &Here, view: AppView) -> Result<Self, Refused> {
+        let team = here.place().map_err(|_| Refused::NotFound)?.team.slug.clone();
+        let instances = hosts::Instances { team: team.clone(), instances: view.instances.clone(), with_app: false };
         let newest = view.deploys.iter().take(Self::DEPLOYS).cloned().collect();
-        let deploys = deploys::Table { team: team.to_owned(), deploys: newest };
-        Ok(Self { instances: Drawn::new(&instances)?, deploys: Drawn::new(&deploys)?, view })
+        let deploys = deploys::Table { team, deploys: newest };
+        let mut looked = Self { instances: Drawn::new(&instances)?, deploys: Drawn::new(&deploys)?, view, page: None };
+        let here = Here { flash: None, ..here.clone() };
+        let show = Show::new(&here, &looked).map_err(|_| Refused::NotFound)?;
+        looked.page = Some(Whole::new(&here, &show)?);
+        Ok(looked)
     }
 
     /// Deploys on this page.
@@ -270,7 +278,7 @@ impl<'a> Show<'a> {
     const RELEASES: usize = 4;
     /// The page of this app.
     pub fn new(here: &Here, looked: &'a Looked) -> Result<Self, Problem> {
-        let Looked { view, instances, deploys } = looked;
+        let Looked { view, instances, deploys, .. } = looked;
         let team = here.place()?.team.slug.clone();
         let (shell, head) = In::app(here, view, "Overview")?;
         let token = view.may.deploy.then(|| here.token.clone());
@@ -383,7 +391,10 @@ async fn index(
 
 async fn show(State(web): State<Web>, here: Here, At((_, id)): At<(String, AppId)>) -> Result<Response, Problem> {
     let (ctx, place) = (web.actions(), here.place()?);
-    let look = async || Looked::new(&place.team.slug, apps::get(ctx, &place.actor, id).await?);
+    let look = async || Looked::new(&here, apps::get(ctx, &place.actor, id).await?);
     let looked = ctx.kept.view(ctx, &place.actor, id.0, look).await?;
+    if let Some(page) = looked.page.as_ref().and_then(|page| page.answer(&here)) {
+        return Ok(page);
+    }
     Ok(page(&Show::new(&here, &looked)?))
 }
