@@ -317,6 +317,7 @@ pub async fn reset_password(ctx: &Ctx, email: &str, new: &str) -> Result<Account
     let mut tx = ctx.db.begin_door().await?;
     db::accounts::set_password(&mut tx, known.id, &hash).await?;
     sessions::end_others(&mut tx, known.id, &[]).await?;
+    sign_ins::forgive(&mut tx, email).await?;
     tx.commit().await?;
     tracing::info!(account.id = %known.id, "The password of account {} was set on the panel's machine", known.id);
     Ok(known.id)

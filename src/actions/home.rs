@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::apps::{self, AppLine, AppState};
+use super::apps::{self, AppLine, AppState, TakenBack};
 use super::audit::{self, AuditLine};
 use super::gate::{self, Open};
 use super::hosts::{self, HostLine};
@@ -124,6 +124,10 @@ fn needs(apps: &[AppLine], hosts: &[HostLine]) -> Vec<Need> {
                     format!("The last deploy of {path} failed; v{} goes on serving.", current.number)
                 }
                 (Some(DeployState::Failed), None) => format!("The first deploy of {path} failed."),
+                (Some(DeployState::Succeeded), Some(current)) if answers(app).is_some() => {
+                    let why = answers(app).map_or("watch", |taken| &taken.why);
+                    format!("A deploy of {path} was taken back by the {why}; v{} serves again.", current.number)
+                }
                 (Some(DeployState::TakenBack), Some(current)) => {
                     format!("The last deploy of {path} was taken back by its watch; v{} serves.", current.number)
                 }
@@ -134,6 +138,11 @@ fn needs(apps: &[AppLine], hosts: &[HostLine]) -> Vec<Need> {
         needs.push(Need { sentence, app: Some(app.id), host: None });
     }
     needs
+}
+
+/// The deploy that was taken back before this app's last one.
+fn answers(app: &AppLine) -> Option<&TakenBack> {
+    app.last_deploy.as_ref()?.answers.as_ref()
 }
 
 /// The page in one line.

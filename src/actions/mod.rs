@@ -48,8 +48,8 @@ pub struct Ctx {
 pub struct Settings {
     /// The panel's own address, without a slash at its end: "http://127.0.0.1:7070".
     pub base_url: String,
-    /// Whether `file:///` repositories of the panel's machine may be deployed (samples and tests).
-    pub allow_local_sources: bool,
+    /// The folder below which `file:///` repositories of the panel's machine may be deployed; none may without it.
+    pub local_sources: Option<std::path::PathBuf>,
 }
 
 /// One wrong field of a form.

@@ -63,7 +63,7 @@ impl Ground {
         };
         let settings = actions::Settings {
             base_url: base_url.as_str().trim_end_matches('/').to_owned(),
-            allow_local_sources: store.local_sources.is_some(),
+            local_sources: store.local_sources.clone(),
         };
         let actions = actions::Ctx {
             changes: Changes::new(&db),

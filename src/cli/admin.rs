@@ -91,6 +91,9 @@ pub struct App {
     /// The domain that leads to it
     #[arg(long, default_value = "")]
     pub domain: String,
+    /// The environment it belongs to, as "project / environment" [default: the first]
+    #[arg(long)]
+    pub environment: Option<String>,
     /// The host it runs on; may be left out while there is one
     #[arg(long)]
     pub host: Option<String>,

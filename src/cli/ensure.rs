@@ -66,6 +66,17 @@ async fn create(ctx: &Ctx, actor: &Actor, input: App) -> Result<crate::domain::i
         Some(name) => admin::find_host(ctx, actor, name).await?.to_string(),
         None => String::new(),
     };
+    let environments = apps::new_form(ctx, actor).await?.environments;
+    let environment = match &input.environment {
+        None => environments.first().map(|known| known.id.to_string()).unwrap_or_default(),
+        Some(words) => match environments.iter().find(|known| known.words == *words) {
+            Some(known) => known.id.to_string(),
+            None => {
+                let known: Vec<&str> = environments.iter().map(|known| known.words.as_str()).collect();
+                return Err(Failed::Said(format!("There is no such environment; there are: {}.", known.join(", "))));
+            }
+        },
+    };
     let source = EditSource {
         from: if input.image.is_some() { "image".into() } else { "git".into() },
         image: input.image.unwrap_or_default(),
@@ -84,6 +95,7 @@ async fn create(ctx: &Ctx, actor: &Actor, input: App) -> Result<crate::domain::i
     };
     let form = NewApp {
         name: input.name,
+        environment,
         host,
         source,
         configuration,

@@ -97,7 +97,7 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, filter: Filter) -> R
                   e.project_id as "project: ProjectId", p.name as project_name,
                   e.id as "environment: EnvironmentId", e.name as environment_name,
                   a.domain, a.path,
-                  h.http_port as "http_port?",
+                  coalesce(h.proxy_port, h.http_port) as "http_port?",
                   r.id as "release?: ReleaseId", r.number as "number?", r.commit_id as commit,
                   coalesce(r.instances, 0)::bigint as "wanted!",
                   i.serving as "serving!", i.lost as "lost!", i.seen_at as "seen_at?",

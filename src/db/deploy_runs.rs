@@ -274,13 +274,19 @@ pub async fn end(
 }
 
 /// Marks a deploy that succeeded as taken back by its watch. False when it is not the app's current one any more.
-pub async fn take_back(conn: &mut PgConnection, permit: &Permit, deploy: DeployId) -> Result<bool, sqlx::Error> {
+pub async fn take_back(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    deploy: DeployId,
+    why: &Failure,
+) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "update deploys d set state = 'taken_back' from apps a
+        "update deploys d set state = 'taken_back', failure = $3 from apps a
           where d.team_id = $1 and d.id = $2 and d.state = 'succeeded'
             and a.team_id = d.team_id and a.id = d.app_id and a.current_release_id = d.release_id",
         permit.team().0,
         deploy.0,
+        Json(why) as _,
     )
     .execute(conn)
     .await?;

@@ -118,11 +118,15 @@ pub async fn more(conn: &mut PgConnection, permit: &Permit, id: DeployId) -> Res
         r#"select e.project_id as "project: ProjectId", e.id as "environment: EnvironmentId",
                   d.plan as "plan: Json<Plan>", d.release_id as "release: ReleaseId",
                   d.former_release_id as "former: ReleaseId", d.switched_at, d.watch_until, d.ran_release_command,
-                  j.wait_reason, j.cancel_asked_by
+                  case when j.wait_reason <> '' then j.wait_reason
+                       when ahead.title is not null then 'Waits for: ' || ahead.title
+                       else '' end as "wait_reason!", j.cancel_asked_by
              from deploys d
              join apps a on a.team_id = d.team_id and a.id = d.app_id
              join environments e on e.team_id = a.team_id and e.id = a.environment_id
              join jobs j on j.team_id = d.team_id and j.id = d.job_id
+             left join jobs ahead
+                    on j.state = 'queued' and ahead.state = 'running' and ahead.lock_key = j.lock_key
             where d.team_id = $1 and d.id = $2"#,
         permit.team().0,
         id.0,

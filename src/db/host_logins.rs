@@ -25,6 +25,8 @@ pub struct Row {
     pub host_key: String,
     /// The port its proxy listens on.
     pub http_port: i32,
+    /// The port it listens on.
+    pub proxy_port: i32,
     /// The secret that holds the private key.
     pub key: SecretId,
     /// Its current version.
@@ -40,6 +42,7 @@ pub async fn of(conn: &mut PgConnection, permit: &Permit, hosts: &[HostId]) -> R
         Row,
         r#"select h.id as "id: HostId", h.number, h.name, h.address as "address: HostAddress", h.ssh_port,
                   h.ssh_user as "ssh_user: SshUser", h.host_key, h.http_port,
+                  coalesce(h.proxy_port, h.http_port) as "proxy_port!",
                   s.id as "key: SecretId", s.version, v.sealed
              from hosts h
              join secrets s on s.team_id = h.team_id and s.id = h.ssh_key
@@ -50,6 +53,19 @@ pub async fn of(conn: &mut PgConnection, permit: &Permit, hosts: &[HostId]) -> R
     )
     .fetch_all(conn)
     .await
+}
+
+/// The host's proxy listens on this port now.
+pub async fn proxy_listens(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    host: HostId,
+    port: i32,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("update hosts set proxy_port = $3 where team_id = $1 and id = $2", permit.team().0, host.0, port)
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 /// The team's wrapped data key: it opens the sealed values.

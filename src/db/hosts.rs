@@ -59,6 +59,8 @@ pub struct Row {
     pub host_key_seen: String,
     /// The port of its proxy.
     pub http_port: i32,
+    /// The port it listens on.
+    pub proxy_port: i32,
     /// How it stands.
     pub state: HostState,
     /// More words to that.
@@ -108,7 +110,8 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, only: Option<HostId>
     sqlx::query_as!(
         Row,
         r#"select h.id as "id: HostId", h.number, h.slug, h.name, h.address, h.ssh_port, h.ssh_user, h.ssh_public,
-                  h.host_key, h.host_key_seen, h.http_port, h.state as "state: HostState", h.state_note as note,
+                  h.host_key, h.host_key_seen, h.http_port,
+                  coalesce(h.proxy_port, h.http_port) as "proxy_port!", h.state as "state: HostState", h.state_note as note,
                   h.facts as "facts: Json<Facts>", h.seen_at, h.created_at,
                   (select count(*) from ledger_instances i
                     where i.team_id = h.team_id and i.host_id = h.id and i.removed_at is null) as "instances!",

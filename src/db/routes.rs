@@ -40,8 +40,22 @@ pub async fn claim(
     Ok(done.rows_affected() == 1)
 }
 
-/// Gives up the app's routes that neither its description, nor its serving release, nor a deploy under way, nor the
-/// release that a watch may bring back names.
+/// Sees to it that a route is the app's, claiming it where it is nobody's. False where it is another's.
+pub async fn hold(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    id: RouteId,
+    app: AppId,
+    route: &Route,
+) -> Result<bool, sqlx::Error> {
+    if claim(&mut *conn, permit, id, app, route).await? {
+        return Ok(true);
+    }
+    Ok(of_app(conn, permit, app).await?.iter().any(|row| row.domain == route.domain && row.path == route.path))
+}
+
+/// Gives up the app's routes that neither its description, nor its serving release, nor a deploy under way or waiting, nor
+/// the release that a watch may bring back names.
 pub async fn release_unserved(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "delete from routes t using apps a
@@ -53,6 +67,9 @@ pub async fn release_unserved(conn: &mut PgConnection, permit: &Permit, app: App
                  and (r.id = a.current_release_id
                       or r.id in (select d.release_id from deploys d
                                    where d.team_id = $1 and d.app_id = $2 and d.state = 'running')
+                      or r.app_id = $2 and r.number::text in
+                           (select d.target->>'number' from deploys d
+                             where d.team_id = $1 and d.app_id = $2 and d.state in ('queued', 'running'))
                       or r.id in (select d.former_release_id from deploys d
                                    where d.team_id = $1 and d.app_id = $2 and d.state = 'succeeded'
                                      and d.watch_until > now() + interval '1 second'))

@@ -100,6 +100,15 @@ pub async fn succeeded(conn: &mut PgConnection, email: &str, address: &str) -> R
     .map(drop)
 }
 
+/// Forgets the attempts on an account, and those from the panel's own machine: its password was set there.
+pub async fn forgive(conn: &mut PgConnection, email: &str) -> Result<(), sqlx::Error> {
+    let Subjects { account, client, pair } = Subjects::new(email, "127.0.0.1");
+    sqlx::query!("delete from sign_in_failures where subject in ($1, $2, $3)", account, client, pair)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// What stands in the table: hashes, so that it is no list of who has tried from where.
 struct Subjects {
     account: String,

@@ -217,6 +217,13 @@ pub enum Failure {
         /// What was seen, capped.
         detail: String,
     },
+    /// It served, and was found bad by its watch.
+    TurnedBad {
+        /// The release's number.
+        number: i32,
+        /// What was seen.
+        detail: String,
+    },
     /// The planner refused: the reason is its own sentence.
     Refused {
         /// The sentence.

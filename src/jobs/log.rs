@@ -17,7 +17,9 @@ use crate::queue::Run;
 
 /// Bytes one line may have in the table; the rest is cut and marked.
 pub const MAX_LINE: usize = 16 * 1024;
-/// Bytes one job may log in all. A build that prints more has gone wrong, and nobody reads that far.
+/// Bytes a line is counted with beside its own: what its row and its place in memory take, so that empty lines are not free.
+const LINE_COST: usize = 100;
+/// Bytes one job may log in all, each line counted with [`LINE_COST`]. A build that prints more has gone wrong, and nobody reads that far.
 pub const MAX_LOG: u64 = 50 * 1024 * 1024;
 /// Bytes that may wait for the database. More is dropped and said: a flood must not become the panel's memory.
 const MAX_WAITING: i64 = 8 * 1024 * 1024;
@@ -92,7 +94,7 @@ impl Log {
 
     /// One line of a build, a script or a container, without its newline.
     pub fn line(&self, step: Option<i32>, stream: Stream, line: &[u8]) {
-        let size = line.len().min(MAX_LINE) as u64;
+        let size = (line.len().min(MAX_LINE) + LINE_COST) as u64;
         let before = self.shared.written.fetch_add(size, Ordering::Relaxed);
         if before > MAX_LOG {
             return;
@@ -158,7 +160,7 @@ impl Writer {
 
 /// Bytes a waiting line is counted with.
 fn waiting(len: usize) -> i64 {
-    i64::try_from(len).unwrap_or(i64::MAX / 2)
+    i64::try_from(len + LINE_COST).unwrap_or(i64::MAX / 2)
 }
 
 /// Cuts a line to [`MAX_LINE`] and marks it.
@@ -272,6 +274,11 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn an_empty_line_is_not_free() {
+        assert!(super::waiting(0) > 0);
+    }
+
     #[test]
     fn a_line_over_16_kib_is_cut_and_marked() {
         let line = super::cap(vec![b'x'; 20_000]);

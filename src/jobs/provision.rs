@@ -295,6 +295,16 @@ impl Course<'_> {
         let same = before == wanted.haproxy_cfg().as_bytes();
         let port = row.http_port.to_string();
         let params = [("HTTP_PORT", port.as_str()), ("RELOAD", if same { "no" } else { "yes" })];
-        self.script(&scripts::HAPROXY, &params, seq).await
+        let done = self.script(&scripts::HAPROXY, &params, seq).await;
+        if done.is_err() {
+            // What runs must be able to start again with the file that stands there.
+            let former = ingress::of_host(self.ctx, permit, row.id, row.proxy_port).await?;
+            ingress::write(&self.host, &former).await?;
+            return done;
+        }
+        let mut tx = self.ctx.db.begin(permit).await?;
+        host_logins::proxy_listens(&mut tx, permit, row.id, row.http_port).await?;
+        tx.commit().await?;
+        done
     }
 }

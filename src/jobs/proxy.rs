@@ -87,9 +87,9 @@ pub async fn revive(ctx: &Ctx, run: &Run, reached: &Reached, host: &Host) -> Res
 
 async fn revive_locked(ctx: &Ctx, run: &Run, reached: &Reached, host: &Host) -> Result<Result<(), String>, Stop> {
     let row = &reached.row;
-    let wanted = ingress::of_host(ctx, &run.permit, row.id, row.http_port).await?;
+    let wanted = ingress::of_host(ctx, &run.permit, row.id, row.proxy_port).await?;
     run.still_mine().await?;
-    let (mut said, port) = (scripts::Said::default(), row.http_port.to_string());
+    let (mut said, port) = (scripts::Said::default(), row.proxy_port.to_string());
     let params = [("HTTP_PORT", port.as_str()), ("RELOAD", "no")];
     let mut listen = |_, line: &[u8]| {
         said.take(line);

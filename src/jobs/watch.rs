@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Ctx;
 use super::deploy::{self, Deploy};
+use super::execute::last_lines;
 use super::log::Log;
 use super::{proxy, stop};
 use crate::access::{self, Reached};
@@ -16,7 +17,7 @@ use crate::db::ledger::instances;
 use crate::db::routes;
 use crate::domain::app::Spec;
 use crate::domain::cause::Cause;
-use crate::domain::deploy::Target;
+use crate::domain::deploy::{Failure, Target};
 use crate::domain::ids::{AppId, DeployId, HostId};
 use crate::domain::names::ContainerName;
 use crate::queue::{self, Job, Outcome, Run};
@@ -141,7 +142,10 @@ impl Watch {
         let ids: Vec<HostId> = release.placement.iter().map(|place| place.host).collect();
         for host in access::reach(&ctx.access(), &run.permit, &ids).await? {
             let here: Vec<&instances::Row> = ours.iter().copied().filter(|row| row.host == host.id()).collect();
-            if let Some(why) = restarts(&host, &here, &release.spec, log).await {
+            if let Some((row, why)) = restarts(&host, &here, &release.spec, log).await {
+                if let Ok(reached) = &host.host {
+                    last_lines(reached, log, None, &row.name).await;
+                }
                 return Ok(Some(why));
             }
             read(&host, &here, counts).await;
@@ -173,7 +177,8 @@ impl Watch {
         log.say(None, &reason);
         log.flush().await;
         let mut tx = ctx.db.begin(permit).await?;
-        if !deploy_runs::take_back(&mut tx, permit, self.deploy).await? {
+        let failure = Failure::TurnedBad { number: bad, detail: why.to_owned() };
+        if !deploy_runs::take_back(&mut tx, permit, self.deploy, &failure).await? {
             return Ok(Outcome::Succeeded);
         }
         let cause = Cause::System { why: format!("watch of v{bad}: {why}"), deploy: Some(self.deploy) };
@@ -195,18 +200,23 @@ impl Watch {
     }
 }
 
-/// The sentence about the first instance that restarted too often or is gone.
-async fn restarts(host: &Reached, ours: &[&instances::Row], spec: &Spec, log: &Log) -> Option<String> {
+/// The first instance that restarted too often or is gone, and the sentence about it.
+async fn restarts<'a>(
+    host: &Reached,
+    ours: &[&'a instances::Row],
+    spec: &Spec,
+    log: &Log,
+) -> Option<(&'a instances::Row, String)> {
     let docker = host.host.as_ref().ok()?.docker();
     let (limit, memory_mib) = (spec.watch.max_restarts, spec.memory_mib);
-    for row in ours {
+    for &row in ours {
         match docker.inspect(&row.name).await {
             Ok(Some(seen)) if seen.restarts >= u32::from(limit) => {
                 let end = how_it_ended(docker, &row.name, memory_mib).await;
-                return Some(format!("instance {} restarted {} times{end}", row.position, seen.restarts));
+                return Some((row, format!("instance {} restarted {} times{end}", row.position, seen.restarts)));
             }
             Ok(Some(_)) => {}
-            Ok(None) => return Some(format!("instance {} is gone from {}", row.position, host.row.name)),
+            Ok(None) => return Some((row, format!("instance {} is gone from {}", row.position, host.row.name))),
             Err(error) => log.say(None, format!("{} could not be asked: {error}", host.row.name)),
         }
     }

@@ -35,11 +35,12 @@ const STYLES: [&str; 15] = [
 ];
 
 /// The scripts, in the order they run.
-const SCRIPTS: [&str; 11] = [
+const SCRIPTS: [&str; 12] = [
     "vendor/htmx-4.0.1/htmx-4.0.1.min.js",
     "vendor/htmx-4.0.1/hx-sse-4.0.1.min.js",
     "js/htmx_safe.js",
     "js/times.js",
+    "js/title.js",
     "js/log.js",
     "js/copy.js",
     "js/confirm.js",

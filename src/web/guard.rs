@@ -18,6 +18,7 @@ use super::error::Problem;
 use super::routes::{Policy, is_unsafe};
 use super::{csrf, session};
 use crate::actions::setup;
+use crate::domain::names::Slug;
 
 /// A form must have come in whole by then, however steadily it trickles.
 const FORM_TIMEOUT: Duration = Duration::from_secs(30);
@@ -96,6 +97,9 @@ async fn admit(
     }
     if let (Some(signed_in), Policy::Account | Policy::Team(_)) = (&signed_in, duty.policy) {
         let team = params.iter().find(|(name, _)| *name == "team").map(|(_, slug)| slug);
+        if team.is_some_and(|team| team.parse::<Slug>().is_err()) {
+            return Err(Problem::NotFound);
+        }
         let here = Here::find(web, session, signed_in, team, &address).await?;
         if let Policy::Team(permission) = duty.policy {
             let place = here.place.as_ref().ok_or(Problem::NotFound)?;

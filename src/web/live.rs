@@ -80,6 +80,7 @@ struct Pieces {
     lines: Option<job_pages::Lines>,
     course: Option<job_pages::Course>,
     changes: Option<release_pages::Changes>,
+    plan: Option<deploy_pages::Plan>,
     deploy: Option<deploy_pages::Head>,
     job: Option<job_pages::Head>,
 }
@@ -114,6 +115,7 @@ pub async fn deploy(
                 // What changes is known once there is a release.
                 let changes = release_pages::Changes { changes: view.changes.clone() };
                 pieces.changes = (!changes.changes.is_empty()).then_some(changes);
+                pieces.plan = Some(deploy_pages::Plan { notes: view.notes.clone(), stages: view.plan.clone() });
                 pieces.deploy = Some(deploy_pages::Head::new(&team, &token, view));
             }
             let told = Told { pieces, last: update.lines.last().map(|line| line.seq), done: update.done };
@@ -163,6 +165,7 @@ fn pieces(lines: &[LogLine], steps: Option<&[StepLine]>, nothing: &'static str) 
         lines: (!lines.is_empty()).then(|| job_pages::Lines::new(lines)),
         course: steps.map(|steps| job_pages::Course::new(steps, nothing)),
         changes: None,
+        plan: None,
         deploy: None,
         job: None,
     }

@@ -53,7 +53,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
     };
     tx.commit().await?;
 
-    let port = host.as_ref().map_or(80, |host| host.http_port);
+    let port = host.as_ref().map_or(80, |host| host.proxy_port);
     let pending = current.as_ref().map(|current| {
         let versions = sealed.iter().map(|row| (row.id, row.version)).collect();
         let before = diff::Side::of_release(&current.body, &current.source);

@@ -1,10 +1,13 @@
 //! Lists of apps: rows become lines with a state. Not here: one app's page.
 
-use super::views::{AppLine, AppState, DeployBrief, EnvironmentChoice, HostChoice, NewAppForm, ReleaseBrief};
+use super::views::{
+    AppLine, AppState, DeployBrief, EnvironmentChoice, HostChoice, NewAppForm, ReleaseBrief, TakenBack,
+};
 use crate::actions::gate::{self, Open};
 use crate::actions::{Ctx, Refused};
 use crate::db::app_lines::{Filter, Row};
 use crate::db::{self, Tx};
+use crate::domain::cause::Cause;
 use crate::domain::deploy::DeployState;
 use crate::domain::host::HostState;
 use crate::domain::rights::{Actor, On, Permission, Permit};
@@ -87,6 +90,7 @@ fn line(row: Row) -> AppLine {
                 who: cause.0.who().to_owned(),
                 created_at,
                 finished_at: row.deploy_finished_at,
+                answers: taken_back(&cause.0),
             }),
             _ => None,
         },
@@ -95,10 +99,20 @@ fn line(row: Row) -> AppLine {
     }
 }
 
+/// What a deploy that Skiff itself asked for is the answer to.
+fn taken_back(cause: &Cause) -> Option<TakenBack> {
+    match cause {
+        Cause::System { why, deploy: Some(deploy) } => Some(TakenBack { deploy: *deploy, why: why.clone() }),
+        _ => None,
+    }
+}
+
 /// How an app stands, from the ledger and its last deploy.
 fn state(row: &Row) -> AppState {
     let busy = matches!(row.deploy_state, Some(DeployState::Queued | DeployState::Running));
-    let bad = matches!(row.deploy_state, Some(DeployState::Failed | DeployState::TakenBack));
+    // A release that was taken back needs somebody until they deploy again, well as the former one serves.
+    let answers = row.deploy_cause.as_ref().is_some_and(|cause| taken_back(&cause.0).is_some());
+    let bad = answers || matches!(row.deploy_state, Some(DeployState::Failed | DeployState::TakenBack));
     match row.number {
         _ if busy => AppState::Deploying,
         None if bad => AppState::NeedsYou,

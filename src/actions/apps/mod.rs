@@ -20,5 +20,5 @@ pub(in crate::actions) use list::{lines, url};
 pub use list::{list, new_form};
 pub use views::{
     AppLine, AppState, AppView, DeployBrief, EnvironmentChoice, HealthView, HostChoice, May, NewAppForm, PendingChange,
-    ReleaseBrief, RouteView, SourceView, VariableLine,
+    ReleaseBrief, RouteView, SourceView, TakenBack, VariableLine,
 };

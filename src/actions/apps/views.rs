@@ -105,6 +105,17 @@ pub struct DeployBrief {
     pub created_at: OffsetDateTime,
     /// When it ended.
     pub finished_at: Option<OffsetDateTime>,
+    /// The deploy that turned bad and was answered by this one, where Skiff itself asked for it.
+    pub answers: Option<TakenBack>,
+}
+
+/// A deploy that was taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenBack {
+    /// The deploy.
+    pub deploy: DeployId,
+    /// Who found what: "watch of v3: instance 1 restarted 3 times".
+    pub why: String,
 }
 
 /// An app's page.

@@ -63,7 +63,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: DeployId) -> Result<DeployView, R
         diff::changes(&before, &diff::Side::of_release(&release.body, &release.source))
     });
     let source = release.as_ref().map_or(&app.source.0, |release| &release.source.0);
-    let port = host.map_or(80, |host| host.http_port);
+    let port = host.map_or(80, |host| host.proxy_port);
     let routes = release.as_ref().map_or(&app.spec.routes, |release| &release.body.spec.routes);
     let may_deploy = actor.may(Permission::Deploy, on).is_ok();
     let serves = more.release.is_some() && app.current == more.release;

@@ -28,6 +28,7 @@ pub async fn request(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDeploy)
     if let Target::Release { number } = target {
         let release = db::releases::numbered(&mut tx, &permit, app, number).await?.ok_or(Refused::NotFound)?;
         claim_again(&mut tx, &permit, app, &release.body.spec).await?;
+        volumes_are_there(&mut tx, &permit, app, number, &release.body.spec).await?;
     }
     for place in row.placement.iter() {
         let host = db::hosts::list(&mut tx, &permit, Some(place.host)).await?.into_iter().next();
@@ -46,6 +47,8 @@ pub async fn request(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDeploy)
     new.lock_key = Some(deploy::lock_key(app));
     let pushed = queue::push(&mut tx, &permit, &Deploy { app, deploy: id }, new).await?;
     deploy_runs::insert(&mut tx, &permit, id, app, pushed.job, &target, &cause).await?;
+    // What a deploy that waited had claimed goes with it.
+    db::routes::release_unserved(&mut tx, &permit, app).await?;
     let event = audit::New {
         action: "deploy.requested",
         kind: "deploy",
@@ -109,10 +112,8 @@ pub(super) async fn target(
 
 /// Claims the routes of a kept release that were given up since: they may belong to somebody else now.
 async fn claim_again(tx: &mut Tx<'_>, permit: &Permit, app: AppId, spec: &Spec) -> Result<(), Refused> {
-    let held = db::routes::of_app(tx, permit, app).await?;
     for route in &spec.routes {
-        let mine = held.iter().any(|row| row.domain == route.domain && row.path == route.path);
-        if !mine && !db::routes::claim(tx, permit, RouteId(Uuid::now_v7()), app, route).await? {
+        if !db::routes::hold(tx, permit, RouteId(Uuid::now_v7()), app, route).await? {
             return Err(Refused::Conflict(format!(
                 "That release answers at {}{}, which leads to another app by now. Free it there, or deploy anew.",
                 route.domain, route.path
@@ -120,6 +121,24 @@ async fn claim_again(tx: &mut Tx<'_>, permit: &Permit, app: AppId, spec: &Spec) 
         }
     }
     Ok(())
+}
+
+/// Refuses a release that would find an empty volume in place of the one it knew.
+async fn volumes_are_there(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    app: AppId,
+    number: i32,
+    spec: &Spec,
+) -> Result<(), Refused> {
+    let kept = db::volumes::of_app(tx, permit, app).await?;
+    match spec.mounts.iter().find(|mount| !kept.iter().any(|row| row.id == mount.volume)) {
+        None => Ok(()),
+        Some(mount) => Err(Refused::Conflict(format!(
+            "v{number} mounts a volume at {} that was removed with its data. Add a volume there, and deploy anew.",
+            mount.path
+        ))),
+    }
 }
 
 /// Cancels a deploy: one that waits at once, one that runs by asking it. From the switch on it is refused.
@@ -137,6 +156,7 @@ pub async fn cancel(ctx: &Ctx, actor: &Actor, id: DeployId) -> Result<(), Refuse
         Cancelled::TooLate(_) => return Err(Refused::Conflict("The deploy is over already.".into())),
         Cancelled::NotFound => return Err(Refused::NotFound),
     }
+    db::routes::release_unserved(&mut tx, &permit, deploy.app).await?;
     let name = db::apps::get(&mut tx, &permit, deploy.app).await?.map(|app| app.name).unwrap_or_default();
     let event = audit::New {
         action: "deploy.cancelled",

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use crate::domain::app::Spec;
+use crate::domain::app::{Route, Spec};
 use crate::domain::ids::{AppId, HostId};
 use crate::domain::names::ContainerName;
 use crate::domain::rights::Permit;
@@ -17,6 +17,8 @@ pub struct Row {
     pub app: AppId,
     /// The configuration of the release that serves, or of the app where none does yet.
     pub spec: Json<Spec>,
+    /// The routes that are the app's now: a release may name one that was given up since.
+    pub routes: Json<Vec<Route>>,
 }
 
 /// One instance that stands in the file.
@@ -58,7 +60,9 @@ pub async fn of_host(conn: &mut PgConnection, permit: &Permit, host: HostId) -> 
     sqlx::query_as!(
         Row,
         r#"select b.slot, b.app_id as "app: AppId",
-                  coalesce(r.body->'spec', a.spec) as "spec!: Json<Spec>"
+                  coalesce(r.body->'spec', a.spec) as "spec!: Json<Spec>",
+                  (select coalesce(jsonb_agg(jsonb_build_object('domain', t.domain, 'path', t.path)), '[]')
+                     from routes t where t.team_id = b.team_id and t.app_id = b.app_id) as "routes!: Json<Vec<Route>>"
              from ledger_backends b
              join apps a on a.team_id = b.team_id and a.id = b.app_id
              left join releases r on r.team_id = a.team_id and r.id = a.current_release_id

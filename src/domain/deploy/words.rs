@@ -59,6 +59,7 @@ impl Failure {
                     bare(detail)
                 )
             }
+            Self::TurnedBad { number, detail } => format!("v{number} turned bad after the switch: {}.", bare(detail)),
             Self::Refused { reason } => reason.clone(),
             Self::SecretUnreadable { name } => format!("The secret {name} could not be opened."),
             Self::TookTooLong { seconds } => format!("The deploy took longer than {seconds} seconds, its limit."),
@@ -142,6 +143,7 @@ impl Failure {
             Self::NotReachedThroughProxy { .. } => {
                 "Check that nothing else listens on the host's HTTP port, and that its firewall lets the proxy reach containers."
             }
+            Self::TurnedBad { .. } => "What it printed last is in the log of its watch, among the jobs.",
             Self::Refused { .. } => "",
             Self::SecretUnreadable { .. } => {
                 "Enter its value again on the app's configuration page, then deploy again."
@@ -196,6 +198,7 @@ mod tests {
             Failure::DockerUnavailable { host: host(), detail: detail() },
             Failure::ProxyUnavailable { host: host(), detail: detail() },
             Failure::NotReachedThroughProxy { host: host(), detail: detail() },
+            Failure::TurnedBad { number: 3, detail: detail() },
             Failure::SecretUnreadable { name: "KEY".to_owned() },
             Failure::TookTooLong { seconds: 3600 },
             Failure::Internal { id: "0190".to_owned() },

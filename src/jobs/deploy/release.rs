@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::Course;
-use crate::db::{deploy_runs, host_logins};
+use crate::db::{Tx, deploy_runs, host_logins, routes};
+use crate::domain::app::Spec;
 use crate::domain::deploy::Failure;
-use crate::domain::ids::{ReleaseId, SecretId};
+use crate::domain::ids::{ReleaseId, RouteId, SecretId};
 use crate::domain::names::EnvName;
 use crate::domain::release::Release;
 use crate::jobs::source::Resolved;
@@ -19,6 +20,7 @@ impl Course<'_> {
         let spec = self.row.spec.0.clone();
         let secrets: Vec<SecretId> = spec.secrets.values().copied().collect();
         let mut tx = self.ctx.db.begin(permit).await?;
+        self.hold_routes(&mut tx, &spec).await?;
         let number = deploy_runs::next_number(&mut tx, permit, self.row.app).await?;
         let versions = host_logins::current(&mut tx, permit, &secrets).await?;
         let release = Release {
@@ -38,6 +40,21 @@ impl Course<'_> {
         tx.commit().await?;
         self.log.say(None, format!("Release v{number} of {}", self.row.app_name));
         Ok(release)
+    }
+
+    /// Sees to it that the routes of a release are the app's: they may have been given up while the image was built, or since
+    /// the release served, and be another app's by now.
+    pub(super) async fn hold_routes(&self, tx: &mut Tx<'_>, spec: &Spec) -> Result<(), Stop> {
+        for route in &spec.routes {
+            if !routes::hold(tx, &self.run.permit, RouteId(uuid::Uuid::now_v7()), self.row.app, route).await? {
+                let reason = format!(
+                    "{}{} leads to another app by now. Take it out of this app, or free it there, then deploy again.",
+                    route.domain, route.path
+                );
+                return Err(Stop::Failed(Failure::Refused { reason }));
+            }
+        }
+        Ok(())
     }
 
     /// The environment of the release: variables and opened secrets. The log learns the secrets before it says more.

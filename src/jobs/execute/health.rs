@@ -11,6 +11,7 @@ use crate::domain::container::Ended;
 use crate::domain::deploy::Failure;
 use crate::domain::job::Stream;
 use crate::domain::names::ContainerName;
+use crate::jobs::log::Log;
 use crate::jobs::stop::Stop;
 use crate::remote::Probe as Met;
 
@@ -169,26 +170,31 @@ impl Here<'_> {
         }
     }
 
-    /// Copies the container's last lines into the log: the proof beside the sentence.
+    /// Copies the container's last lines into the log.
     pub(super) async fn last_lines(&self, name: &ContainerName, seq: i32) {
-        let lines = tokio::time::timeout(READ_LAST, self.host.docker_bulk().logs_tail(name, LAST_LINES)).await;
-        // The name ends with the instance's number; the rest of it are ids.
-        let instance = name.as_ref().rsplit('-').next().unwrap_or_default();
-        match lines {
-            Ok(Ok(lines)) if !lines.is_empty() => {
-                self.work.log.say(Some(seq), format!("The last lines of instance {instance}:"));
-                for line in lines {
-                    let stream = match line.stream {
-                        crate::remote::Stream::Out => Stream::Out,
-                        crate::remote::Stream::Err => Stream::Err,
-                    };
-                    self.work.log.line(Some(seq), stream, &line.bytes);
-                }
+        last_lines(self.host, self.work.log, Some(seq), name).await;
+    }
+}
+
+/// Copies a container's last lines into a log: the proof beside the sentence.
+pub async fn last_lines(host: &crate::remote::Host, log: &Log, seq: Option<i32>, name: &ContainerName) {
+    let lines = tokio::time::timeout(READ_LAST, host.docker_bulk().logs_tail(name, LAST_LINES)).await;
+    // The name ends with the instance's number; the rest of it are ids.
+    let instance = name.as_ref().rsplit('-').next().unwrap_or_default();
+    match lines {
+        Ok(Ok(lines)) if !lines.is_empty() => {
+            log.say(seq, format!("The last lines of instance {instance}:"));
+            for line in lines {
+                let stream = match line.stream {
+                    crate::remote::Stream::Out => Stream::Out,
+                    crate::remote::Stream::Err => Stream::Err,
+                };
+                log.line(seq, stream, &line.bytes);
             }
-            Ok(Ok(_)) => self.work.log.say(Some(seq), format!("Instance {instance} printed nothing.")),
-            Ok(Err(error)) => self.work.log.say(Some(seq), format!("Its last lines could not be read: {error}")),
-            Err(_) => self.work.log.say(Some(seq), "Its last lines could not be read in 5 s."),
         }
+        Ok(Ok(_)) => log.say(seq, format!("Instance {instance} printed nothing.")),
+        Ok(Err(error)) => log.say(seq, format!("Its last lines could not be read: {error}")),
+        Err(_) => log.say(seq, "Its last lines could not be read in 5 s."),
     }
 }
 

@@ -64,7 +64,7 @@ impl Here<'_> {
                 row.spec.0 = release.spec.clone();
             }
         }
-        let wanted = ingress(self.reached.row.http_port, &rows, &all);
+        let wanted = ingress(self.reached.row.proxy_port, &rows, &all);
         run.still_mine().await?;
         write(self.host, &wanted).await.map_err(|e| self.failed(e))?;
         let running = proxy::look(self.host).await.map_err(|e| self.failed(e))?;
@@ -128,7 +128,7 @@ impl Here<'_> {
         let spec = &self.work.want.release.spec;
         let Some(route) = spec.routes.first() else { return Ok(Done::unchanged("the app has no route")) };
         let path = asked_path(route, &spec.health.probe);
-        let port = u16::try_from(self.reached.row.http_port).unwrap_or(80);
+        let port = u16::try_from(self.reached.row.proxy_port).unwrap_or(80);
         let until = Instant::now() + ASK_PERIOD;
         loop {
             let domain = route.domain.as_ref();
@@ -230,7 +230,9 @@ pub fn ingress(http_port: i32, rows: &[backends::Row], servers: &[backends::Serv
         let servers = own.collect();
         wanted.backends.push(Backend { slot, app: row.app, port: row.spec.0.port.unwrap_or(0), servers });
         // An app that has become a worker keeps its routes in the configuration, for the day it is web again.
-        let routes = row.spec.0.routes.iter().filter(|_| row.spec.0.kind == Kind::Web);
+        // A route that was given up since the release was made may be another app's by now.
+        let own = |route: &&Route| row.spec.0.kind == Kind::Web && row.routes.0.contains(route);
+        let routes = row.spec.0.routes.iter().filter(own);
         wanted.routes.extend(routes.map(|route| (route.clone(), slot)));
     }
     wanted

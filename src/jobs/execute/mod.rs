@@ -5,6 +5,8 @@ mod containers;
 mod health;
 pub mod ingress;
 
+pub use health::last_lines;
+
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -192,7 +194,8 @@ async fn run_step(
                 Stop::Again(why) => why.clone(),
                 Stop::Lost => return Err(stop),
             };
-            work.log.ended(seq, StepState::Failed, note);
+            let state = if matches!(stop, Stop::Cancelled) { StepState::Skipped } else { StepState::Failed };
+            work.log.ended(seq, state, note);
             Err(stop)
         }
     }

@@ -146,13 +146,20 @@ impl Git {
             return Ok(());
         }
         let refused = || {
-            Error::from(Failure::Refused {
-                reason: "This panel does not read repositories of its own machine. Use an https or ssh address.".into(),
-            })
+            let place = match &self.settings.local_root {
+                Some(root) => format!("reads only those below {}", root.display()),
+                None => "reads none".to_owned(),
+            };
+            let reason = format!("Of its own machine's repositories this panel {place}. Use that, or https or ssh.");
+            Error::from(Failure::Refused { reason })
         };
         let root = self.settings.local_root.as_deref().ok_or_else(refused)?;
         let path = url.as_ref().strip_prefix("file://").unwrap_or_default();
-        let unreachable = |_| Error::from(Failure::SourceUnreachable { detail: "There is no such folder.".into() });
+        let unreachable = |_| {
+            Error::from(Failure::SourceUnreachable {
+                detail: format!("the folder {path} is not there, or the panel's user may not read it"),
+            })
+        };
         let real = Path::new(path).canonicalize().map_err(unreachable)?;
         let root = root.canonicalize().map_err(|_| refused())?;
         if real.starts_with(root) { Ok(()) } else { Err(refused()) }

@@ -5,7 +5,6 @@ use askama::filters::HtmlSafe;
 use axum::extract::State;
 use axum::response::{Redirect, Response};
 use time::OffsetDateTime;
-use tower_sessions::Session;
 
 use super::jobs::{Course, Lines, LogPane};
 use super::releases::{Changes, roll_back};
@@ -19,7 +18,7 @@ use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
 use crate::web::ui::{Badge, Drawn, Field, Form, Lasting, SafeUrl, Sent, Shape, Shell, Tone, When, lasting, page};
-use crate::web::{Web, live, session};
+use crate::web::{Web, live};
 
 /// The routes.
 pub fn routes() -> Routes {
@@ -199,7 +198,9 @@ impl Head {
             DeployState::Failed => "The old version goes on serving.".to_owned(),
             DeployState::TakenBack => "It served, was found bad, and the former release was brought back.".to_owned(),
             DeployState::Superseded => "A newer deploy took its place.".to_owned(),
-            DeployState::Succeeded | DeployState::Cancelled => String::new(),
+            DeployState::Cancelled if first => "Nothing of it was opened to anybody.".to_owned(),
+            DeployState::Cancelled => "The old version goes on serving.".to_owned(),
+            DeployState::Succeeded => String::new(),
         }
     }
 
@@ -360,13 +361,7 @@ async fn download(
     Ok(live::file(deploys::log(web.actions(), here.actor()?, id).await?))
 }
 
-async fn cancel(
-    State(web): State<Web>,
-    here: Here,
-    session: Session,
-    At((_, id)): At<(String, DeployId)>,
-) -> Result<Redirect, Problem> {
+async fn cancel(State(web): State<Web>, here: Here, At((_, id)): At<(String, DeployId)>) -> Result<Redirect, Problem> {
     deploys::cancel(web.actions(), here.actor()?, id).await?;
-    session::flash(&session, "Cancel was asked for.").await?;
     Ok(Redirect::to(SafeUrl::path(["t", &here.place()?.team.slug, "deploys", &id.to_string()]).as_str()))
 }

@@ -58,8 +58,8 @@ struct Asked {
 
 async fn show(State(web): State<Web>, newcomer: Newcomer, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     if !setup::opens(web.actions(), &asked.token).await? {
-        return Err(Problem::Forbidden(
-            "This link was used, or is too old. On the panel's machine, skiff setup prints a new one.".to_owned(),
+        return Err(Problem::Conflict(
+            "This link was used, is too old, or a newer one was printed. On the panel's machine, sudo skiff setup prints a new one.".to_owned(),
         ));
     }
     let input = SetUp { token: asked.token, ..SetUp::default() };

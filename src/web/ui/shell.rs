@@ -153,4 +153,9 @@ impl Shell {
     pub fn bar(&self) -> &[Place] {
         self.places.get(..5).unwrap_or(&self.places)
     }
+
+    /// Those for which the bar of a narrow screen has no room: they stand in the menu.
+    pub fn beyond(&self) -> &[Place] {
+        self.places.get(5..).unwrap_or_default()
+    }
 }

@@ -68,7 +68,7 @@ impl Panel {
         let mut tx = db.begin_door().await.unwrap();
         skiff::db::panel::create(&mut tx, &vault.key_check()).await.unwrap();
         tx.commit().await.unwrap();
-        let settings = actions::Settings { base_url: base.clone(), allow_local_sources: false };
+        let settings = actions::Settings { base_url: base.clone(), local_sources: None };
         let ctx =
             actions::Ctx { db: db.db.clone(), changes, vault, settings: Arc::new(settings), kept: Default::default() };
         let web = Web::new(ctx.clone(), known_as.unwrap_or(&base).parse().unwrap(), shutdown.clone());

@@ -40,7 +40,7 @@ pub async fn unowned() -> (TestDb, Ctx, tempfile::TempDir) {
     let mut tx = test.begin_door().await.unwrap();
     panel::create(&mut tx, &vault.key_check()).await.unwrap();
     tx.commit().await.unwrap();
-    let settings = actions::Settings { base_url: "http://127.0.0.1:7070".into(), allow_local_sources: true };
+    let settings = actions::Settings { base_url: "http://127.0.0.1:7070".into(), local_sources: Some("/".into()) };
     let ctx = Ctx {
         changes: Changes::new(&test),
         db: test.db.clone(),

@@ -104,7 +104,7 @@ impl World {
 
     /// What actions work with.
     pub fn actions(&self) -> actions::Ctx {
-        let settings = actions::Settings { base_url: "http://127.0.0.1:7070".into(), allow_local_sources: true };
+        let settings = actions::Settings { base_url: "http://127.0.0.1:7070".into(), local_sources: Some("/".into()) };
         actions::Ctx {
             db: self.db.db.clone(),
             changes: self.changes.clone(),

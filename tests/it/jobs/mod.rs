@@ -1,6 +1,7 @@
 //! Jobs on real hosts.
 
 mod accidents;
+mod addresses;
 mod cancelled;
 mod deploy;
 mod environment;

@@ -77,12 +77,17 @@ async fn a_release_that_turns_bad_is_taken_back_by_its_watch() {
         let (status, body) = ask(&host, DOMAIN, "/").await;
         assert!(status == 200 && body.contains('1'), "{variables:?}: {status} {body}");
         let mut conn = world.db.superuser().await;
-        let state: String = sqlx::query_scalar("select state from deploys where job_id = $1")
-            .bind(deployed.0)
-            .fetch_one(&mut conn)
-            .await
-            .unwrap();
+        let (state, failure): (String, String) =
+            sqlx::query_as("select state, coalesce(failure::text, '') from deploys where job_id = $1")
+                .bind(deployed.0)
+                .fetch_one(&mut conn)
+                .await
+                .unwrap();
         assert_eq!(state, "taken_back", "{variables:?}");
+        assert!(failure.contains(words), "the deploy says why: {failure}");
+        if words.contains("restarted") {
+            assert!(watch.log.contains("The last lines of instance 1:"), "{watch:#?}");
+        }
         assert_eq!(app.containers(&host).await.len(), 1, "{variables:?}: {ended:#?}");
         watched(&world, &host).await;
     }

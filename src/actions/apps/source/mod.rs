@@ -89,8 +89,19 @@ fn read_git(fields: &mut Fields, ctx: &Ctx, form: &EditSource, known: Option<&Gi
     let or = |raw: &str, default: &str| if raw.trim().is_empty() { default.to_owned() } else { raw.to_owned() };
     let mut sealed = Vec::new();
     let url = fields.text::<GitUrl>("git_url", &form.git_url);
-    if url.as_ref().is_some_and(|url| url.is_local() && !ctx.settings.allow_local_sources) {
-        fields.wrong("git_url", "This panel does not fetch from folders of its own machine. Use https:// or ssh.");
+    if let Some(path) = url.as_ref().and_then(|url| url.as_ref().strip_prefix("file://")) {
+        match &ctx.settings.local_sources {
+            None => fields
+                .wrong("git_url", "This panel does not fetch from folders of its own machine. Use https:// or ssh."),
+            Some(root) if !std::path::Path::new(path).starts_with(root) => {
+                let root = root.display();
+                fields.wrong(
+                    "git_url",
+                    format!("Of this machine's own repositories, the panel reads those below {root}."),
+                );
+            }
+            Some(_) => {}
+        }
     }
     let branch = fields.text::<BranchName>("git_branch", &or(&form.git_branch, "main"));
     let dockerfile = fields.text::<RepoPath>("dockerfile", &or(&form.dockerfile, "Dockerfile"));

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use tower_sessions::Session;
 
 use super::configuration::{gone, removed, saved};
@@ -17,6 +17,7 @@ use crate::web::Web;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
+use crate::web::session;
 use crate::web::ui::{Field, Form, SafeUrl, Sent, Shell, When, page_with};
 
 /// The routes.
@@ -141,7 +142,19 @@ async fn remove(
     };
     let input = RemoveVolume { name: sent.get("typed") };
     match volumes::remove(web.actions(), here.actor()?, id, volume, input).await {
-        Ok(_) => saved(&here, &session, id, "volumes").await,
+        Ok(job) => {
+            let team = &here.place()?.team.slug;
+            let (words, page) = match job {
+                Some(job) => {
+                    ("It is being removed with its data.", SafeUrl::path(["t", team, "jobs", &job.to_string()]))
+                }
+                None => {
+                    ("Removed. It had no data yet.", SafeUrl::path(["t", team, "apps", &id.to_string(), "volumes"]))
+                }
+            };
+            session::flash(&session, words).await?;
+            Ok(Redirect::to(page.as_str()).into_response())
+        }
         Err(Refused::Fields(errors)) => {
             let view = apps::get(web.actions(), here.actor()?, id).await?;
             let mut show = Show::new(&here, &view, &NewVolume::default())?;
