@@ -4,7 +4,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use std::collections::BTreeMap;
 use zeroize::Zeroize;
 
 /// What stands in the place of a secret.
@@ -13,17 +12,64 @@ pub const MASK: &str = "•••";
 /// nothing that could not be guessed.
 pub const SHORTEST: usize = 4;
 
+/// Bytes that are kept of one form: more than any usual key in base64. A longer form is known by its beginning, and
+/// from there to the end of the line nothing is shown. It bounds what looking at one byte of a log can cost.
+const LONGEST: usize = 4 * 1024;
+/// Bytes of memory the forms of all values may take: hundreds of keys of many lines. Beyond it no line is shown at all:
+/// better no log than one with a secret in it.
+const MAX_KNOWN: usize = 32 * 1024 * 1024;
+/// What one form takes besides its bytes, roughly: many short ones must not pass the cap unseen.
+const OVERHEAD: usize = 64;
+
 /// Learns secret values, and replaces them in lines of bytes.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    /// By their first byte, because every byte of every line is looked up; longest first, so that a value that holds
-    /// another one disappears whole.
-    needles: BTreeMap<u8, Vec<Vec<u8>>>,
+    /// Sorted: the one that stands at a place of a line is found by halving, however many there are. Not an automaton:
+    /// that takes hundreds of times the memory, and what it copied of the secrets could not be wiped.
+    needles: Vec<Needle>,
+    /// How needles begin: most places of most lines are passed by this alone.
+    heads: Heads,
+    /// More was to be learnt than is kept.
+    full: bool,
+}
+
+#[derive(Clone)]
+struct Needle {
+    form: Vec<u8>,
+    /// The longest other needle this one begins with.
+    shorter: Option<usize>,
+}
+
+/// The first [`SHORTEST`] bytes of the needles: a bit for each hash of 16 bits. It says "perhaps", or "certainly not".
+#[derive(Clone, Default)]
+struct Heads(Vec<u64>);
+
+impl Heads {
+    /// The word and the bit of what begins so; none for what is shorter than any needle.
+    fn place(text: &[u8]) -> Option<(usize, u64)> {
+        let head = u32::from_le_bytes(*text.first_chunk::<SHORTEST>()?);
+        // Multiplied by 2^32 divided by the golden ratio (Fibonacci hashing), the upper half is spread evenly.
+        let hash = head.wrapping_mul(0x9E37_79B1) >> 16;
+        Some(((hash / 64) as usize, 1 << (hash % 64)))
+    }
+
+    fn insert(&mut self, needle: &[u8]) {
+        self.0.resize(1 << 10, 0);
+        if let Some((word, bit)) = Self::place(needle)
+            && let Some(word) = self.0.get_mut(word)
+        {
+            *word |= bit;
+        }
+    }
+
+    fn may_have(&self, text: &[u8]) -> bool {
+        Self::place(text).is_some_and(|(word, bit)| self.0.get(word).is_some_and(|word| word & bit != 0))
+    }
 }
 
 impl Drop for Redactor {
     fn drop(&mut self) {
-        self.needles.values_mut().flatten().for_each(Zeroize::zeroize);
+        self.needles.iter_mut().for_each(|needle| needle.form.zeroize());
     }
 }
 
@@ -40,32 +86,64 @@ impl Redactor {
             forms.extend(base64_forms(text.as_bytes()));
         }
         let known = |form: &Vec<u8>| form.len() >= SHORTEST && !form.iter().all(u8::is_ascii_whitespace);
-        for form in forms.into_iter().filter(known) {
-            let Some(first) = form.first() else { continue };
-            let bucket = self.needles.entry(*first).or_default();
-            bucket.push(form);
-            bucket.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-            bucket.dedup();
+        for mut form in forms.into_iter().filter(known) {
+            self.needles.push(Needle { form: form.iter().copied().take(LONGEST).collect(), shorter: None });
+            form.zeroize();
+        }
+        self.arrange(MAX_KNOWN);
+    }
+
+    /// Sorts what is known, and links each needle to those it begins with; above this size nothing is kept.
+    fn arrange(&mut self, most: usize) {
+        self.needles.sort_by(|a, b| a.form.cmp(&b.form));
+        self.needles.dedup_by(|again, kept| {
+            let same = again.form == kept.form;
+            if same {
+                again.form.zeroize();
+            }
+            same
+        });
+        let size: usize = self.needles.iter().map(|needle| needle.form.len() + OVERHEAD).sum();
+        self.full |= size > most;
+        if self.full {
+            self.needles.drain(..).for_each(|mut needle| needle.form.zeroize());
+            return;
+        }
+        // In this order, what begins with a needle follows it directly. So those that the present one may begin with
+        // are a chain, and each needle enters and leaves it once.
+        let mut chain: Vec<usize> = Vec::new();
+        for at in 0..self.needles.len() {
+            let Some((sorted, [needle, ..])) = self.needles.split_at_mut_checked(at) else { continue };
+            let begins = |last: &mut usize| sorted.get(*last).is_some_and(|n| needle.form.starts_with(&n.form));
+            while chain.pop_if(|last| !begins(last)).is_some() {}
+            needle.shorter = chain.last().copied();
+            chain.push(at);
+            self.heads.insert(&needle.form);
         }
     }
 
     /// True where nothing was learnt.
     pub fn is_empty(&self) -> bool {
-        self.needles.is_empty()
+        self.needles.is_empty() && !self.full
     }
 
     /// The line with every known value masked. Lines are to be whole: a value that is cut in two is not found, so
     /// streams are cut at line ends, or overlap by `longest`.
     pub fn line(&self, line: &[u8]) -> Vec<u8> {
+        if self.full && !line.is_empty() {
+            return MASK.as_bytes().to_vec();
+        }
         let mut clean = Vec::with_capacity(line.len());
         let mut rest = line;
         while let Some((first, after)) = rest.split_first() {
-            match self.needles.get(first).and_then(|bucket| bucket.iter().find(|needle| rest.starts_with(needle))) {
-                Some(needle) => {
+            match self.longest_at(rest) {
+                Some(length) => {
                     if !clean.ends_with(MASK.as_bytes()) {
                         clean.extend_from_slice(MASK.as_bytes());
                     }
-                    rest = rest.get(needle.len()..).unwrap_or_default();
+                    // Of what is cut at this length the end is not known.
+                    let masked = if length < LONGEST { length } else { rest.len() };
+                    rest = rest.get(masked..).unwrap_or_default();
                 }
                 None => {
                     clean.push(*first);
@@ -76,6 +154,22 @@ impl Redactor {
         clean
     }
 
+    /// The length of the longest needle that stands at the beginning of this text.
+    fn longest_at(&self, text: &[u8]) -> Option<usize> {
+        if !self.heads.may_have(text) {
+            return None;
+        }
+        // The last needle that does not sort after the text: each needle the text begins with, this one begins with
+        // too, or is it.
+        let after = self.needles.partition_point(|needle| needle.form.as_slice() <= text);
+        let mut needle = self.needles.get(after.checked_sub(1)?)?;
+        let common = needle.form.iter().zip(text).take_while(|(a, b)| a == b).count();
+        while needle.form.len() > common {
+            needle = self.needles.get(needle.shorter?)?;
+        }
+        Some(needle.form.len())
+    }
+
     /// The same for text.
     pub fn text(&self, text: &str) -> String {
         String::from_utf8_lossy(&self.line(text.as_bytes())).into_owned()
@@ -83,7 +177,7 @@ impl Redactor {
 
     /// Bytes of the longest form: how much of a cut line must be kept back until the rest of it comes.
     pub fn longest(&self) -> usize {
-        self.needles.values().flatten().map(Vec::len).max().unwrap_or(0)
+        self.needles.iter().map(|needle| needle.form.len()).max().unwrap_or(0)
     }
 }
 
@@ -184,6 +278,41 @@ mod tests {
         assert_eq!(clean(&[key], "abcdefgh"), MASK);
         assert_eq!(clean(&[key], "  lmnopq ijk"), "  ••• ijk");
         assert_eq!(clean(&[key], key), MASK);
+    }
+
+    #[test]
+    fn of_values_that_begin_alike_the_longest_that_stands_there_is_masked() {
+        let secrets = ["aaaa", "aaaab0", "aaaabb0", "aaaabbb0", "aaaabb", "zzzz"];
+        assert_eq!(clean(&secrets, "aaaabbb1 aaaabb0 aaaab1 aaab zzzzz"), "•••b1 ••• •••b1 aaab •••z");
+    }
+
+    #[test]
+    fn behind_the_beginning_of_a_very_long_value_nothing_is_shown() {
+        let long: String = (0..6_000).map(|n| format!("{n}.")).collect();
+        assert_eq!(clean(&[&long], &format!("before {long}after")), "before •••");
+        assert_eq!(clean(&[&long], &format!("{} short", &long[..2_000])), format!("{} short", &long[..2_000]));
+    }
+
+    #[test]
+    fn with_more_values_than_can_be_kept_no_line_is_shown() {
+        let mut redactor = Redactor::default();
+        redactor.learn("secret");
+        redactor.arrange(2 * OVERHEAD);
+        assert!(!redactor.is_empty());
+        assert_eq!(redactor.text("harmless"), MASK);
+        assert_eq!(redactor.text(""), "");
+        redactor.learn("another");
+        assert_eq!(redactor.text("not another"), MASK);
+    }
+
+    #[test]
+    fn a_value_of_thousands_of_lines_does_not_slow_the_log() {
+        let lines: Vec<String> = (0..4_601).map(|n| format!("{:06x}", n * 3_001)).collect();
+        let mut redactor = Redactor::default();
+        redactor.learn(&lines.join("\n"));
+        // Looked up one by one, these would be nine thousand comparisons for each of a million bytes.
+        assert_eq!(redactor.text(&"0 1 2 3 ".repeat(125_000)).len(), 1_000_000);
+        assert_eq!(redactor.text(&format!("x {} y", lines[4_600])), "x ••• y");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::domain::docker_ignore::DockerIgnore;
 
 /// Tar's unit.
 const BLOCK: usize = 512;
+/// Bytes of a file's path: Linux opens no longer one (PATH_MAX, path_resolution(7)).
+const LONGEST_PATH: usize = 4096;
 /// Bytes handed on at a time.
 const PIECE: usize = 64 * 1024;
 /// Bytes of an extended header: it holds a path, which Linux caps at 4,096, and a link's target.
@@ -227,6 +229,9 @@ impl Extended {
 /// The path as text, if it stays below the folder it is unpacked into.
 fn checked(path: &[u8]) -> Result<&str, Error> {
     let path = path.strip_suffix(b"/").unwrap_or(path);
+    if path.len() > LONGEST_PATH {
+        return Err(strange("has a file name of more than 4,096 bytes, which no Linux opens"));
+    }
     let text = std::str::from_utf8(path).map_err(|_| strange("has a file name that is not UTF-8"))?;
     let inside = !text.starts_with('/') && text.split('/').all(|part| !part.is_empty() && part != ".." && part != ".");
     if inside { Ok(text) } else { Err(strange("has a file whose name leads out of it")) }
