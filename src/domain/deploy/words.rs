@@ -59,7 +59,9 @@ impl Failure {
                     bare(detail)
                 )
             }
-            Self::TurnedBad { number, detail } => format!("v{number} turned bad after the switch: {}.", bare(detail)),
+            Self::TurnedBad { number, detail } => {
+                format!("The release v{number} turned bad after the switch: {}.", bare(detail))
+            }
             Self::Refused { reason } => reason.clone(),
             Self::SecretUnreadable { name } => format!("The secret {name} could not be opened."),
             Self::TookTooLong { seconds } => format!("The deploy took longer than {seconds} seconds, its limit."),

@@ -54,9 +54,9 @@ const REQUEST_RULES: &str = r#"    http-request del-header Forwarded
 "#;
 
 /// Where a request goes that no route knows.
-const NOWHERE: &str = r#"
+const NOWHERE_BACKEND: &str = r#"
 backend nowhere
-    http-request return status 404 content-type "text/plain; charset=utf-8" string "There is no app at this address.\n"
+    http-request return status 421 content-type "text/plain; charset=utf-8" string "There is no app at this address.\n"
 "#;
 
 /// The line before the servers of a backend. `run.bash` replaces what stands between this and `servers_end`.
@@ -95,7 +95,7 @@ pub(super) fn render(ingress: &Ingress) -> String {
         ),
     );
     text.push_str("    use_backend %[var(txn.slot)] if { var(txn.slot) -m found }\n    default_backend nowhere\n");
-    text.push_str(NOWHERE);
+    text.push_str(NOWHERE_BACKEND);
     for slot in 1..=ingress.last_slot() {
         backend(&mut text, ingress, slot);
     }

@@ -32,6 +32,9 @@ pub const SPARE_BACKENDS: u32 = 64;
 pub const SPARE_LOW: u32 = 16;
 /// Slots a host may have: more apps than a host's address plan has room for, and it bounds the file.
 pub const MAX_SLOTS: u32 = 4_096;
+/// What the proxy itself answers where no route leads anywhere: Misdirected Request (RFC 9110 §15.5.20), which no app answers
+/// for a page that it merely does not have.
+pub const NOWHERE: u16 = 421;
 /// Every server has this weight, so that a canary can have less.
 pub const FULL_WEIGHT: u16 = 100;
 

@@ -25,6 +25,11 @@ fn ingress() -> Ingress {
 }
 
 #[test]
+fn what_no_route_leads_to_is_answered_as_nothing_else_is() {
+    assert!(ingress().haproxy_cfg().contains(&format!("return status {NOWHERE} ")));
+}
+
+#[test]
 fn the_file_has_a_backend_per_slot_and_its_servers_between_two_marks() {
     let text = ingress().haproxy_cfg();
     let from = text.find("backend b0001").unwrap();

@@ -11,7 +11,7 @@ use crate::db::ledger::{backends, instances, locks};
 use crate::domain::app::{Kind, Probe, Route};
 use crate::domain::deploy::Failure;
 use crate::domain::ids::HostId;
-use crate::domain::ingress::{self, Answer, Backend, Home, Ingress};
+use crate::domain::ingress::{self, Answer, Backend, Home, Ingress, NOWHERE};
 use crate::domain::names::{ContainerName, HttpPath};
 use crate::domain::rights::Permit;
 use crate::jobs::stop::{Stop, detail};
@@ -122,8 +122,8 @@ impl Here<'_> {
         Ok(Done::changed(""))
     }
 
-    /// One request through the proxy, as a visitor would send it. Any answer of the app will do; the proxy's own 503,
-    /// 502 and 504 will not.
+    /// One request through the proxy, as a visitor would send it. Any answer of the app will do; the proxy's own 421, 502,
+    /// 503 and 504 will not.
     pub(super) async fn ask_through(&self) -> Result<Done, Stop> {
         let spec = &self.work.want.release.spec;
         let Some(route) = spec.routes.first() else { return Ok(Done::unchanged("the app has no route")) };
@@ -135,7 +135,7 @@ impl Here<'_> {
             let answer = self.host.probe_http(Ipv4Addr::LOCALHOST.into(), port, &path, domain, ASK_LIMIT).await;
             let answer = answer.map_err(|e| self.failed(e))?;
             match answer {
-                Met::Status(502..=504) | Met::Refused | Met::Closed | Met::TimedOut => {}
+                Met::Status(NOWHERE | 502..=504) | Met::Refused | Met::Closed | Met::TimedOut => {}
                 Met::Status(status) | Met::Redirect(status, _) => {
                     return Ok(Done::changed(format!("{domain} answers {status}")));
                 }

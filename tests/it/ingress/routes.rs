@@ -57,7 +57,7 @@ fn the_longest_route_wins_at_whole_parts_of_the_path() {
     }
     for (host, path) in [("only.test", "/"), ("only.test", "/apiary"), ("other.test", "/api"), ("xshop.test", "/")] {
         let answer = get(proxy.port(), host, path);
-        assert_eq!((answer.status, answer.body.as_str()), (404, "There is no app at this address.\n"), "{host}{path}");
+        assert_eq!((answer.status, answer.body.as_str()), (421, "There is no app at this address.\n"), "{host}{path}");
         assert!(answer.head.contains("content-type: text/plain; charset=utf-8"), "{}", answer.head);
     }
 }

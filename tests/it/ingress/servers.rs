@@ -118,6 +118,6 @@ fn twenty_websockets_live_through_ten_new_routes_of_other_apps() {
         .for_each(|(_, slot)| *slot = 1);
     let changes = ingress::map_changes(&proxy.ingress.home.map, &map, &proxy.ingress.route_entries());
     assert_eq!(proxy.tell(&changes), [Answer::Done, Answer::Done]);
-    assert_eq!(get(proxy.port(), "app5.test", "/").status, 404);
+    assert_eq!(get(proxy.port(), "app5.test", "/").status, 421);
     assert_eq!(get(proxy.port(), "app6.test", "/").app(), "chat");
 }
