@@ -124,9 +124,9 @@ fn needs(apps: &[AppLine], hosts: &[HostLine]) -> Vec<Need> {
                     format!("The last deploy of {path} failed; v{} goes on serving.", current.number)
                 }
                 (Some(DeployState::Failed), None) => format!("The first deploy of {path} failed."),
-                (Some(DeployState::Succeeded), Some(current)) if answers(app).is_some() => {
+                (Some(_), Some(current)) if answers(app).is_some() => {
                     let why = answers(app).map_or("watch", |taken| &taken.why);
-                    format!("A deploy of {path} was taken back by the {why}; v{} serves again.", current.number)
+                    format!("A deploy of {path} was found bad by the {why}; v{} serves.", current.number)
                 }
                 (Some(DeployState::TakenBack), Some(current)) => {
                     format!("The last deploy of {path} was taken back by its watch; v{} serves.", current.number)

@@ -9,6 +9,8 @@ use crate::config::{Command, Store};
 
 /// The panel's settings where `bin/up` or a package put it: lines NAME=value, as systemd's EnvironmentFile has them (systemd.exec(5)).
 const SETTINGS: &str = "/etc/default/skiff-panel";
+/// The one that names the data folder.
+const DATA_DIR: &str = "SKIFF_DATA_DIR";
 /// Root.
 const ROOT: u32 = 0;
 
@@ -18,22 +20,32 @@ pub(super) fn to_the_panels_user(command: &Command) -> Result<(), std::io::Error
     if std::fs::metadata("/proc/self")?.uid() != ROOT {
         return Ok(());
     }
-    let settings = settings(&std::fs::read_to_string(SETTINGS).unwrap_or_default());
-    let Ok(folder) = std::fs::metadata(data_dir(store, &settings)) else { return Ok(()) };
+    let mut settings = settings(&std::fs::read_to_string(SETTINGS).unwrap_or_default());
+    let path = data_dir(store, &settings);
+    let Ok(folder) = std::fs::metadata(&path) else { return Ok(()) };
     if folder.uid() == ROOT {
         return Ok(());
+    }
+    // Another panel's folder was said: this one's database and secrets are not for it.
+    let of_file =
+        settings.iter().find(|(name, _)| name == DATA_DIR).map_or(crate::config::DATA_DIR, |(_, value)| value);
+    if path != Path::new(of_file) {
+        settings.clear();
     }
     #[expect(clippy::disallowed_methods, reason = "this very program, with its own arguments, in its own place")]
     let mut again = std::process::Command::new(std::env::current_exe()?);
     // What root's shell says goes before the file. Supplementary groups end with the change of the user.
     let unsaid = settings.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
-    again.args(std::env::args_os().skip(1)).envs(unsaid).current_dir("/").uid(folder.uid()).gid(folder.gid());
+    again.args(std::env::args_os().skip(1)).envs(unsaid).uid(folder.uid()).gid(folder.gid());
+    if path.is_absolute() {
+        again.current_dir("/"); // root's own folder may be closed to others
+    }
     Err(again.exec())
 }
 
 /// The data folder: said by flag or environment, else by the file.
 fn data_dir(store: &Store, settings: &[(String, String)]) -> PathBuf {
-    let said = settings.iter().find(|(name, _)| name == "SKIFF_DATA_DIR").map(|(_, value)| value);
+    let said = settings.iter().find(|(name, _)| name == DATA_DIR).map(|(_, value)| value);
     match said {
         Some(folder) if store.data_dir == Path::new(crate::config::DATA_DIR) => folder.into(),
         _ => store.data_dir.clone(),

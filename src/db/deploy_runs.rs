@@ -260,17 +260,21 @@ pub async fn end(
     state: DeployState,
     failure: Option<&Failure>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "update deploys set state = $3, finished_at = now(), failure = $4, started_at = coalesce(started_at, now())
-          where team_id = $1 and id = $2 and state in ('queued', 'running')",
+    let app = sqlx::query_scalar!(
+        r#"update deploys set state = $3, finished_at = now(), failure = $4, started_at = coalesce(started_at, now())
+            where team_id = $1 and id = $2 and state in ('queued', 'running') returning app_id as "app: AppId""#,
         permit.team().0,
         deploy.0,
         state as _,
         failure.map(Json) as _,
     )
-    .execute(conn)
+    .fetch_optional(&mut *conn)
     .await?;
-    Ok(())
+    // The addresses that only its release has are free again.
+    match app {
+        Some(app) => super::routes::release_unserved(conn, permit, app).await,
+        None => Ok(()),
+    }
 }
 
 /// Marks a deploy that succeeded as taken back by its watch. False when it is not the app's current one any more.

@@ -297,14 +297,37 @@ impl Course<'_> {
         let params = [("HTTP_PORT", port.as_str()), ("RELOAD", if same { "no" } else { "yes" })];
         let done = self.script(&scripts::HAPROXY, &params, seq).await;
         if done.is_err() {
-            // What runs must be able to start again with the file that stands there.
-            let former = ingress::of_host(self.ctx, permit, row.id, row.proxy_port).await?;
-            ingress::write(&self.host, &former).await?;
+            if row.proxy_port != row.http_port {
+                self.former_file().await;
+            }
             return done;
         }
         let mut tx = self.ctx.db.begin(permit).await?;
         host_logins::proxy_listens(&mut tx, permit, row.id, row.http_port).await?;
         tx.commit().await?;
         done
+    }
+
+    /// Puts the file with the former port back: what runs must be able to start again with the file that stands there.
+    async fn former_file(&self) {
+        let (ctx, run, row) = (self.ctx, self.run, &self.reached.row);
+        let said = |why: stop::Stop| match why {
+            stop::Stop::Failed(failure) => failure.sentence(),
+            _ => "another worker has taken over".to_owned(),
+        };
+        let write = async {
+            ingress::lock(ctx, run, row.id, &row.name).await.map_err(said)?;
+            let written = async {
+                let former = ingress::of_host(ctx, &run.permit, row.id, row.proxy_port).await.map_err(stop::detail)?;
+                run.still_mine().await.map_err(stop::detail)?;
+                ingress::write(&self.host, &former).await.map_err(stop::detail)
+            }
+            .await;
+            ingress::unlock(ctx, run, row.id).await.map_err(said)?;
+            written
+        };
+        if let Err(error) = write.await {
+            self.log.say(None, format!("The proxy's file with the former port could not be put back: {error}"));
+        }
     }
 }

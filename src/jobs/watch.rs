@@ -143,7 +143,9 @@ impl Watch {
         for host in access::reach(&ctx.access(), &run.permit, &ids).await? {
             let here: Vec<&instances::Row> = ours.iter().copied().filter(|row| row.host == host.id()).collect();
             if let Some((row, why)) = restarts(&host, &here, &release.spec, log).await {
-                if let Ok(reached) = &host.host {
+                // What it printed may hold secrets: it is shown by a log that knows them, or not at all.
+                let known = deploy::environment(ctx, &run.permit, log, release).await.is_ok();
+                if let (Ok(reached), true) = (&host.host, known) {
                     last_lines(reached, log, None, &row.name).await;
                 }
                 return Ok(Some(why));

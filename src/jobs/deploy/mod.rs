@@ -8,6 +8,8 @@ mod patience;
 mod release;
 mod steps;
 
+pub use release::environment;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};

@@ -9,6 +9,9 @@ use crate::domain::deploy::Failure;
 use crate::domain::ids::{ReleaseId, RouteId, SecretId};
 use crate::domain::names::EnvName;
 use crate::domain::release::Release;
+use crate::domain::rights::Permit;
+use crate::jobs::Ctx;
+use crate::jobs::log::Log;
 use crate::jobs::source::Resolved;
 use crate::jobs::stop::Stop;
 use crate::vault::SecretPlace;
@@ -57,25 +60,35 @@ impl Course<'_> {
         Ok(())
     }
 
-    /// The environment of the release: variables and opened secrets. The log learns the secrets before it says more.
+    /// The environment of the release.
     pub(super) async fn environment(&self, release: &Release) -> Result<Vec<(EnvName, String)>, Stop> {
-        let permit = &self.run.permit;
-        let wanted: Vec<(SecretId, i32)> = release.secret_versions.iter().map(|(id, v)| (*id, *v)).collect();
-        let mut tx = self.ctx.db.begin(permit).await?;
-        let data_key = host_logins::data_key(&mut tx, permit).await?;
-        let sealed = host_logins::versions(&mut tx, permit, &wanted).await?;
-        tx.commit().await?;
-        let sealed: BTreeMap<SecretId, host_logins::Sealed> = sealed.into_iter().map(|s| (s.id, s)).collect();
-        let mut env: BTreeMap<EnvName, String> =
-            release.spec.variables.iter().map(|(name, value)| (name.clone(), value.as_ref().to_owned())).collect();
-        for (name, id) in &release.spec.secrets {
-            let unreadable = || Failure::SecretUnreadable { name: name.to_string() };
-            let sealed = sealed.get(id).ok_or_else(unreadable)?;
-            let place = SecretPlace { team: permit.team(), secret: *id, version: sealed.version };
-            let value = self.ctx.vault.open_secret(&data_key, place, &sealed.sealed).map_err(|_| unreadable())?;
-            self.log.learn([value.expose().as_slice()]);
-            env.insert(name.clone(), String::from_utf8(value.expose().clone()).map_err(|_| unreadable())?);
-        }
-        Ok(env.into_iter().collect())
+        environment(self.ctx, &self.run.permit, self.log, release).await
     }
+}
+
+/// The environment of a release: variables and opened secrets. The log learns the secrets before it says more: without this, nothing
+/// that a container printed may be put into it.
+pub async fn environment(
+    ctx: &Ctx,
+    permit: &Permit,
+    log: &Log,
+    release: &Release,
+) -> Result<Vec<(EnvName, String)>, Stop> {
+    let wanted: Vec<(SecretId, i32)> = release.secret_versions.iter().map(|(id, v)| (*id, *v)).collect();
+    let mut tx = ctx.db.begin(permit).await?;
+    let data_key = host_logins::data_key(&mut tx, permit).await?;
+    let sealed = host_logins::versions(&mut tx, permit, &wanted).await?;
+    tx.commit().await?;
+    let sealed: BTreeMap<SecretId, host_logins::Sealed> = sealed.into_iter().map(|s| (s.id, s)).collect();
+    let mut env: BTreeMap<EnvName, String> =
+        release.spec.variables.iter().map(|(name, value)| (name.clone(), value.as_ref().to_owned())).collect();
+    for (name, id) in &release.spec.secrets {
+        let unreadable = || Failure::SecretUnreadable { name: name.to_string() };
+        let sealed = sealed.get(id).ok_or_else(unreadable)?;
+        let place = SecretPlace { team: permit.team(), secret: *id, version: sealed.version };
+        let value = ctx.vault.open_secret(&data_key, place, &sealed.sealed).map_err(|_| unreadable())?;
+        log.learn([value.expose().as_slice()]);
+        env.insert(name.clone(), String::from_utf8(value.expose().clone()).map_err(|_| unreadable())?);
+    }
+    Ok(env.into_iter().collect())
 }

@@ -308,10 +308,13 @@ impl<'a> Show<'a> {
     fn trouble(&self) -> Option<Trouble> {
         let deploy = self.view.deploys.first().filter(|_| self.view.line.state == AppState::NeedsYou)?;
         if let Some(taken) = self.view.line.last_deploy.as_ref().and_then(|deploy| deploy.answers.as_ref()) {
-            let serving = self.view.line.current.as_ref().map(|release| format!(" v{} serves again.", release.number));
+            let serving = self.view.line.current.as_ref().map(|release| match deploy.state {
+                DeployState::Succeeded => format!(" v{} serves again.", release.number),
+                _ => format!(" Going back did not succeed: v{} goes on serving.", release.number),
+            });
             let words = ["By the ", &taken.why, ".", serving.as_deref().unwrap_or_default()].concat();
             let href = SafeUrl::path(["t", &self.team, "deploys", &taken.deploy.to_string()]);
-            return Some(Trouble { title: "The last deploy was taken back", words, href });
+            return Some(Trouble { title: "The last deploy was found bad", words, href });
         }
         let title = match deploy.state {
             DeployState::Failed => "The last deploy failed",
