@@ -65,6 +65,19 @@ impl Walk {
         self.browser.wait_for_words_within(words, JOB).await;
     }
 
+    /// Waits until the tab is called so.
+    async fn titled(&self, begins: &str) {
+        let begun = std::time::Instant::now();
+        loop {
+            let title = self.browser.client.title().await.unwrap();
+            if title.starts_with(begins) {
+                return;
+            }
+            assert!(begun.elapsed() < JOB, "the tab is called {title}");
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+
     async fn press(&self, words: &str) {
         self.browser.press(words).await;
     }
@@ -303,6 +316,10 @@ async fn second_deploy(walk: &Walk, app: &str) {
     walk.look("deploy-plan-changes").await;
     walk.press("Deploy").await;
     walk.says_at_last("succeeded").await;
+    walk.titled("succeeded · Deploy").await;
+    // What runs is asked for every five seconds; the answer has a title of its own.
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    walk.titled("succeeded · Deploy").await;
     walk.says("1 → v2").await;
     walk.look("deploy-second").await;
     walk.open(app).await;

@@ -7,7 +7,7 @@ use skiff::db::job_steps;
 use skiff::domain::job::{JobState, Stream};
 use skiff::queue::Lost;
 
-use super::{SOON, Work, Worker, expire, put, row, until};
+use super::{SOON, Work, Worker, put, row, take_over, until};
 use crate::harness::postgres::fresh_database;
 use crate::harness::quiet::assert_quiet;
 use crate::harness::team::TestTeam;
@@ -31,8 +31,7 @@ async fn a_zombie_writes_nothing_once_another_has_its_job() {
     assert_eq!(append(&old).await, Some(1));
 
     let mut second = Worker::start(&db);
-    expire(&db, pushed.job).await;
-    let new = second.next().await;
+    let new = take_over(&db, pushed.job, &mut second).await;
     assert_eq!((new.job, new.fence, new.attempt), (old.job, old.fence + 1, 2));
 
     // It wakes up and goes on as if nothing had been.

@@ -188,3 +188,16 @@ async fn expire(db: &TestDb, job: JobId) {
     let done = update.execute(&mut db.superuser().await).await.unwrap();
     assert_eq!(done.rows_affected(), 1);
 }
+
+/// Ends the lease until this worker has taken the job over: whoever holds it may renew it once more in between.
+async fn take_over(db: &TestDb, job: JobId, by: &mut Worker) -> Run {
+    let taking = async {
+        loop {
+            expire(db, job).await;
+            if let Ok(run) = tokio::time::timeout(Duration::from_secs(3), by.began.recv()).await {
+                return run.unwrap();
+            }
+        }
+    };
+    tokio::time::timeout(SOON, taking).await.expect("the job is taken over")
+}
