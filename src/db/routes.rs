@@ -1,6 +1,7 @@
 //! Routes: which domain and path lead to which app. A pair leads to one app on the whole panel.
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::domain::app::Route;
 use crate::domain::ids::{AppId, RouteId};
@@ -40,18 +41,21 @@ pub async fn claim(
     Ok(done.rows_affected() == 1)
 }
 
-/// Sees to it that a route is the app's, claiming it where it is nobody's. False where it is another's.
-pub async fn hold(
+/// Sees to it that these routes are the app's, claiming those that are nobody's. Gives the first that is another's.
+pub async fn hold<'a>(
     conn: &mut PgConnection,
     permit: &Permit,
-    id: RouteId,
     app: AppId,
-    route: &Route,
-) -> Result<bool, sqlx::Error> {
-    if claim(&mut *conn, permit, id, app, route).await? {
-        return Ok(true);
+    routes: &'a [Route],
+) -> Result<Option<&'a Route>, sqlx::Error> {
+    let held = of_app(&mut *conn, permit, app).await?;
+    for route in routes {
+        let mine = held.iter().any(|row| row.domain == route.domain && row.path == route.path);
+        if !mine && !claim(&mut *conn, permit, RouteId(Uuid::now_v7()), app, route).await? {
+            return Ok(Some(route));
+        }
     }
-    Ok(of_app(conn, permit, app).await?.iter().any(|row| row.domain == route.domain && row.path == route.path))
+    Ok(None)
 }
 
 /// Gives up the app's routes that neither its description, nor its serving release, nor a deploy under way or waiting, nor

@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+use crate::domain::app::Mount;
 use crate::domain::ids::{AppId, HostId, VolumeId};
 use crate::domain::names::PlainName;
 use crate::domain::rights::Permit;
@@ -53,6 +54,20 @@ pub async fn of_app(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Res
     )
     .fetch_all(conn)
     .await
+}
+
+/// The first of these mounts whose volume was removed with its data: what runs with it would find an empty one.
+pub async fn removed_mount<'a>(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    app: AppId,
+    mounts: &'a [Mount],
+) -> Result<Option<&'a Mount>, sqlx::Error> {
+    if mounts.is_empty() {
+        return Ok(None);
+    }
+    let kept = of_app(conn, permit, app).await?;
+    Ok(mounts.iter().find(|mount| !kept.iter().any(|row| row.id == mount.volume)))
 }
 
 /// Closes a volume's row.

@@ -12,7 +12,7 @@ use crate::db::{self, Tx, audit, deploy_runs};
 use crate::domain::app::Spec;
 use crate::domain::deploy::{DeployState, Target};
 use crate::domain::host::HostState;
-use crate::domain::ids::{AppId, DeployId, RouteId};
+use crate::domain::ids::{AppId, DeployId};
 use crate::domain::names::CommitId;
 use crate::domain::rights::{Actor, Permission, Permit};
 use crate::domain::source::Source;
@@ -112,15 +112,13 @@ pub(super) async fn target(
 
 /// Claims the routes of a kept release that were given up since: they may belong to somebody else now.
 async fn claim_again(tx: &mut Tx<'_>, permit: &Permit, app: AppId, spec: &Spec) -> Result<(), Refused> {
-    for route in &spec.routes {
-        if !db::routes::hold(tx, permit, RouteId(Uuid::now_v7()), app, route).await? {
-            return Err(Refused::Conflict(format!(
-                "That release answers at {}{}, which leads to another app by now. Free it there, or deploy anew.",
-                route.domain, route.path
-            )));
-        }
+    match db::routes::hold(tx, permit, app, &spec.routes).await? {
+        None => Ok(()),
+        Some(route) => Err(Refused::Conflict(format!(
+            "That release answers at {}{}, which leads to another app by now. Free it there, or deploy anew.",
+            route.domain, route.path
+        ))),
     }
-    Ok(())
 }
 
 /// Refuses a release that would find an empty volume in place of the one it knew.
@@ -131,8 +129,7 @@ async fn volumes_are_there(
     number: i32,
     spec: &Spec,
 ) -> Result<(), Refused> {
-    let kept = db::volumes::of_app(tx, permit, app).await?;
-    match spec.mounts.iter().find(|mount| !kept.iter().any(|row| row.id == mount.volume)) {
+    match db::volumes::removed_mount(tx, permit, app, &spec.mounts).await? {
         None => Ok(()),
         Some(mount) => Err(Refused::Conflict(format!(
             "v{number} mounts a volume at {} that was removed with its data. Add a volume there, and deploy anew.",

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::Course;
-use crate::db::{Tx, deploy_runs, host_logins, routes};
+use crate::db::{Tx, deploy_runs, host_logins, routes, volumes};
 use crate::domain::app::Spec;
 use crate::domain::deploy::Failure;
-use crate::domain::ids::{ReleaseId, RouteId, SecretId};
+use crate::domain::ids::{ReleaseId, SecretId};
 use crate::domain::names::EnvName;
 use crate::domain::release::Release;
 use crate::domain::rights::Permit;
@@ -48,16 +48,30 @@ impl Course<'_> {
     /// Sees to it that the routes of a release are the app's: they may have been given up while the image was built, or since
     /// the release served, and be another app's by now.
     pub(super) async fn hold_routes(&self, tx: &mut Tx<'_>, spec: &Spec) -> Result<(), Stop> {
-        for route in &spec.routes {
-            if !routes::hold(tx, &self.run.permit, RouteId(uuid::Uuid::now_v7()), self.row.app, route).await? {
+        match routes::hold(tx, &self.run.permit, self.row.app, &spec.routes).await? {
+            None => Ok(()),
+            Some(route) => {
                 let reason = format!(
                     "{}{} leads to another app by now. Take it out of this app, or free it there, then deploy again.",
                     route.domain, route.path
                 );
-                return Err(Stop::Failed(Failure::Refused { reason }));
+                Err(Stop::Failed(Failure::Refused { reason }))
             }
         }
-        Ok(())
+    }
+
+    /// Refuses a kept release whose volume was removed since, also where its watch brings it back.
+    pub(super) async fn need_volumes(&self, tx: &mut Tx<'_>, release: &Release) -> Result<(), Stop> {
+        match volumes::removed_mount(tx, &self.run.permit, self.row.app, &release.spec.mounts).await? {
+            None => Ok(()),
+            Some(mount) => {
+                let (number, path) = (release.number, &mount.path);
+                let reason = format!(
+                    "v{number} mounts a volume at {path} that was removed with its data. Add a volume there, and deploy anew."
+                );
+                Err(Stop::Failed(Failure::Refused { reason }))
+            }
+        }
     }
 
     /// The environment of the release.

@@ -56,6 +56,13 @@ async fn a_volume_in_use_stays_and_one_that_is_not_is_gone_with_its_data() {
     assert_eq!(by.as_deref(), Some("Ada"));
     // A second run of the job finds it gone, which is what was wanted.
     assert_eq!(remove(&world, volume, id).await.state, "succeeded");
+    // Going back to the release that had it would run with an empty one, which nobody asked for.
+    let back = app.roll_back(1).await;
+    assert!(
+        back.state == "failed" && back.reason.contains("v1 mounts a volume at /data that was removed"),
+        "{back:#?}"
+    );
+    assert!(!host.docker(&["volume", "ls", "--quiet"]).await.contains(&name));
     assert_eq!(host.foreign_inventory().await, foreign, "nothing of others was touched");
     world.quiet().await;
 }
