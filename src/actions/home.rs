@@ -119,20 +119,18 @@ fn needs(apps: &[AppLine], hosts: &[HostLine]) -> Vec<Need> {
         let path = format!("{} / {} / {}", app.project_name, app.environment_name, app.name);
         let sentence = match app.state {
             AppState::Down => format!("{path} is down: none of its instances runs."),
-            AppState::NeedsYou => match (app.last_deploy.as_ref().map(|deploy| deploy.state), &app.current) {
-                (Some(DeployState::Failed), Some(current)) => {
-                    format!("The last deploy of {path} failed; v{} goes on serving.", current.number)
+            AppState::NeedsYou => {
+                match (app.last_deploy.as_ref().map(|deploy| deploy.state), &app.current, answers(app)) {
+                    (Some(DeployState::Failed), Some(current), _) => {
+                        format!("The last deploy of {path} failed; v{} goes on serving.", current.number)
+                    }
+                    (Some(DeployState::Failed), None, _) => format!("The first deploy of {path} failed."),
+                    (_, Some(current), Some(taken)) => {
+                        format!("A deploy of {path} was found bad by the {}; v{} serves.", taken.why, current.number)
+                    }
+                    _ => format!("{path} runs {} of {} instances.", app.serving, app.wanted),
                 }
-                (Some(DeployState::Failed), None) => format!("The first deploy of {path} failed."),
-                (Some(_), Some(current)) if answers(app).is_some() => {
-                    let why = answers(app).map_or("watch", |taken| &taken.why);
-                    format!("A deploy of {path} was found bad by the {why}; v{} serves.", current.number)
-                }
-                (Some(DeployState::TakenBack), Some(current)) => {
-                    format!("The last deploy of {path} was taken back by its watch; v{} serves.", current.number)
-                }
-                _ => format!("{path} runs {} of {} instances.", app.serving, app.wanted),
-            },
+            }
             AppState::New | AppState::Running | AppState::Deploying | AppState::Unknown => continue,
         };
         needs.push(Need { sentence, app: Some(app.id), host: None });

@@ -140,21 +140,33 @@ impl Watch {
         tx.commit().await?;
         let ours: Vec<&instances::Row> = rows.iter().filter(|row| row.deploy == self.deploy && !row.kept).collect();
         let ids: Vec<HostId> = release.placement.iter().map(|place| place.host).collect();
-        for host in access::reach(&ctx.access(), &run.permit, &ids).await? {
-            let here: Vec<&instances::Row> = ours.iter().copied().filter(|row| row.host == host.id()).collect();
-            if let Some((row, why)) = restarts(&host, &here, &release.spec, log).await {
-                // What it printed may hold secrets: it is shown by a log that knows them, or not at all.
-                let known = deploy::environment(ctx, &run.permit, log, release).await.is_ok();
-                if let (Ok(reached), true) = (&host.host, known) {
-                    last_lines(reached, log, None, &row.name).await;
+        let hosts = access::reach(&ctx.access(), &run.permit, &ids).await?;
+        let printed = async |host: &Reached, row: &instances::Row| {
+            // It may hold secrets: it is shown by a log that knows them, or not at all.
+            match (&host.host, deploy::environment(ctx, &run.permit, log, release).await) {
+                (Ok(reached), Ok(_)) => last_lines(reached, log, None, &row.name).await,
+                (Ok(_), Err(_)) => {
+                    log.say(None, "What it printed is not shown: a secret of the release could not be read.")
                 }
+                (Err(_), _) => {}
+            }
+        };
+        for host in &hosts {
+            let here: Vec<&instances::Row> = ours.iter().copied().filter(|row| row.host == host.id()).collect();
+            if let Some((row, why)) = restarts(host, &here, &release.spec, log).await {
+                printed(host, row).await;
                 return Ok(Some(why));
             }
-            read(&host, &here, counts).await;
+            read(host, &here, counts).await;
         }
         let (total, bad) = counts.values().fold((0, 0), |(t, b), count| (t + count.total, b + count.bad));
         let limit = u64::from(release.spec.watch.max_error_percent);
         if total >= ENOUGH_ANSWERS && bad * 100 >= total * limit {
+            for host in &hosts {
+                if let Some(row) = ours.iter().find(|row| row.host == host.id()) {
+                    printed(host, row).await;
+                }
+            }
             return Ok(Some(format!("{bad} of {total} answers were errors of 500 and above")));
         }
         Ok(None)

@@ -112,7 +112,7 @@ fn state(row: &Row) -> AppState {
     let busy = matches!(row.deploy_state, Some(DeployState::Queued | DeployState::Running));
     // A release that was taken back needs somebody until they deploy again, well as the former one serves.
     let answers = row.deploy_cause.as_ref().is_some_and(|cause| taken_back(&cause.0).is_some());
-    let bad = answers || matches!(row.deploy_state, Some(DeployState::Failed | DeployState::TakenBack));
+    let bad = answers || row.deploy_state == Some(DeployState::Failed);
     match row.number {
         _ if busy => AppState::Deploying,
         None if bad => AppState::NeedsYou,

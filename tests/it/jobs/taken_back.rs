@@ -1,7 +1,9 @@
 //! A release that turns bad after traffic has moved to it: its watch brings the former one back.
 
+use skiff::actions::apps::AppState;
 use skiff::domain::app::Spec;
 use skiff::domain::ids::JobId;
+use skiff::domain::rights::Actor;
 
 use crate::harness::host::TestHost;
 use crate::harness::world::{Ended, World, ask};
@@ -48,6 +50,7 @@ async fn a_release_that_turns_bad_is_taken_back_by_its_watch() {
     assert!(fine.log.contains("v1 has lived through its watch."), "{fine:#?}");
 
     app.image("127.0.0.1:5000/hello:2").await;
+    let skiff = Actor::on_the_panels_machine(world.team.id);
     // A secret, which the program prints before it ends.
     let flap = world.secret("app", app.id.0, "FLAP_MS", "1200").await;
     let cases: [(&[(&str, &str)], &str); 3] = [
@@ -90,12 +93,15 @@ async fn a_release_that_turns_bad_is_taken_back_by_its_watch() {
                 .unwrap();
         assert_eq!(state, "taken_back", "{variables:?}");
         assert!(failure.contains(words), "the deploy says why: {failure}");
-        if words.contains("restarted") {
-            assert!(watch.log.contains("The last lines of instance 1:"), "{watch:#?}");
-        }
+        assert!(watch.log.contains("The last lines of instance 1:"), "{watch:#?}");
         if variables.is_empty() {
             assert!(watch.log.contains("ending after ••• ms") && !watch.log.contains("1200"), "{watch:#?}");
         }
+        let lines = skiff::actions::apps::list(&world.actions(), &skiff).await.unwrap();
+        let line = lines.iter().find(|line| line.id == app.id).unwrap();
+        let answers = line.last_deploy.as_ref().and_then(|deploy| deploy.answers.as_ref());
+        assert_eq!(line.state, AppState::NeedsYou, "well as it serves, somebody has to look");
+        assert!(answers.is_some_and(|taken| taken.why.contains(words)), "{line:#?}");
         assert_eq!(app.containers(&host).await.len(), 1, "{variables:?}: {ended:#?}");
         watched(&world, &host).await;
     }

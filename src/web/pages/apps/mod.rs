@@ -316,14 +316,12 @@ impl<'a> Show<'a> {
             let href = SafeUrl::path(["t", &self.team, "deploys", &taken.deploy.to_string()]);
             return Some(Trouble { title: "The last deploy was found bad", words, href });
         }
-        let title = match deploy.state {
-            DeployState::Failed => "The last deploy failed",
-            DeployState::TakenBack => "The last deploy was taken back",
-            _ => return None,
-        };
+        if deploy.state != DeployState::Failed {
+            return None;
+        }
         let serving = self.view.line.current.as_ref().map(|release| format!(" v{} goes on serving.", release.number));
         let words = [deploy.failure.clone().unwrap_or_default(), serving.unwrap_or_default()].concat();
-        Some(Trouble { title, words, href: self.deploy_page(deploy) })
+        Some(Trouble { title: "The last deploy failed", words, href: self.deploy_page(deploy) })
     }
 
     fn badge(&self) -> Badge {
