@@ -23,9 +23,9 @@ pub struct Row {
     pub ssh_user: SshUser,
     /// The pinned fingerprint.
     pub host_key: String,
-    /// The port its proxy listens on.
+    /// The port its proxy listens on once the host was made ready again.
     pub http_port: i32,
-    /// The port it listens on.
+    /// The port it listens on now; the wanted one before the host was ever made ready.
     pub proxy_port: i32,
     /// The secret that holds the private key.
     pub key: SecretId,

@@ -57,9 +57,9 @@ pub struct Row {
     pub host_key: String,
     /// The fingerprint that waits for a person.
     pub host_key_seen: String,
-    /// The port of its proxy.
+    /// The port its proxy listens on once the host was made ready again.
     pub http_port: i32,
-    /// The port it listens on.
+    /// The port it listens on now; the wanted one before the host was ever made ready.
     pub proxy_port: i32,
     /// How it stands.
     pub state: HostState,

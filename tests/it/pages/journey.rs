@@ -373,6 +373,17 @@ async fn places(walk: &Walk) {
         walk.go(place).await;
         walk.look(name).await;
     }
+    // On a narrow screen the bar has no room for History: it stands in the menu of the account.
+    walk.go("Hosts").await;
+    walk.browser.window(390, 844, true).await;
+    let menu = walk.browser.client.find(Locator::Css("summary.avatar")).await.unwrap();
+    menu.click().await.unwrap();
+    let kind = if walk.browser.keep { "webp" } else { "png" };
+    walk.browser.shoot(&format!("menu-390.{kind}"), kind).await;
+    let narrow = walk.browser.client.find(Locator::Css(".menu a.narrow")).await.unwrap();
+    narrow.click().await.unwrap();
+    walk.says("Nobody can change or remove a line.").await;
+    walk.browser.window(1280, 900, false).await;
     walk.go("Hosts").await;
     walk.press("fra-1").await;
     walk.says("Web port").await;
