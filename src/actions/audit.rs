@@ -104,6 +104,8 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
         "volume.added" => format!("added the volume {} to {name}", of("volume")),
         "volume.detached" => format!("took the volume {} out of {name}", of("volume")),
         "volume.removed" => format!("removed the volume {} of {name} with its data", of("volume")),
+        "token.created" => format!("made the token {name}"),
+        "token.revoked" => format!("ended the token {name}"),
         "deploy.requested" => format!("asked to deploy {name}: {}", of("intent")),
         "deploy.cancelled" => format!("cancelled a deploy of {name}"),
         "job.cancelled" => format!("cancelled: {name}"),

@@ -17,6 +17,7 @@ pub mod releases;
 mod sealing;
 pub mod secrets;
 pub mod setup;
+pub mod tokens;
 pub mod upkeep;
 pub mod volumes;
 

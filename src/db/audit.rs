@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::ids::AuditEventId;
-use crate::domain::rights::{Permit, Who};
+use crate::domain::rights::Permit;
 
 /// What is written down.
 #[derive(Clone, Debug)]
@@ -52,10 +52,7 @@ pub struct Row {
 
 /// Writes an event down, in the permit holder's name.
 pub async fn record(conn: &mut PgConnection, permit: &Permit, new: New<'_>) -> Result<(), sqlx::Error> {
-    let (account, address) = match permit.who() {
-        Who::Person { account, address, .. } => (Some(account.0), address.as_str()),
-        Who::Machine | Who::Worker => (None, ""),
-    };
+    let (account, address) = (permit.who().account().map(|account| account.0), permit.who().address());
     sqlx::query!(
         "insert into audit_events
            (team_id, id, who, account_id, address, action, subject_kind, subject_id, subject_name, before, after)

@@ -32,12 +32,7 @@ pub async fn grant(
     member: MemberId,
     grant: Grant,
 ) -> Result<(), sqlx::Error> {
-    let (kind, id) = match grant.scope {
-        Scope::Team(id) => ("team", id.0),
-        Scope::Project(id) => ("project", id.0),
-        Scope::Environment(id) => ("environment", id.0),
-        Scope::Host(id) => ("host", id.0),
-    };
+    let (kind, id) = scope_parts(grant.scope);
     sqlx::query!(
         "insert into grants (team_id, member_id, scope_kind, scope_id, role) values ($1, $2, $3, $4, $5)
          on conflict (team_id, member_id, scope_kind, scope_id) do update set role = excluded.role",
@@ -102,8 +97,18 @@ pub async fn whoami(
     Ok(Some(whoami))
 }
 
+/// A scope's columns.
+pub(super) fn scope_parts(scope: Scope) -> (&'static str, Uuid) {
+    match scope {
+        Scope::Team(id) => ("team", id.0),
+        Scope::Project(id) => ("project", id.0),
+        Scope::Environment(id) => ("environment", id.0),
+        Scope::Host(id) => ("host", id.0),
+    }
+}
+
 /// A scope as the table has it.
-fn scope(kind: &str, id: Uuid) -> Option<Scope> {
+pub(super) fn scope(kind: &str, id: Uuid) -> Option<Scope> {
     match kind {
         "team" => Some(Scope::Team(TeamId(id))),
         "project" => Some(Scope::Project(ProjectId(id))),

@@ -11,6 +11,7 @@ pub mod builds;
 pub mod changes;
 pub mod cluster;
 mod connect;
+pub mod deploy_requests;
 pub mod deploy_runs;
 pub mod deploys;
 pub mod environments;
@@ -36,6 +37,7 @@ pub mod sights;
 pub mod sign_ins;
 pub mod sources;
 pub mod teams;
+pub mod tokens;
 pub mod volumes;
 
 pub use connect::{ConnectError, DatabaseSettings};
@@ -62,7 +64,7 @@ impl Db {
     /// Begins a transaction that sees the permit's team and no other. One round trip.
     pub async fn begin(&self, permit: &Permit) -> Result<Tx<'static>, sqlx::Error> {
         let pool = match permit.who() {
-            Who::Person { .. } | Who::Machine => &self.app,
+            Who::Person { .. } | Who::Token { .. } | Who::Machine => &self.app,
             Who::Worker => &self.worker,
         };
         // A UUID prints as hex digits and hyphens only; `set` takes no bind parameters.

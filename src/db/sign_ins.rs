@@ -78,7 +78,8 @@ async fn pause(
     Ok(wait.map(at_least_a_second))
 }
 
-fn at_least_a_second(seconds: f64) -> Duration {
+/// A wait that is worth saying.
+pub(super) fn at_least_a_second(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(WINDOW).max(Duration::from_secs(1))
 }
 
@@ -118,18 +119,22 @@ struct Subjects {
 
 impl Subjects {
     fn new(email: &str, address: &str) -> Self {
-        let hash = |kind: &str, text: &str| format!("{kind}:{}", hex::encode(Sha256::digest(text.as_bytes())));
         let (email, place) = (email.trim().to_lowercase(), place(address));
         Self {
-            account: hash("email", &email),
-            client: hash("address", &place),
-            pair: hash("pair", &format!("{place} {email}")),
+            account: subject("email", &email),
+            client: subject("address", &place),
+            pair: subject("pair", &format!("{place} {email}")),
         }
     }
 }
 
+/// What is counted, as it stands in the table.
+pub(super) fn subject(kind: &str, text: &str) -> String {
+    format!("{kind}:{}", hex::encode(Sha256::digest(text.as_bytes())))
+}
+
 /// Where a client is: its address, and of IPv6 the network, as everybody there has 2⁶⁴ addresses.
-fn place(address: &str) -> String {
+pub(super) fn place(address: &str) -> String {
     match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(IpAddr::V6(address)) => address.segments().iter().take(4).map(|part| format!("{part:x}:")).collect(),
         Ok(address) => address.to_string(),

@@ -12,6 +12,11 @@ use super::names::{BranchName, CommitId, ImageRef};
 pub enum Target {
     /// The head of the source's branch (or the image's tag), with the configuration as it is now.
     Head,
+    /// The head of another branch, or a tag, with the configuration as it is now.
+    Ref {
+        /// Its name.
+        name: BranchName,
+    },
     /// One commit, with the configuration as it is now.
     Commit {
         /// The full id.

@@ -68,4 +68,6 @@ ids! {
     NetworkId;
     /// A line of the audit.
     AuditEventId;
+    /// A bearer token of the API.
+    TokenId;
 }

@@ -27,3 +27,4 @@ pub mod rights;
 pub mod run_bash;
 pub mod secret;
 pub mod source;
+pub mod token;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cause::Cause;
-use super::ids::{AccountId, EnvironmentId, HostId, ProjectId, TeamId};
+use super::ids::{AccountId, EnvironmentId, HostId, ProjectId, TeamId, TokenId};
 
 /// What a member is in a scope. Each role may do all that the ones before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
@@ -111,12 +111,26 @@ pub struct Grant {
     pub role: Role,
 }
 
+impl Scope {
+    /// True where what a right is asked on is in it.
+    pub fn covers(self, on: On) -> bool {
+        match self {
+            Self::Team(id) => id == on.team,
+            Self::Project(id) => on.project == Some(id),
+            Self::Environment(id) => on.environment == Some(id),
+            Self::Host(id) => on.host == Some(id),
+        }
+    }
+}
+
 /// Somebody who acts in one team, with the grants read from the database for this very request.
 #[derive(Clone, Debug)]
 pub struct Actor {
     who: Who,
     team: TeamId,
     grants: Vec<Grant>,
+    /// What may be used of the grants: a token may less than its account, never more.
+    cap: Option<Grant>,
     moment: Option<Moment>,
 }
 
@@ -132,6 +146,21 @@ pub struct Permit {
     who: Who,
 }
 
+/// A token that was shown, and whose it is.
+#[derive(Clone, Debug)]
+pub struct Bearer {
+    /// The account it acts for.
+    pub account: AccountId,
+    /// The account's name.
+    pub account_name: String,
+    /// The token.
+    pub token: TokenId,
+    /// What its owner calls it.
+    pub token_name: String,
+    /// How far it reaches: where, and up to which role.
+    pub reach: Grant,
+}
+
 /// Whom a permit was given to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
@@ -140,6 +169,17 @@ pub enum Who {
         /// The account.
         account: AccountId,
         /// The name.
+        name: String,
+        /// The client's address.
+        address: String,
+    },
+    /// A token that acts for its account, with the address the request came from.
+    Token {
+        /// The account.
+        account: AccountId,
+        /// The token.
+        token: TokenId,
+        /// Whose token and which: "Ada (token ci)".
         name: String,
         /// The client's address.
         address: String,
@@ -154,9 +194,25 @@ impl Who {
     /// The name that stands in the audit.
     pub fn name(&self) -> &str {
         match self {
-            Self::Person { name, .. } => name,
+            Self::Person { name, .. } | Self::Token { name, .. } => name,
             Self::Machine => "skiff admin",
             Self::Worker => "Skiff",
+        }
+    }
+
+    /// The account that is behind it, where one is.
+    pub fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Person { account, .. } | Self::Token { account, .. } => Some(*account),
+            Self::Machine | Self::Worker => None,
+        }
+    }
+
+    /// The address the request came from; empty where there was none.
+    pub fn address(&self) -> &str {
+        match self {
+            Self::Person { address, .. } | Self::Token { address, .. } => address,
+            Self::Machine | Self::Worker => "",
         }
     }
 
@@ -164,6 +220,7 @@ impl Who {
     pub fn cause(&self) -> Cause {
         match self {
             Self::Person { account, name, .. } => Cause::Person { account: *account, name: name.clone() },
+            Self::Token { name, .. } => Cause::Token { name: name.clone() },
             Self::Machine | Self::Worker => Cause::System { why: self.name().to_owned(), deploy: None },
         }
     }
@@ -192,7 +249,19 @@ impl Role {
 impl Actor {
     /// Somebody with these grants in this team.
     pub fn new(account: AccountId, name: String, address: String, team: TeamId, grants: Vec<Grant>) -> Self {
-        Self { who: Who::Person { account, name, address }, team, grants, moment: None }
+        Self { who: Who::Person { account, name, address }, team, grants, cap: None, moment: None }
+    }
+
+    /// A token in this team: it may what its account may by these grants, as far as the token reaches.
+    pub fn of_token(bearer: Bearer, address: String, team: TeamId, grants: Vec<Grant>) -> Self {
+        let name = [&bearer.account_name, " (token ", &bearer.token_name, ")"].concat();
+        let who = Who::Token { account: bearer.account, token: bearer.token, name, address };
+        Self { who, team, grants, cap: Some(bearer.reach), moment: None }
+    }
+
+    /// How far a token reaches; none for whoever is not one.
+    pub fn cap(&self) -> Option<Grant> {
+        self.cap
     }
 
     /// The same, whose grants were read at this moment.
@@ -208,7 +277,7 @@ impl Actor {
     /// Somebody with a shell on the panel's own machine, acting as an owner of this team.
     pub fn on_the_panels_machine(team: TeamId) -> Self {
         let grants = vec![Grant { scope: Scope::Team(team), role: Role::Owner }];
-        Self { who: Who::Machine, team, grants, moment: None }
+        Self { who: Who::Machine, team, grants, cap: None, moment: None }
     }
 
     /// The team this actor acts in.
@@ -228,23 +297,23 @@ impl Actor {
 
     /// The highest role that covers `on`.
     pub fn role(&self, on: On) -> Option<Role> {
-        let covers = |grant: &&Grant| match grant.scope {
-            Scope::Team(id) => id == on.team,
-            Scope::Project(id) => on.project == Some(id),
-            Scope::Environment(id) => on.environment == Some(id),
-            Scope::Host(id) => on.host == Some(id),
-        };
-        if on.team != self.team {
+        if on.team != self.team || self.cap.is_some_and(|cap| !cap.scope.covers(on)) {
             return None;
         }
-        self.grants.iter().filter(covers).map(|grant| grant.role).max()
+        let covering = self.grants.iter().filter(|grant| grant.scope.covers(on));
+        covering.map(|grant| self.at_most(grant.role)).max()
+    }
+
+    /// The role, or what a token may have of it.
+    fn at_most(&self, role: Role) -> Role {
+        self.cap.map_or(role, |cap| cap.role.min(role))
     }
 
     /// The permit to look through the team's rows, for somebody who may do this somewhere in it. Whoever holds it shows
     /// only rows for which `may` says yes as well.
     pub fn may_somewhere(&self, permission: Permission) -> Result<Permit, Forbidden> {
         let needs = permission.least();
-        if self.grants.iter().any(|grant| grant.role >= needs) {
+        if self.grants.iter().any(|grant| self.at_most(grant.role) >= needs) {
             Ok(Permit { team: self.team, who: self.who.clone() })
         } else {
             Err(Forbidden { needs })
@@ -277,3 +346,6 @@ impl Permit {
         &self.who
     }
 }
+
+#[cfg(test)]
+mod tests;

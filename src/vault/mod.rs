@@ -11,7 +11,7 @@ mod token;
 pub use envelope::{CannotOpen, Context};
 pub use master_key::BadKeyFile;
 pub use password::{hash_password, verify_password};
-pub use token::{random_token, same, token_hash};
+pub use token::{api_token, random_token, same, token_hash};
 
 use std::path::Path;
 use std::sync::Arc;

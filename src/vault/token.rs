@@ -16,6 +16,13 @@ pub fn random_token() -> Secret<String> {
     Secret::new(URL_SAFE_NO_PAD.encode(*bytes))
 }
 
+/// A bearer token of the API.
+pub fn api_token() -> Secret<String> {
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    rand::rng().fill_bytes(bytes.as_mut());
+    crate::domain::token::of(&bytes)
+}
+
 /// What is kept of a token: its SHA-256. It has too much randomness to be guessed, so that needs no salt.
 pub fn token_hash(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()

@@ -2,6 +2,7 @@
 
 mod get;
 mod live;
+mod once;
 mod preview;
 mod request;
 mod views;
@@ -10,7 +11,7 @@ pub(in crate::actions) use get::line;
 pub use get::{get, list};
 pub use live::{Follow, follow, log};
 pub use preview::preview;
-pub use request::{cancel, request};
+pub use request::{Asked, cancel, request, request_once};
 pub use views::{DeployLine, DeployView, FailureView, PlanStage, Preview, RequestDeploy, Update};
 
 use crate::domain::deploy::Target;
@@ -21,6 +22,7 @@ fn intent(target: &Target, source: &Source) -> String {
     match (target, source) {
         (Target::Head, Source::Git(git)) => format!("the head of {}", git.branch),
         (Target::Head, Source::Image(image)) => format!("the image {}", image.image),
+        (Target::Ref { name }, _) => format!("the head of {name}"),
         (Target::Commit { id }, _) => format!("the commit {}", id.short()),
         (Target::Release { number }, _) => format!("back to v{number}"),
     }

@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::intent;
-use super::request::target;
+use super::request::{target, with_image};
 use super::views::{PlanStage, Preview, RequestDeploy};
 use crate::actions::gate::{self, Open};
 use crate::actions::{Ctx, Refused};
@@ -30,7 +30,8 @@ const NO_NAME_YET: &str = "image-to-be";
 /// What a deploy would do.
 pub async fn preview(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDeploy) -> Result<Preview, Refused> {
     let Open { mut tx, permit, .. } = gate::app(ctx, actor, app, Permission::View).await?;
-    let row = db::apps::get(&mut tx, &permit, app).await?.ok_or(Refused::NotFound)?;
+    let mut row = db::apps::get(&mut tx, &permit, app).await?.ok_or(Refused::NotFound)?;
+    row.source.0 = with_image(&row.source, &input)?;
     let target = target(&mut tx, &permit, app, &row.source, &input).await?;
     let ids: Vec<_> = row.spec.secrets.values().copied().collect();
     let secrets = db::secrets::of(&mut tx, &permit, &ids).await?;
@@ -44,7 +45,7 @@ pub async fn preview(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDeploy)
             let kept = db::releases::numbered(&mut tx, &permit, app, number).await?.ok_or(Refused::NotFound)?;
             (kept.body.0, kept.source.0)
         }
-        Target::Head | Target::Commit { .. } => (release_to_be(&row)?, row.source.0.clone()),
+        Target::Head | Target::Ref { .. } | Target::Commit { .. } => (release_to_be(&row)?, row.source.0.clone()),
     };
     let have = have(&mut tx, &permit, &release).await?;
     let want = want(&mut tx, &permit, &row, release, &have).await?;
@@ -54,7 +55,7 @@ pub async fn preview(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDeploy)
         let before = diff::Side::of_release(&current.body, &current.source);
         let after = match target {
             Target::Release { .. } => diff::Side::of_release(&want.release, &source),
-            Target::Head | Target::Commit { .. } => diff::Side::new(&row.spec, &row.source, &row.placement, &versions),
+            Target::Head | Target::Ref { .. } | Target::Commit { .. } => diff::Side::new(&row.spec, &row.source, &row.placement, &versions),
         };
         diff::changes(&before, &after)
     });

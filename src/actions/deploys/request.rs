@@ -3,28 +3,53 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::intent;
 use super::views::RequestDeploy;
+use super::{intent, once};
 use crate::actions::fields::Fields;
 use crate::actions::gate::{self, Open};
 use crate::actions::{Ctx, Refused};
+use crate::db::apps::Row;
 use crate::db::{self, Tx, audit, deploy_runs};
 use crate::domain::app::Spec;
 use crate::domain::deploy::{DeployState, Target};
 use crate::domain::host::HostState;
 use crate::domain::ids::{AppId, DeployId};
-use crate::domain::names::CommitId;
+use crate::domain::names::{BranchName, CommitId, ImageRef};
 use crate::domain::rights::{Actor, Permission, Permit};
-use crate::domain::source::Source;
+use crate::domain::source::{Image, Source};
 use crate::jobs::deploy::{self, Deploy};
 use crate::queue::{self, Cancelled, New};
 
+/// A deploy that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The deploy.
+    pub deploy: DeployId,
+    /// True where it had been asked for already, under the same name.
+    pub again: bool,
+}
+
 /// Asks for a deploy. One that waits already is superseded by it; one that runs is waited for.
 pub async fn request(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDeploy) -> Result<DeployId, Refused> {
-    let Open { mut tx, permit, .. } = gate::app(ctx, actor, app, Permission::Deploy).await?;
+    Ok(request_once(ctx, actor, app, input).await?.deploy)
+}
+
+/// The same, where a request that was named is not done twice.
+pub async fn request_once(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDeploy) -> Result<Asked, Refused> {
+    let Open { mut tx, permit, on } = gate::app(ctx, actor, app, Permission::Deploy).await?;
     db::apps::lock(&mut tx, &permit, app).await?;
+    if let Some(deploy) = once::known(&mut tx, &permit, app, &input).await? {
+        return Ok(Asked { deploy, again: true });
+    }
     let row = db::apps::get(&mut tx, &permit, app).await?.ok_or(Refused::NotFound)?;
-    let target = target(&mut tx, &permit, app, &row.source, &input).await?;
+    let source = with_image(&row.source, &input)?;
+    if source != row.source.0 {
+        actor.may(Permission::EditApps, on)?;
+        db::sources::update(&mut tx, &permit, row.source_id, &source).await?;
+        db::apps::touch(&mut tx, &permit, app).await?;
+        record_source(&mut tx, &permit, &row, &source).await?;
+    }
+    let target = target(&mut tx, &permit, app, &source, &input).await?;
     if let Target::Release { number } = target {
         let release = db::releases::numbered(&mut tx, &permit, app, number).await?.ok_or(Refused::NotFound)?;
         claim_again(&mut tx, &permit, app, &release.body.spec).await?;
@@ -40,7 +65,7 @@ pub async fn request(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDeploy)
     let id = DeployId(Uuid::now_v7());
     let title = match &target {
         Target::Release { number } => format!("Roll {} back to v{number}", row.name),
-        Target::Head | Target::Commit { .. } => format!("Deploy {}", row.name),
+        Target::Head | Target::Ref { .. } | Target::Commit { .. } => format!("Deploy {}", row.name),
     };
     let cause = actor.who().cause();
     let mut new = New::new(&title, cause.clone());
@@ -55,11 +80,45 @@ pub async fn request(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDeploy)
         subject: Some(id.0),
         name: &row.name,
         before: None,
-        after: Some(json!({ "app": app, "target": target, "intent": intent(&target, &row.source) })),
+        after: Some(json!({ "app": app, "target": target, "intent": intent(&target, &source) })),
     };
     audit::record(&mut tx, &permit, event).await?;
+    once::remember(&mut tx, &permit, app, &input, id).await?;
     tx.commit().await?;
-    Ok(id)
+    Ok(Asked { deploy: id, again: false })
+}
+
+/// The source, with another image where the deploy is asked for one.
+pub(super) fn with_image(source: &Source, input: &RequestDeploy) -> Result<Source, Refused> {
+    if input.to.trim() != "image" {
+        return Ok(source.clone());
+    }
+    let mut fields = Fields::default();
+    let wanted = fields.text::<ImageRef>("image", &input.image);
+    if matches!(source, Source::Git(_)) {
+        fields.wrong("image", "This app is built from a repository: deploy a branch or a commit, or change its source.");
+    }
+    match (source, wanted, fields.fine()) {
+        (Source::Image(known), Some(image), true) => Ok(Source::Image(Image { image, login: known.login.clone() })),
+        _ => Err(fields.refuse()),
+    }
+}
+
+/// Writes down that the app has another image from now on.
+async fn record_source(tx: &mut Tx<'_>, permit: &Permit, row: &Row, source: &Source) -> Result<(), Refused> {
+    let image = |source: &Source| match source {
+        Source::Image(image) => Some(json!({ "from": "image", "address": image.image })),
+        Source::Git(_) => None,
+    };
+    let event = audit::New {
+        action: "app.source_changed",
+        kind: "app",
+        subject: Some(row.id.0),
+        name: &row.name,
+        before: image(&row.source),
+        after: image(source),
+    };
+    Ok(audit::record(tx, permit, event).await?)
 }
 
 /// Reads what the deploy shall do.
@@ -73,13 +132,31 @@ pub(super) async fn target(
     #[derive(Clone, Copy)]
     enum To {
         Head,
+        Ref,
         Commit,
         Release,
     }
     let mut fields = Fields::default();
-    let words = [("head", To::Head), ("commit", To::Commit), ("release", To::Release), ("", To::Head)];
+    let words = [
+        ("head", To::Head),
+        ("ref", To::Ref),
+        ("commit", To::Commit),
+        ("release", To::Release),
+        // What is the app's image by now.
+        ("image", To::Head),
+        ("", To::Head),
+    ];
     let target = match fields.choice("to", input.to.trim(), &words) {
         Some(To::Head) => Some(Target::Head),
+        Some(To::Ref) => {
+            if matches!(source, Source::Image(_)) {
+                fields.wrong("ref", "This app runs an image: it has no branches and commits. Deploy an image.");
+            }
+            match input.reference.trim().parse::<CommitId>() {
+                Ok(id) => Some(Target::Commit { id }),
+                Err(_) => fields.text::<BranchName>("ref", &input.reference).map(|name| Target::Ref { name }),
+            }
+        }
         Some(To::Commit) => {
             let id = fields.text::<CommitId>("commit", input.commit.trim());
             if matches!(source, Source::Image(_)) {

@@ -13,8 +13,14 @@ use crate::domain::release::Commit;
 /// The form that asks for a deploy.
 #[derive(Clone, Debug, Default)]
 pub struct RequestDeploy {
-    /// `head` (also when empty), `commit` or `release`.
+    /// `head` (also when empty), `ref`, `image`, `commit` or `release`.
     pub to: String,
+    /// The name of a branch or tag, for `ref`.
+    pub reference: String,
+    /// The image, for `image`: it becomes the app's from now on.
+    pub image: String,
+    /// A name the asker gave this request: asked again under the same one, the same deploy is the answer. Empty: none.
+    pub once: String,
     /// The full commit id, for `commit`.
     pub commit: String,
     /// The release's number, for `release`.

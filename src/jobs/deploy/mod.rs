@@ -192,7 +192,7 @@ impl Course<'_> {
                 deploy_runs::name_release(&mut tx, permit, self.job.deploy, release.id).await?;
                 Some(release)
             }
-            (None, Target::Head | Target::Commit { .. }) => None,
+            (None, Target::Head | Target::Ref { .. } | Target::Commit { .. }) => None,
         };
         tx.commit().await?;
         Ok(release)

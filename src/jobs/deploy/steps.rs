@@ -24,7 +24,7 @@ impl Steps {
             log.say(None, "Taken up again where it stood: looking at the hosts first.");
         }
         let words = match target {
-            Target::Head | Target::Commit { .. } => "get the image",
+            Target::Head | Target::Ref { .. } | Target::Commit { .. } => "get the image",
             Target::Release { .. } => return Ok(()),
         };
         let mut tx = ctx.db.begin(&run.permit).await?;

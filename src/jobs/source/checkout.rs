@@ -13,6 +13,10 @@ pub(super) async fn head(asked: &Asked<'_>, git: &Git, access: &Access) -> Resul
     let repository = Repository { source: asked.source_id, url: &git.url, access };
     match asked.target {
         Target::Commit { id } => Ok(id.clone()),
+        Target::Ref { name } => {
+            asked.note(format!("asking for {name}"));
+            asked.ctx.git.tip(repository, name).await.map_err(of_git)
+        }
         Target::Head | Target::Release { .. } => {
             asked.note(format!("asking for {}", git.branch));
             asked.ctx.git.head(repository, &git.branch).await.map_err(of_git)
@@ -24,9 +28,13 @@ pub(super) async fn head(asked: &Asked<'_>, git: &Git, access: &Access) -> Resul
 pub(super) async fn fetch(asked: &Asked<'_>, git: &Git, access: &Access, commit: &CommitId) -> Result<Commit, Stop> {
     let repository = Repository { source: asked.source_id, url: &git.url, access };
     asked.note(format!("fetching {}", commit.short()));
-    asked.ctx.git.fetch(repository, &git.branch, commit).await.map_err(of_git)?;
+    let branch = match asked.target {
+        Target::Ref { name } => name,
+        Target::Head | Target::Commit { .. } | Target::Release { .. } => &git.branch,
+    };
+    asked.ctx.git.fetch(repository, branch, commit).await.map_err(of_git)?;
     let told = asked.ctx.git.describe(asked.source_id, commit).await.map_err(of_git)?;
-    asked.say(format!("{} is at {}: {} ({})", git.branch, commit.short(), told.subject, told.author));
+    asked.say(format!("{branch} is at {}: {} ({})", commit.short(), told.subject, told.author));
     Ok(told)
 }
 

@@ -35,8 +35,26 @@ const ATTRIBUTES: &str = "* -export-ignore -export-subst -filter\n";
 impl Git {
     /// The commit the branch points to now.
     pub async fn head(&self, repository: Repository<'_>, branch: &BranchName) -> Result<CommitId, Error> {
-        let wanted = format!("refs/heads/{branch}");
-        let args = ["ls-remote", "--refs", "--exit-code", "--", repository.url.as_ref(), &wanted];
+        self.first_of(repository, branch, &[format!("refs/heads/{branch}")]).await
+    }
+
+    /// The commit that a branch, or else a tag, of this name points to now.
+    pub async fn tip(&self, repository: Repository<'_>, name: &BranchName) -> Result<CommitId, Error> {
+        // A tag may be an object of its own: then the commit it tells of stands behind `^{}`.
+        let wanted = ["refs/heads/", "refs/tags/", "refs/tags/"].map(|below| format!("{below}{name}"));
+        let [head, tag, object] = wanted;
+        self.first_of(repository, name, &[head, [&object, "^{}"].concat(), tag]).await
+    }
+
+    /// The first of these names that the repository has.
+    async fn first_of(
+        &self,
+        repository: Repository<'_>,
+        branch: &BranchName,
+        wanted: &[String],
+    ) -> Result<CommitId, Error> {
+        let mut args = vec!["ls-remote", "--exit-code", "--", repository.url.as_ref()];
+        args.extend(wanted.iter().map(String::as_str));
         let env = self.env(repository)?;
         let ended = self.run(None, &args, &env, HEAD_LIMIT, SMALL).await?;
         if !matches!(ended.code, Some(0 | 2)) {
@@ -44,8 +62,11 @@ impl Git {
         }
         // The pattern also matches longer names that end alike, so the whole name is compared.
         let out = String::from_utf8_lossy(&ended.out);
-        let found = out.lines().filter_map(|line| line.split_once('\t')).find(|(_, name)| *name == wanted);
-        let commit = found.and_then(|(id, _)| id.parse().ok());
+        let listed: Vec<(&str, &str)> = out.lines().filter_map(|line| line.split_once('\t')).collect();
+        let commit = wanted.iter().find_map(|wanted| {
+            let (id, _) = listed.iter().find(|(_, name)| name == wanted)?;
+            id.parse().ok()
+        });
         commit.ok_or_else(|| Failure::BranchNotFound { branch: branch.clone() }.into())
     }
 

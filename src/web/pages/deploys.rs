@@ -38,6 +38,7 @@ pub fn name(line: &DeployLine) -> String {
         (Some(number), _) => format!("v{number}"),
         (None, Target::Release { number }) => format!("back to v{number}"),
         (None, Target::Commit { id }) => id.as_ref().chars().take(7).collect(),
+        (None, Target::Ref { name }) => name.to_string(),
         (None, Target::Head) => "new".to_owned(),
     }
 }
@@ -52,6 +53,7 @@ pub fn what(line: &DeployLine) -> String {
             [&short, " ", &commit.subject].concat()
         }
         (None, None, Target::Head) => "the newest there is".to_owned(),
+        (None, None, Target::Ref { name }) => ["the head of ", name.as_ref()].concat(),
         (None, None, Target::Commit { .. }) => String::new(),
     }
 }
@@ -139,6 +141,7 @@ impl Head {
             let mut form = Form::act(action, token, "Deploy again", "primary");
             let (to, field) = match &view.line.target {
                 Target::Head => ("head", None),
+                Target::Ref { name } => ("ref", Some(Field::hidden("ref", name.as_ref()))),
                 Target::Commit { id } => ("commit", Some(Field::hidden("commit", id.as_ref()))),
                 Target::Release { number } => ("release", Some(Field::hidden("release", number.to_string()))),
             };
@@ -337,7 +340,13 @@ async fn request(
     At((_, id)): At<(String, AppId)>,
     sent: Sent,
 ) -> Result<Redirect, Problem> {
-    let input = RequestDeploy { to: sent.get("to"), commit: sent.get("commit"), release: sent.get("release") };
+    let input = RequestDeploy {
+        to: sent.get("to"),
+        reference: sent.get("ref"),
+        commit: sent.get("commit"),
+        release: sent.get("release"),
+        ..RequestDeploy::default()
+    };
     let deploy = deploys::request(web.actions(), here.actor()?, id, input).await?;
     Ok(Redirect::to(SafeUrl::path(["t", &here.place()?.team.slug, "deploys", &deploy.to_string()]).as_str()))
 }
