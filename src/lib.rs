@@ -18,8 +18,9 @@ pub mod jobs;
 pub mod watch;
 // 5 · everything an actor may ask for
 pub mod actions;
-// 6 · doors
+// 6 · doors, on what all of them have
 pub mod cli;
+pub mod door;
 pub mod schedule;
 pub mod web;
 // 7 · wiring

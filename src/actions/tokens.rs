@@ -192,7 +192,9 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewToken) -> Result<Made, R
         return Err(fields.refuse());
     };
     if db::tokens::count(&mut tx, &permit, account).await? >= MOST_TOKENS {
-        return Err(Refused::Conflict(format!("You have {MOST_TOKENS} tokens in this team: end those you do not use.")));
+        return Err(Refused::Conflict(format!(
+            "You have {MOST_TOKENS} tokens in this team: end those you do not use."
+        )));
     }
     let secret = vault::api_token();
     let hash = vault::token_hash(secret.expose());

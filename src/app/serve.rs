@@ -15,6 +15,7 @@ use super::seat::{self, Seat};
 use crate::actions::setup;
 use crate::config::{Role, Serve};
 use crate::db::{Db, sessions};
+use crate::door::server;
 use crate::jobs;
 use crate::providers::git;
 use crate::queue::{Runner, RunnerSettings};
@@ -72,7 +73,7 @@ async fn serve(ground: &Ground, settings: &Serve, stop: &CancellationToken) -> R
         let base = settings.store.base_url()?;
         let web = web::Web::new(ground.actions.clone(), base.clone(), stop.clone());
         let door = web::door(web, Arc::new(sessions::Sessions::new(&ground.actions.db)));
-        parts.spawn(web::server::serve(listener, door.router, web::server::Limits::default(), stop.clone()));
+        parts.spawn(server::serve(listener, door.router, server::Limits::default(), stop.clone()));
         parts.spawn(sweep(ground.actions.db.clone(), stop.clone()));
         info!("Skiff serves {base}");
         invite(ground).await?;

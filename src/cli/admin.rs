@@ -201,12 +201,8 @@ async fn deploy(ctx: &Ctx, actor: &Actor, input: Deploy) -> Result<Value, Failed
         ("", _) => "release",
         _ => "commit",
     };
-    let request = deploys::RequestDeploy {
-        to: to.into(),
-        commit: input.commit,
-        release: input.release,
-        ..Default::default()
-    };
+    let request =
+        deploys::RequestDeploy { to: to.into(), commit: input.commit, release: input.release, ..Default::default() };
     let id = deploys::request(ctx, actor, app, request).await?;
     let job = deploys::get(ctx, actor, id).await?.job;
     wait::until_over(ctx, actor, job).await?;

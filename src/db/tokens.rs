@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{members, sign_ins};
 use crate::domain::ids::{AccountId, TeamId, TokenId};
-use crate::domain::rights::{Bearer, Grant, Permit, Role, Scope};
+use crate::domain::rights::{Bearer, Grant, Permit, Role};
 
 /// "Last used" is written at most this often: a program that asks every second must not write a row each time.
 const SEEN_EVERY: Duration = Duration::from_secs(60);

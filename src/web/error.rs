@@ -7,9 +7,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::headers::RequestId;
 use super::ui;
 use crate::actions::Refused;
+use crate::door::request_id::RequestId;
 
 /// Seconds after which a page that could not be shown may be asked for again.
 const RETRY_AFTER_S: &str = "5";

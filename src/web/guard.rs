@@ -1,15 +1,11 @@
 //! What stands before every handler: is this request ours, who sends it, may they? Not here: rights on one app or host
 //! (the action asks again, on the very thing).
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
-
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Extension, RawPathParams, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Extension, RawPathParams, Request, State};
+use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, Limited};
 use tower_sessions::Session;
 
 use super::Web;
@@ -19,9 +15,7 @@ use super::routes::{Policy, is_unsafe};
 use super::{csrf, session};
 use crate::actions::setup;
 use crate::domain::names::Slug;
-
-/// A form must have come in whole by then, however steadily it trickles.
-const FORM_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::door::{body, client};
 
 /// What the guard asks for at one route.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +58,10 @@ async fn admit(
         Policy::Open | Policy::SetUp => None,
         Policy::Account | Policy::Team(_) => session::signed_in(session).await?,
     };
-    let body = if act { take(body, duty.body_bytes).await? } else { Vec::new() };
+    let body = match act {
+        true => body::take(body, duty.body_bytes).await.map_err(Problem::Unreadable)?,
+        false => Vec::new(),
+    };
     let cookie = csrf::cookie_token(&parts.headers, web.secure());
     let wanted = match &signed_in {
         Some(signed_in) => Some(signed_in.token.clone()),
@@ -80,8 +77,7 @@ async fn admit(
             return Err(Problem::Forged);
         }
     }
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let address = peer.map(|peer| client(peer.0.ip(), &parts.headers, web.secure())).unwrap_or_default();
+    let address = client::address(&parts, web.secure());
     match duty.policy {
         Policy::Open => {}
         Policy::SetUp => {
@@ -113,65 +109,7 @@ async fn admit(
     Ok(Request::from_parts(parts, if act { Body::from(body) } else { Body::empty() }))
 }
 
-/// Where the request comes from. A panel known by an https address has a proxy in front of it; where that is on this
-/// machine, its word counts: the last address it wrote, as anybody may have written those before.
-fn client(peer: IpAddr, headers: &HeaderMap, proxied: bool) -> String {
-    let said = || headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?.rsplit(',').next();
-    let told = (proxied && peer.to_canonical().is_loopback()).then(said).flatten();
-    told.and_then(|address| address.trim().parse::<IpAddr>().ok()).unwrap_or(peer).to_canonical().to_string()
-}
-
-/// The whole body, if it is not larger than the route takes and comes in time.
-async fn take(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
-    let whole = tokio::time::timeout(FORM_TIMEOUT, Limited::new(body, limit).collect());
-    match whole.await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Problem::Unreadable(StatusCode::PAYLOAD_TOO_LARGE))
-        }
-        Ok(Err(error)) if slow(error.as_ref()) => Err(Problem::Unreadable(StatusCode::REQUEST_TIMEOUT)),
-        Ok(Err(_)) => Err(Problem::Unreadable(StatusCode::BAD_REQUEST)),
-        Err(_) => Err(Problem::Unreadable(StatusCode::REQUEST_TIMEOUT)),
-    }
-}
-
-/// True where the body stood still for too long.
-fn slow(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut causes = std::iter::successors(Some(error), |error| error.source());
-    causes.any(|cause| cause.is::<tower_http::timeout::TimeoutError>())
-}
-
 fn given_token(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     let header = headers.get(csrf::HEADER).and_then(|token| token.to_str().ok());
     header.map(str::to_owned).or_else(|| csrf::form_token(body))
-}
-
-/// What the browser calls itself, for the list of signed-in devices.
-pub fn device(headers: &HeaderMap) -> String {
-    /// Characters kept: the whole line is long and its end says nothing.
-    const KEPT: usize = 200;
-    let agent = headers.get(axum::http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    agent.chars().take(KEPT).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-
-    use axum::http::HeaderMap;
-
-    use super::client;
-
-    #[test]
-    fn only_the_proxy_of_an_https_panel_says_where_a_client_is() {
-        let mut headers = HeaderMap::new();
-        headers.append("x-forwarded-for", "192.0.2.1".parse().unwrap());
-        headers.append("x-forwarded-for", "203.0.113.9, 198.51.100.7".parse().unwrap());
-        let (proxy, stranger): (IpAddr, IpAddr) = ([127, 0, 0, 1].into(), [203, 0, 113, 5].into());
-        assert_eq!(client(proxy, &headers, true), "198.51.100.7");
-        assert_eq!(client(proxy, &headers, false), "127.0.0.1", "a panel without a proxy");
-        assert_eq!(client(stranger, &headers, true), "203.0.113.5", "somebody who came past the proxy");
-        headers.append("x-forwarded-for", "<script>".parse().unwrap());
-        assert_eq!(client(proxy, &headers, true), "127.0.0.1");
-    }
 }

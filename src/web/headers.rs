@@ -1,4 +1,4 @@
-//! What every answer carries, and what every request must: an id, the panel's own host name, the security headers.
+//! What every answer carries, and what every request must: the panel's own host name, the security headers.
 //! Not here: cookies, rights.
 
 use std::sync::OnceLock;
@@ -12,35 +12,13 @@ use axum::response::{IntoResponse, Response};
 use super::Web;
 use super::error::Problem;
 
-/// The id of a request: in its answer, in the log, and on the page of a fault.
-#[derive(Clone, Debug)]
-pub struct RequestId(pub String);
-
 /// A nonce that lets one inline style sheet of a page through the policy; put into the answer's extensions by pages
 /// that draw a terminal.
 #[derive(Clone, Debug)]
 pub struct StyleNonce(pub String);
 
-/// Bytes of a request id.
-const ID_BYTES: usize = 8;
 /// Health is asked for by machines that know the panel by another name.
 const ANY_HOST: [&str; 2] = ["/up", "/ready"];
-
-/// Gives the request an id.
-pub async fn identify(mut request: Request, next: Next) -> Response {
-    use tracing::Instrument;
-    let mut bytes = [0; ID_BYTES];
-    rand::RngCore::fill_bytes(&mut rand::rng(), &mut bytes);
-    let id = hex::encode(bytes);
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let span =
-        tracing::info_span!("request", request.id = %id, method = %request.method(), path = request.uri().path());
-    let mut response = next.run(request).instrument(span).await;
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("x-request-id", value);
-    }
-    response
-}
 
 /// Refuses requests under a name that is not the panel's: links and cookies are made for that name alone, and a foreign
 /// domain that points here must not reach it.

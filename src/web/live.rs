@@ -1,9 +1,7 @@
 //! Live streams: what a job says and how it stands, sent as it happens. Each client pulls from the table at its own pace,
 //! so a slow one slows nobody. Not here: reading the table (the actions follow it).
 
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use askama::Template;
@@ -24,41 +22,15 @@ use super::ui::SafeUrl;
 use crate::actions::jobs::{Download, LogLine, StepLine};
 use crate::actions::{deploys, jobs};
 use crate::domain::ids::{AccountId, DeployId, JobId};
+use crate::door::seats::Seat;
 
-/// Streams one account may have open: one per tab of a person with many tabs.
-const PER_ACCOUNT: usize = 20;
 /// A comment is sent this often where nothing happens, so that proxies keep the connection and a dead one is noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// The streams that are open, by account.
-#[derive(Default)]
-pub struct Streams(Arc<Mutex<HashMap<AccountId, usize>>>);
-
-/// One open stream; counted until dropped.
-struct Seat(Arc<Mutex<HashMap<AccountId, usize>>>, AccountId);
-
-impl Streams {
-    fn take(&self, account: AccountId) -> Result<Seat, Problem> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(account).or_insert(0);
-        if *count >= PER_ACCOUNT {
-            return Err(Problem::Unavailable("Too many live pages are open: close some tabs.".to_owned()));
-        }
-        *count += 1;
-        Ok(Seat(self.0.clone(), account))
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.1) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                open.remove(&self.1);
-            }
-        }
-    }
+/// Takes a seat for one more stream.
+fn sit(web: &Web, account: AccountId) -> Result<Seat, Problem> {
+    let full = || Problem::Unavailable("Too many live pages are open: close some tabs.".to_owned());
+    web.streams().take(account).ok_or_else(full)
 }
 
 /// Where the stream of a page is: of which noun, of which one, from behind which line.
@@ -100,7 +72,7 @@ pub async fn deploy(
     Query(from): Query<From>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let seat = web.streams().take(here.account)?;
+    let seat = sit(&web, here.account)?;
     let actor = here.actor()?.clone();
     let follow = deploys::follow(web.actions(), &actor, id, begin(&headers, from.after)).await?;
     let state = (follow, None, seat, web.clone(), here.token.clone());
@@ -133,7 +105,7 @@ pub async fn job(
     Query(from): Query<From>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let seat = web.streams().take(here.account)?;
+    let seat = sit(&web, here.account)?;
     let actor = here.actor()?.clone();
     let follow = jobs::follow(web.actions(), &actor, id, begin(&headers, from.after)).await?;
     let state = (follow, None, seat, web.clone(), here.token.clone());

@@ -9,13 +9,10 @@ pub mod headers;
 pub mod live;
 pub mod pages;
 pub mod routes;
-pub mod server;
 pub mod session;
-mod stall;
 pub mod ui;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
@@ -29,9 +26,8 @@ use tower_sessions::SessionStore;
 use url::Url;
 
 use crate::actions;
-
-/// A body must bring something at least this often.
-const BODY_PROGRESS: Duration = Duration::from_secs(10);
+use crate::door::seats::Seats;
+use crate::door::{body, request_id};
 
 /// What the pages stand on.
 #[derive(Clone)]
@@ -40,7 +36,7 @@ pub struct Web(Arc<Inner>);
 struct Inner {
     actions: actions::Ctx,
     base: Url,
-    streams: live::Streams,
+    streams: Seats,
     shutdown: CancellationToken,
 }
 
@@ -55,7 +51,7 @@ pub struct Door {
 impl Web {
     /// A door to these actions, known to its users under `base`. Live streams end when `shutdown` is cancelled.
     pub fn new(actions: actions::Ctx, base: Url, shutdown: CancellationToken) -> Self {
-        Self(Arc::new(Inner { actions, base, streams: live::Streams::default(), shutdown }))
+        Self(Arc::new(Inner { actions, base, streams: Seats::default(), shutdown }))
     }
 
     /// The actions.
@@ -69,7 +65,7 @@ impl Web {
     }
 
     /// The live streams that are open.
-    pub fn streams(&self) -> &live::Streams {
+    pub fn streams(&self) -> &Seats {
         &self.0.streams
     }
 
@@ -119,13 +115,13 @@ pub fn door(web: Web, sessions: Arc<dyn SessionStore>) -> Door {
         .fallback(|| async { error::Problem::NotFound })
         .layer(Extension(web.clone()))
         .layer(session::layer(session::Store(sessions), web.secure()))
-        .layer(RequestBodyTimeoutLayer::new(BODY_PROGRESS))
+        .layer(RequestBodyTimeoutLayer::new(body::PROGRESS))
         .layer(CompressionLayer::new().compress_when(compress))
         .layer(middleware::from_fn_with_state(web.clone(), headers::check_host))
         .layer(CatchPanicLayer::custom(|_| axum::response::IntoResponse::into_response(error::Problem::Fault(None))))
         .layer(middleware::from_fn(error::show))
         .layer(middleware::from_fn_with_state(web.clone(), headers::secure))
-        .layer(middleware::from_fn(headers::identify))
+        .layer(middleware::from_fn(request_id::identify))
         .with_state(web);
     Door { router, table }
 }

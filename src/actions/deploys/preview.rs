@@ -55,7 +55,9 @@ pub async fn preview(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDeploy)
         let before = diff::Side::of_release(&current.body, &current.source);
         let after = match target {
             Target::Release { .. } => diff::Side::of_release(&want.release, &source),
-            Target::Head | Target::Ref { .. } | Target::Commit { .. } => diff::Side::new(&row.spec, &row.source, &row.placement, &versions),
+            Target::Head | Target::Ref { .. } | Target::Commit { .. } => {
+                diff::Side::new(&row.spec, &row.source, &row.placement, &versions)
+            }
         };
         diff::changes(&before, &after)
     });

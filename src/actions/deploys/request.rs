@@ -96,7 +96,8 @@ pub(super) fn with_image(source: &Source, input: &RequestDeploy) -> Result<Sourc
     let mut fields = Fields::default();
     let wanted = fields.text::<ImageRef>("image", &input.image);
     if matches!(source, Source::Git(_)) {
-        fields.wrong("image", "This app is built from a repository: deploy a branch or a commit, or change its source.");
+        fields
+            .wrong("image", "This app is built from a repository: deploy a branch or a commit, or change its source.");
     }
     match (source, wanted, fields.fine()) {
         (Source::Image(known), Some(image), true) => Ok(Source::Image(Image { image, login: known.login.clone() })),

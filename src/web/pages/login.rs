@@ -7,12 +7,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use tower_sessions::Session;
 
 use crate::actions::{Refused, accounts};
+use crate::door::client;
 use crate::web::actor::{Here, Newcomer};
 use crate::web::assets::{self, Links};
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
 use crate::web::ui::{Field, Form, Input, SafeUrl, Sent, page_with};
-use crate::web::{Web, csrf, guard, session};
+use crate::web::{Web, csrf, session};
 
 /// The routes.
 pub fn routes() -> Routes {
@@ -83,7 +84,7 @@ async fn sign_in(
     let form = form(&newcomer.token, &sent.get("email"), &sent.get("back"));
     match accounts::sign_in(web.actions(), &newcomer.address, input).await {
         Ok(signed_in) => {
-            session::sign_in(&session, signed_in.account, &guard::device(&headers), &newcomer.address).await?;
+            session::sign_in(&session, signed_in.account, &client::agent(&headers), &newcomer.address).await?;
             let back = SafeUrl::back(&sent.get("back"));
             Ok(Redirect::to(back.as_ref().map_or("/", SafeUrl::as_str)).into_response())
         }

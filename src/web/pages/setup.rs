@@ -9,12 +9,13 @@ use tower_sessions::Session;
 use super::login::with_token;
 use crate::actions::Refused;
 use crate::actions::setup::{self, SetUp};
+use crate::door::client;
 use crate::web::actor::Newcomer;
 use crate::web::assets::{self, Links};
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
 use crate::web::ui::{Field, Form, Input, SafeUrl, Sent, Way, page_with};
-use crate::web::{Web, guard, session};
+use crate::web::{Web, session};
 
 /// The routes.
 pub fn routes() -> Routes {
@@ -82,7 +83,7 @@ async fn set_up(
     };
     match setup::create_owner(web.actions(), &newcomer.address, input.clone()).await {
         Ok(owner) => {
-            session::sign_in(&session, owner.account, &guard::device(&headers), &newcomer.address).await?;
+            session::sign_in(&session, owner.account, &client::agent(&headers), &newcomer.address).await?;
             Ok(Redirect::to(SafeUrl::path(["t", &owner.team]).as_str()).into_response())
         }
         Err(Refused::Fields(errors)) => {

@@ -20,8 +20,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("watch", &["queue", "access", "db", "remote", "providers", "vault", "domain"]),
     // Of `jobs` their arguments, of `remote` what a live view streams.
     ("actions", &["jobs", "queue", "db", "remote", "providers", "vault", "domain"]),
-    ("web", &["actions", "domain"]),
-    ("api", &["actions", "domain"]),
+    // What every HTTP door has.
+    ("door", &["domain"]),
+    ("web", &["door", "actions", "domain"]),
+    ("api", &["door", "actions", "domain"]),
     ("cli", &["actions", "domain"]),
     ("schedule", &["actions", "domain"]),
 ];

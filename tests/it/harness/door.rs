@@ -8,9 +8,10 @@ use skiff::db::changes::Changes;
 use skiff::db::sessions::Sessions;
 use skiff::domain::ids::{AccountId, TeamId};
 use skiff::domain::rights::{Actor, Grant, Role, Scope};
+use skiff::door::server;
 use skiff::vault::Vault;
 use skiff::web::routes::Route;
-use skiff::web::{self, Web, server};
+use skiff::web::{self, Web};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

@@ -1,0 +1,30 @@
+//! The body of a request, whole: not larger than the route takes, and in time. Not here: what is in it.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use http_body_util::{BodyExt, Limited};
+
+/// A body must bring something at least this often.
+pub const PROGRESS: Duration = Duration::from_secs(10);
+/// It must have come in whole by then, however steadily it trickles.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The whole body, or the status that says why it was not taken.
+pub async fn take(body: Body, limit: usize) -> Result<Vec<u8>, StatusCode> {
+    let whole = tokio::time::timeout(TIMEOUT, Limited::new(body, limit).collect());
+    match whole.await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Ok(Err(error)) if slow(error.as_ref()) => Err(StatusCode::REQUEST_TIMEOUT),
+        Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+/// True where the body stood still for too long.
+fn slow(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| cause.is::<tower_http::timeout::TimeoutError>())
+}
