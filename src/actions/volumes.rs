@@ -58,6 +58,12 @@ pub async fn add(ctx: &Ctx, actor: &Actor, app: AppId, input: NewVolume) -> Resu
     if spec.mounts.len() >= apps::MOST_VOLUMES {
         fields.wrong("name", format!("An app has at most {} volumes.", apps::MOST_VOLUMES));
     }
+    if edit.app.placement.len() > 1 {
+        fields.wrong(
+            "name",
+            "The app runs on several hosts, and each would have a volume of its own: place it on one host first.",
+        );
+    }
     let (Some(name), Some(path), true) = (name, path, fields.fine()) else { return Err(fields.refuse()) };
     let kept = db::volumes::of_app(&mut edit.tx, &edit.permit, app).await?;
     let id = match kept.into_iter().find(|row| row.name == name) {

@@ -27,6 +27,12 @@ pub enum Target {
         /// Its number.
         number: i32,
     },
+    /// A kept release with more or fewer instances, or on other hosts: its image, configuration and secrets, placed as the
+    /// app is now. No build.
+    Scale {
+        /// Its number.
+        number: i32,
+    },
 }
 
 /// The state of a deploy. The job's states, and one more: a deploy that succeeded and was taken back by its watch.

@@ -80,6 +80,11 @@ pub fn changes(before: &Side<'_>, after: &Side<'_>) -> Vec<Change> {
     found.maps("volume ", &volumes(before), &volumes(after));
     if hosts(before) != hosts(after) {
         found.texts("hosts", Some(hosts(before).len().to_string()), Some(format!("{}, others", hosts(after).len())));
+    } else {
+        // On one host their number is among the configuration already.
+        let several = hosts(before).len() > 1;
+        let counts = |side: &Side<'_>| several.then(|| counts(side));
+        found.texts("instances by host", counts(before), counts(after));
     }
     found.0
 }
@@ -107,6 +112,12 @@ impl Found {
 /// The hosts of a placement.
 fn hosts(side: &Side<'_>) -> Vec<super::ids::HostId> {
     side.placement.iter().map(|place| place.host).collect()
+}
+
+/// "2 + 1": instances on each host of a placement.
+fn counts(side: &Side<'_>) -> String {
+    let counts: Vec<String> = side.placement.iter().map(|place| place.instances.to_string()).collect();
+    counts.join(" + ")
 }
 
 /// Secrets by name, as their versions.

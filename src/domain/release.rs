@@ -32,6 +32,20 @@ pub struct Release {
     pub commit: Option<Commit>,
 }
 
+impl Release {
+    /// The same image, configuration and secrets as a release of its own, on other places.
+    pub fn placed_anew(self, id: ReleaseId, number: i32, placement: Vec<Place>) -> Self {
+        let mut spec = self.spec;
+        spec.instances = instances(&placement);
+        Self { id, number, spec, placement, ..self }
+    }
+}
+
+/// Instances of a placement in all.
+pub fn instances(placement: &[Place]) -> u16 {
+    placement.iter().fold(0, |sum: u16, place| sum.saturating_add(place.instances))
+}
+
 /// So many instances on one host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::create::claim;
 use super::forms::{EditConfiguration, EditSource, NewRoute, RenameApp, SetVariable};
-use super::{configuration, entries, source};
+use super::{configuration, entries, placement, source};
 use crate::actions::fields::Fields;
 use crate::actions::gate::{self, Open};
 use crate::actions::sealing::Sealer;
@@ -15,7 +15,6 @@ use crate::db::{self, Tx, audit};
 use crate::domain::app::{Kind, Route, Spec};
 use crate::domain::ids::{AppId, RouteId};
 use crate::domain::names::{DisplayName, EnvName, EnvValue};
-use crate::domain::release::Place;
 use crate::domain::rights::{Actor, Permission, Permit};
 
 /// An app that is being edited: locked, so that two edits come one after the other.
@@ -50,7 +49,8 @@ impl Editing {
         before: Option<serde_json::Value>,
         after: Option<serde_json::Value>,
     ) -> Result<(), Refused> {
-        let placement = placement(&self.app.placement, spec.instances);
+        let placement = placement::with_total(&self.app.placement, spec.instances);
+        let placement = placement.ok_or_else(|| Refused::field("instances", placement::SEVERAL))?;
         db::apps::update_spec(&mut self.tx, &self.permit, self.app.id, spec, &placement).await?;
         self.finish(action, before, after).await
     }
@@ -62,17 +62,22 @@ impl Editing {
         before: Option<serde_json::Value>,
         after: Option<serde_json::Value>,
     ) -> Result<(), Refused> {
-        let event =
-            audit::New { action, kind: "app", subject: Some(self.app.id.0), name: &self.app.name, before, after };
-        audit::record(&mut self.tx, &self.permit, event).await?;
+        self.note(action, before, after).await?;
         self.tx.commit().await?;
         Ok(())
     }
-}
 
-/// The same host with as many instances as wanted now.
-fn placement(known: &[Place], instances: u16) -> Vec<Place> {
-    known.first().map(|place| Place { host: place.host, instances }).into_iter().collect()
+    /// Writes the event down.
+    pub(super) async fn note(
+        &mut self,
+        action: &'static str,
+        before: Option<serde_json::Value>,
+        after: Option<serde_json::Value>,
+    ) -> Result<(), Refused> {
+        let event =
+            audit::New { action, kind: "app", subject: Some(self.app.id.0), name: &self.app.name, before, after };
+        Ok(audit::record(&mut self.tx, &self.permit, event).await?)
+    }
 }
 
 /// Gives an app another name. Its short name in addresses stays.
@@ -95,6 +100,10 @@ pub async fn configure(ctx: &Ctx, actor: &Actor, id: AppId, input: EditConfigura
     let mut fields = Fields::default();
     let read = configuration::read(&mut fields, &input);
     let known = &edit.app.spec.0;
+    let said = !input.instances.trim().is_empty();
+    if said && read.as_ref().is_some_and(|s| placement::with_total(&edit.app.placement, s.instances).is_none()) {
+        fields.wrong("instances", placement::SEVERAL);
+    }
     if read.as_ref().is_some_and(|spec| spec.kind == Kind::Worker && !known.routes.is_empty()) {
         fields.wrong("kind", "A worker answers no requests: remove the app's domains first.");
     }
@@ -103,6 +112,9 @@ pub async fn configure(ctx: &Ctx, actor: &Actor, id: AppId, input: EditConfigura
     spec.variables = known.variables.clone();
     spec.secrets = known.secrets.clone();
     spec.mounts = known.mounts.clone();
+    if !said {
+        spec.instances = known.instances;
+    }
     let (before, after) = (configuration::form(known), configuration::form(&spec));
     let words = |form: &EditConfiguration| configuration::words(form);
     edit.keep(&spec, "app.configured", Some(words(&before)), Some(words(&after))).await

@@ -92,7 +92,8 @@ pub struct EditConfiguration {
     pub memory_mib: String,
     /// CPU limit in cores, 0.01–1,024, with a point ("0.5"); empty means all.
     pub cpus: String,
-    /// Instances, 1–64; empty means 1.
+    /// Instances, 1–64; empty means 1, and on an edit: as many as there are. Of an app on several hosts each host has a
+    /// number of its own, which `PlaceApp` sets.
     pub instances: String,
     /// Seconds from SIGTERM to SIGKILL, 0–600; empty means 10.
     pub stop_grace_s: String,
@@ -106,6 +107,13 @@ pub struct EditConfiguration {
     pub watch_errors: String,
     /// `yes` (also when empty) or `no`: may the old and the new instance run at the same time.
     pub overlap: String,
+}
+
+/// The form that says where an app runs.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct PlaceApp {
+    /// Hosts by their ids, and how many instances on each; hosts that are not named, or have 0 or nothing, get none.
+    pub places: Vec<Pair>,
 }
 
 /// A domain and path that shall lead to the app.

@@ -2,7 +2,7 @@
 
 use super::list::choice;
 use super::views::{AppView, HostChoice, May, RouteView, VariableLine};
-use super::{configuration, lines, source, url};
+use super::{configuration, lines, placement, source, url};
 use crate::actions::gate::{self, Open};
 use crate::actions::kept::Weigh;
 use crate::actions::{Ctx, Refused, deploys, hosts, releases, secrets, volumes};
@@ -11,7 +11,7 @@ use crate::db::app_lines::Filter;
 use crate::domain::deploy::DeployState;
 use crate::domain::diff;
 use crate::domain::ids::{AppId, HostId};
-use crate::domain::rights::{Actor, Permission};
+use crate::domain::rights::{Actor, On, Permission};
 
 /// Releases on the page; more on their own.
 const RELEASES: i64 = 20;
@@ -43,10 +43,12 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
     let sealed = db::secrets::of(&mut tx, &permit, &kept).await?;
     let stored = db::volumes::of_app(&mut tx, &permit, id).await?;
     let placed = app.placement.first().map(|place| place.host);
-    let host = match placed {
-        Some(host) => db::hosts::list(&mut tx, &permit, Some(host)).await?.into_iter().next(),
-        None => None,
-    };
+    let mut all = db::hosts::list(&mut tx, &permit, None).await?;
+    all.retain(|row| {
+        app.placement.iter().any(|p| p.host == row.id) || gate::sees(actor, On::host(actor.team(), row.id))
+    });
+    let places = placement::of_rows(&all, &app.placement);
+    let host = all.into_iter().find(|row| placed == Some(row.id));
     let current = match app.current {
         Some(release) => db::releases::get(&mut tx, &permit, release).await?,
         None => None,
@@ -93,6 +95,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
             name: String::new(),
             ready: false,
         }),
+        places,
         configuration: configuration::form(&app.spec),
         source_form: source::form(&app.source),
         may: May {

@@ -7,6 +7,7 @@ mod entries;
 mod forms;
 mod get;
 mod list;
+pub(in crate::actions) mod placement;
 mod source;
 mod views;
 
@@ -14,11 +15,12 @@ pub use create::create;
 pub(in crate::actions) use edit::begin as begin_edit;
 pub use edit::{add_route, configure, remove_route, remove_variable, rename, set_source, set_variable};
 pub(in crate::actions) use entries::{MOST_VARIABLES, MOST_VOLUMES};
-pub use forms::{EditConfiguration, EditSource, NewApp, NewRoute, Pair, RenameApp, SetVariable};
+pub use forms::{EditConfiguration, EditSource, NewApp, NewRoute, Pair, PlaceApp, RenameApp, SetVariable};
 pub use get::get;
 pub(in crate::actions) use list::{lines, url};
 pub use list::{list, new_form};
+pub use placement::place;
 pub use views::{
     AppLine, AppState, AppView, DeployBrief, EnvironmentChoice, HealthView, HostChoice, May, NewAppForm, PendingChange,
-    ReleaseBrief, RouteView, SourceView, TakenBack, VariableLine,
+    PlaceLine, ReleaseBrief, RouteView, SourceView, TakenBack, VariableLine,
 };

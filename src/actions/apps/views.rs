@@ -151,12 +151,29 @@ pub struct AppView {
     pub pending: Vec<PendingChange>,
     /// The host it is placed on.
     pub host: HostChoice,
+    /// All hosts it can run on, those it is placed on first.
+    pub places: Vec<PlaceLine>,
     /// The form of its configuration, filled in.
     pub configuration: EditConfiguration,
     /// The form of its source, filled in; tokens, passwords and build secrets stay empty.
     pub source_form: EditSource,
     /// What the actor may do with it.
     pub may: May,
+}
+
+/// A host, and how many instances of the app are placed there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaceLine {
+    /// The host.
+    pub id: HostId,
+    /// Its name.
+    pub name: String,
+    /// Its machine architecture; empty where it is not known yet.
+    pub arch: String,
+    /// True where it is provisioned and answers.
+    pub ready: bool,
+    /// Instances placed there.
+    pub instances: u16,
 }
 
 /// What an actor may do with an app.

@@ -5,6 +5,7 @@ mod live;
 mod once;
 mod preview;
 mod request;
+mod scale;
 mod views;
 
 pub(in crate::actions) use get::line;
@@ -12,6 +13,7 @@ pub use get::{get, list};
 pub use live::{Follow, follow, log};
 pub use preview::preview;
 pub use request::{Asked, cancel, request, request_once};
+pub use scale::scale;
 pub use views::{DeployLine, DeployView, FailureView, PlanStage, Preview, RequestDeploy, Update};
 
 use crate::domain::deploy::Target;
@@ -25,5 +27,6 @@ fn intent(target: &Target, source: &Source) -> String {
         (Target::Ref { name }, _) => format!("the head of {name}"),
         (Target::Commit { id }, _) => format!("the commit {}", id.short()),
         (Target::Release { number }, _) => format!("back to v{number}"),
+        (Target::Scale { number }, _) => format!("v{number}, placed anew"),
     }
 }

@@ -45,6 +45,12 @@ pub async fn preview(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDeploy)
             let kept = db::releases::numbered(&mut tx, &permit, app, number).await?.ok_or(Refused::NotFound)?;
             (kept.body.0, kept.source.0)
         }
+        Target::Scale { number } => {
+            let kept = db::releases::numbered(&mut tx, &permit, app, number).await?.ok_or(Refused::NotFound)?;
+            let to_be = row.last_release.saturating_add(1);
+            let id = ReleaseId(Uuid::now_v7());
+            (kept.body.0.placed_anew(id, to_be, row.placement.0.clone()), kept.source.0)
+        }
         Target::Head | Target::Ref { .. } | Target::Commit { .. } => (release_to_be(&row)?, row.source.0.clone()),
     };
     let have = have(&mut tx, &permit, &release).await?;
@@ -54,7 +60,7 @@ pub async fn preview(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDeploy)
     let changes = current.as_ref().map(|current| {
         let before = diff::Side::of_release(&current.body, &current.source);
         let after = match target {
-            Target::Release { .. } => diff::Side::of_release(&want.release, &source),
+            Target::Release { .. } | Target::Scale { .. } => diff::Side::of_release(&want.release, &source),
             Target::Head | Target::Ref { .. } | Target::Commit { .. } => {
                 diff::Side::new(&row.spec, &row.source, &row.placement, &versions)
             }

@@ -50,42 +50,58 @@ pub async fn request_once(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDe
         record_source(&mut tx, &permit, &row, &source).await?;
     }
     let target = target(&mut tx, &permit, app, &source, &input).await?;
-    if let Target::Release { number } = target {
-        let release = db::releases::numbered(&mut tx, &permit, app, number).await?.ok_or(Refused::NotFound)?;
-        claim_again(&mut tx, &permit, app, &release.body.spec).await?;
-        volumes_are_there(&mut tx, &permit, app, number, &release.body.spec).await?;
+    let title = match &target {
+        Target::Release { number } => format!("Roll {} back to v{number}", row.name),
+        Target::Scale { .. } => format!("Scale {}", row.name),
+        Target::Head | Target::Ref { .. } | Target::Commit { .. } => format!("Deploy {}", row.name),
+    };
+    let deploy = ask(&mut tx, &permit, actor, &row, &source, &target, &title).await?;
+    once::remember(&mut tx, &permit, app, &input, deploy).await?;
+    tx.commit().await?;
+    Ok(Asked { deploy, again: false })
+}
+
+/// Asks for a deploy of an app whose row is locked, in the caller's transaction.
+pub(super) async fn ask(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    actor: &Actor,
+    row: &Row,
+    source: &Source,
+    target: &Target,
+    title: &str,
+) -> Result<DeployId, Refused> {
+    let app = row.id;
+    if let Target::Release { number } | Target::Scale { number } = *target {
+        let release = db::releases::numbered(tx, permit, app, number).await?.ok_or(Refused::NotFound)?;
+        claim_again(tx, permit, app, &release.body.spec).await?;
+        volumes_are_there(tx, permit, app, number, &release.body.spec).await?;
     }
     for place in row.placement.iter() {
-        let host = db::hosts::list(&mut tx, &permit, Some(place.host)).await?.into_iter().next();
+        let host = db::hosts::list(tx, permit, Some(place.host)).await?.into_iter().next();
         if let Some(host) = host.filter(|host| host.state == HostState::New) {
             return Err(Refused::Conflict(format!("The host {} is not ready yet: finish it first.", host.name)));
         }
     }
 
     let id = DeployId(Uuid::now_v7());
-    let title = match &target {
-        Target::Release { number } => format!("Roll {} back to v{number}", row.name),
-        Target::Head | Target::Ref { .. } | Target::Commit { .. } => format!("Deploy {}", row.name),
-    };
     let cause = actor.who().cause();
-    let mut new = New::new(&title, cause.clone());
+    let mut new = New::new(title, cause.clone());
     new.lock_key = Some(deploy::lock_key(app));
-    let pushed = queue::push(&mut tx, &permit, &Deploy { app, deploy: id }, new).await?;
-    deploy_runs::insert(&mut tx, &permit, id, app, pushed.job, &target, &cause).await?;
+    let pushed = queue::push(tx, permit, &Deploy { app, deploy: id }, new).await?;
+    deploy_runs::insert(tx, permit, id, app, pushed.job, target, &cause).await?;
     // What a deploy that waited had claimed goes with it.
-    db::routes::release_unserved(&mut tx, &permit, app).await?;
+    db::routes::release_unserved(tx, permit, app).await?;
     let event = audit::New {
         action: "deploy.requested",
         kind: "deploy",
         subject: Some(id.0),
         name: &row.name,
         before: None,
-        after: Some(json!({ "app": app, "target": target, "intent": intent(&target, &source) })),
+        after: Some(json!({ "app": app, "target": target, "intent": intent(target, source) })),
     };
-    audit::record(&mut tx, &permit, event).await?;
-    once::remember(&mut tx, &permit, app, &input, id).await?;
-    tx.commit().await?;
-    Ok(Asked { deploy: id, again: false })
+    audit::record(tx, permit, event).await?;
+    Ok(id)
 }
 
 /// The source, with another image where the deploy is asked for one.
@@ -136,6 +152,7 @@ pub(super) async fn target(
         Ref,
         Commit,
         Release,
+        Scale,
     }
     let mut fields = Fields::default();
     let words = [
@@ -143,11 +160,13 @@ pub(super) async fn target(
         ("ref", To::Ref),
         ("commit", To::Commit),
         ("release", To::Release),
+        ("scale", To::Scale),
         // What is the app's image by now.
         ("image", To::Head),
         ("", To::Head),
     ];
-    let target = match fields.choice("to", input.to.trim(), &words) {
+    let to = fields.choice("to", input.to.trim(), &words);
+    let target = match to {
         Some(To::Head) => Some(Target::Head),
         Some(To::Ref) => {
             if matches!(source, Source::Image(_)) {
@@ -168,7 +187,7 @@ pub(super) async fn target(
             }
             id.map(|id| Target::Commit { id })
         }
-        Some(To::Release) => {
+        Some(which @ (To::Release | To::Scale)) => {
             let raw = input.release.trim();
             let number = fields.number::<i32>("release", raw.strip_prefix('v').unwrap_or(raw), 1..=i32::MAX, "");
             let known = match number {
@@ -178,7 +197,10 @@ pub(super) async fn target(
             if !known {
                 fields.wrong("release", "The app keeps no release of this number.");
             }
-            number.map(|number| Target::Release { number })
+            number.map(|number| match which {
+                To::Scale => Target::Scale { number },
+                _ => Target::Release { number },
+            })
         }
         None => None,
     };

@@ -13,7 +13,7 @@ use crate::domain::release::Commit;
 /// The form that asks for a deploy.
 #[derive(Clone, Debug, Default)]
 pub struct RequestDeploy {
-    /// `head` (also when empty), `ref`, `image`, `commit` or `release`.
+    /// `head` (also when empty), `ref`, `image`, `commit`, `release` (as it was), or `scale` (a release placed as the app is now).
     pub to: String,
     /// The name of a branch or tag, for `ref`.
     pub reference: String,
@@ -23,7 +23,7 @@ pub struct RequestDeploy {
     pub once: String,
     /// The full commit id, for `commit`.
     pub commit: String,
-    /// The release's number, for `release`.
+    /// The release's number, for `release` and `scale`.
     pub release: String,
 }
 

@@ -192,14 +192,17 @@ impl Course<'_> {
                 deploy_runs::name_release(&mut tx, permit, self.job.deploy, release.id).await?;
                 Some(release)
             }
-            (None, Target::Head | Target::Ref { .. } | Target::Commit { .. }) => None,
+            (None, Target::Head | Target::Ref { .. } | Target::Commit { .. } | Target::Scale { .. }) => None,
         };
         tx.commit().await?;
         Ok(release)
     }
 
-    /// A new release of what the source gives now.
+    /// A new release of what the source gives now, or of a kept one on other places.
     async fn new_release(&self, hosts: &[Reached]) -> Result<Release, Stop> {
+        if let Target::Scale { number } = self.row.target.0 {
+            return self.scaled_release(number).await;
+        }
         let asked = source::Asked {
             ctx: self.ctx,
             run: self.run,

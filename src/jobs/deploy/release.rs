@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Course;
-use crate::db::{Tx, deploy_runs, host_logins, routes, volumes};
+use crate::db::{Tx, deploy_runs, host_logins, releases, routes, volumes};
 use crate::domain::app::Spec;
 use crate::domain::deploy::Failure;
 use crate::domain::ids::{ReleaseId, SecretId};
@@ -42,6 +42,28 @@ impl Course<'_> {
         deploy_runs::insert_release(&mut tx, permit, self.job.deploy, &release, &self.row.source.0, by).await?;
         tx.commit().await?;
         self.log.say(None, format!("Release v{number} of {}", self.row.app_name));
+        Ok(release)
+    }
+
+    /// Stores a release that is a kept one in all but its places.
+    pub(super) async fn scaled_release(&self, number: i32) -> Result<Release, Stop> {
+        let permit = &self.run.permit;
+        let mut tx = self.ctx.db.begin(permit).await?;
+        let kept = releases::numbered(&mut tx, permit, self.row.app, number).await?.filter(|row| row.kept);
+        let Some(kept) = kept else {
+            let reason =
+                format!("The release v{number} of this app is not kept. Its list of releases shows which are.");
+            return Err(Stop::Failed(Failure::Refused { reason }));
+        };
+        self.need_volumes(&mut tx, &kept.body).await?;
+        self.hold_routes(&mut tx, &kept.body.spec).await?;
+        let fresh = deploy_runs::next_number(&mut tx, permit, self.row.app).await?;
+        let release = kept.body.0.placed_anew(ReleaseId(uuid::Uuid::now_v7()), fresh, self.row.placement.0.clone());
+        let by = self.row.cause.0.who();
+        deploy_runs::insert_release(&mut tx, permit, self.job.deploy, &release, &kept.source.0, by).await?;
+        tx.commit().await?;
+        self.log
+            .say(None, format!("Release v{fresh} of {}: v{number} with its instances placed anew", self.row.app_name));
         Ok(release)
     }
 

@@ -25,7 +25,7 @@ impl Steps {
         }
         let words = match target {
             Target::Head | Target::Ref { .. } | Target::Commit { .. } => "get the image",
-            Target::Release { .. } => return Ok(()),
+            Target::Release { .. } | Target::Scale { .. } => return Ok(()),
         };
         let mut tx = ctx.db.begin(&run.permit).await?;
         let step = NewStep { stage: "source".to_owned(), host: None, words: words.to_owned() };

@@ -17,7 +17,7 @@ pub(super) async fn head(asked: &Asked<'_>, git: &Git, access: &Access) -> Resul
             asked.note(format!("asking for {name}"));
             asked.ctx.git.tip(repository, name).await.map_err(of_git)
         }
-        Target::Head | Target::Release { .. } => {
+        Target::Head | Target::Release { .. } | Target::Scale { .. } => {
             asked.note(format!("asking for {}", git.branch));
             asked.ctx.git.head(repository, &git.branch).await.map_err(of_git)
         }
@@ -30,7 +30,7 @@ pub(super) async fn fetch(asked: &Asked<'_>, git: &Git, access: &Access, commit:
     asked.note(format!("fetching {}", commit.short()));
     let branch = match asked.target {
         Target::Ref { name } => name,
-        Target::Head | Target::Commit { .. } | Target::Release { .. } => &git.branch,
+        Target::Head | Target::Commit { .. } | Target::Release { .. } | Target::Scale { .. } => &git.branch,
     };
     asked.ctx.git.fetch(repository, branch, commit).await.map_err(of_git)?;
     let told = asked.ctx.git.describe(asked.source_id, commit).await.map_err(of_git)?;

@@ -37,6 +37,7 @@ pub fn name(line: &DeployLine) -> String {
     match (line.number, &line.target) {
         (Some(number), _) => format!("v{number}"),
         (None, Target::Release { number }) => format!("back to v{number}"),
+        (None, Target::Scale { number }) => format!("v{number} scaled"),
         (None, Target::Commit { id }) => id.as_ref().chars().take(7).collect(),
         (None, Target::Ref { name }) => name.to_string(),
         (None, Target::Head) => "new".to_owned(),
@@ -48,6 +49,7 @@ pub fn what(line: &DeployLine) -> String {
     match (&line.failure, &line.commit, &line.target) {
         (Some(failure), _, _) => failure.clone(),
         (None, _, Target::Release { number }) => format!("back to v{number}"),
+        (None, _, Target::Scale { number }) => format!("v{number} with its instances placed anew"),
         (None, Some(commit), _) => {
             let short: String = commit.id.as_ref().chars().take(7).collect();
             [&short, " ", &commit.subject].concat()
@@ -144,6 +146,7 @@ impl Head {
                 Target::Ref { name } => ("ref", Some(Field::hidden("ref", name.as_ref()))),
                 Target::Commit { id } => ("commit", Some(Field::hidden("commit", id.as_ref()))),
                 Target::Release { number } => ("release", Some(Field::hidden("release", number.to_string()))),
+                Target::Scale { number } => ("scale", Some(Field::hidden("release", number.to_string()))),
             };
             for group in &mut form.groups {
                 group.fields = std::iter::once(Field::hidden("to", to)).chain(field.clone()).collect();

@@ -40,8 +40,23 @@ pub enum Input {
         /// What was typed.
         rows: Vec<(String, String)>,
     },
+    /// A number for each of several things: how many where.
+    Counts(Vec<Count>),
     /// Not shown.
     Hidden,
+}
+
+/// One of several things that each have a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// What is sent beside the number.
+    pub key: String,
+    /// What is read.
+    pub label: String,
+    /// More words to it.
+    pub hint: String,
+    /// The number, as typed.
+    pub number: String,
 }
 
 /// One of several values.

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use tower_sessions::Session;
 
-use super::{Changes, Head, In};
+use super::{Changes, Head, In, placement};
 use crate::actions::Refused;
 use crate::actions::apps::{self, AppView, EditConfiguration, EditSource, Pair, RenameApp};
 use crate::domain::ids::AppId;
@@ -42,6 +42,8 @@ pub struct Show {
     pub note: &'static str,
     /// The form.
     pub form: Form,
+    /// The form that says where the app runs, where it belongs to the page.
+    pub place: Option<Form>,
     /// The form that renames the app, where it belongs to the page.
     pub rename: Option<Form>,
 }
@@ -97,12 +99,13 @@ pub fn health_fields(input: &EditConfiguration) -> Vec<Field> {
 }
 
 /// How much of the host it gets.
-pub fn size_fields(input: &EditConfiguration) -> Vec<Field> {
-    vec![
-        Field::number("instances", "Instances", "").value(&input.instances).empty("1"),
+pub fn size_fields(input: &EditConfiguration, instances: bool) -> Vec<Field> {
+    let count = instances.then(|| Field::number("instances", "Instances", "").value(&input.instances).empty("1"));
+    let limits = [
         Field::number("memory_mib", "Memory", "MB each").value(&input.memory_mib).empty("no limit"),
         Field::number("cpus", "CPU", "cores each").value(&input.cpus).empty("no limit").hint("Parts with a point: 0.5"),
-    ]
+    ];
+    count.into_iter().chain(limits).collect()
 }
 
 /// How one release follows another.
@@ -262,7 +265,7 @@ pub fn configuration_page(here: &Here, view: &AppView, input: &EditConfiguration
     let action = SafeUrl::path(["t", team, "apps", &view.line.id.to_string(), "configuration"]);
     let (shell, head) = In::app(here, view, "Configuration")?;
     let form = Form::new(action, &here.token, "Save", kind_fields(input))
-        .group("Size", size_fields(input))
+        .group("Size", size_fields(input, !placement::matters(view)))
         .group("Health", health_fields(input))
         .group("From one release to the next", change_fields(input));
     let note = "What is saved here takes effect with the next deploy, and stands as pending until then.";
@@ -271,7 +274,9 @@ pub fn configuration_page(here: &Here, view: &AppView, input: &EditConfiguration
         .value(&view.line.name)
         .hint("Its addresses stay as they are. Takes effect at once.");
     let rename = view.may.edit.then(|| Form::new(rename, &here.token, "Rename", vec![field]).style("").inline());
-    Ok(Show { shell, head, pending: Changes { changes: view.pending.clone() }, note, form, rename })
+    let place = (view.may.edit && placement::matters(view)).then(|| placement::form(here, view, "placement", "Save"));
+    let place = place.transpose()?;
+    Ok(Show { shell, head, pending: Changes { changes: view.pending.clone() }, note, form, place, rename })
 }
 
 /// The page of the source.
@@ -283,7 +288,7 @@ pub fn source_page(here: &Here, view: &AppView, input: &EditSource) -> Result<Sh
     form = form.folded("Build", "Dockerfile, folder, stage, arguments, secrets", "from=git", build_fields(input));
     form = form.folded("Registry login", "only where the registry wants one", "from=image", registry_fields(input));
     let note = "The next deploy takes its code or image from here. Releases that were made stay as they are.";
-    Ok(Show { shell, head, pending: Changes { changes: Vec::new() }, note, form, rename: None })
+    Ok(Show { shell, head, pending: Changes { changes: Vec::new() }, note, form, place: None, rename: None })
 }
 
 async fn configuration(

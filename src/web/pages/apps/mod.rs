@@ -2,6 +2,7 @@
 
 mod configuration;
 mod new;
+mod placement;
 mod routes;
 mod variables;
 mod volumes;
@@ -21,13 +22,13 @@ use crate::actions::deploys::DeployLine;
 use crate::actions::{Refused, Weigh};
 use crate::domain::app::Kind;
 use crate::domain::deploy::DeployState;
-use crate::domain::ids::AppId;
+use crate::domain::ids::{AppId, HostId};
 use crate::domain::rights::Permission;
 use crate::web::Web;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
-use crate::web::ui::{Badge, Drawn, SafeUrl, Shape, Shell, Tab, Way, When, Whole, mib, page};
+use crate::web::ui::{Badge, Drawn, Form, SafeUrl, Shape, Shell, Tab, Way, When, Whole, mib, page};
 
 /// The routes.
 pub fn routes() -> Routes {
@@ -37,6 +38,7 @@ pub fn routes() -> Routes {
         .get("/t/{team}/apps/{id}", view, show)
         .merge(new::routes())
         .merge(configuration::routes())
+        .merge(placement::routes())
         .merge(variables::routes())
         .merge(routes::routes())
         .merge(volumes::routes())
@@ -255,6 +257,8 @@ pub struct Show<'a> {
     pub way: Way,
     /// What the next deploy changes.
     pub pending: Changes,
+    /// The form that scales it, once something serves.
+    pub scale: Option<Form>,
     /// Its instances.
     pub instances: &'a Drawn,
     /// Its newest releases.
@@ -287,6 +291,10 @@ impl<'a> Show<'a> {
             head,
             way: Way::new(3),
             pending: Changes { changes: view.pending.clone() },
+            scale: match view.line.current {
+                Some(_) if view.may.deploy && view.may.edit => Some(placement::form(here, view, "scale", "Scale")?),
+                _ => None,
+            },
             instances,
             releases: releases::Table {
                 team: team.clone(),
@@ -345,8 +353,8 @@ impl<'a> Show<'a> {
         deploys::what(deploy)
     }
 
-    fn host_page(&self) -> SafeUrl {
-        SafeUrl::path(["t", &self.team, "hosts", &self.view.host.id.to_string()])
+    fn host_page(&self, host: &HostId) -> SafeUrl {
+        SafeUrl::path(["t", &self.team, "hosts", &host.to_string()])
     }
 
     fn web(&self, url: &str) -> Option<SafeUrl> {

@@ -67,7 +67,7 @@ impl New {
             .folded("Build", "Dockerfile, folder, stage, arguments", "from=git", build_fields(&input.source))
             .folded("Registry login", "only where it wants one", "from=image", registry_fields(&input.source))
             .folded("Health", "how it proves that it is well", "", health_fields(configuration))
-            .folded("Size", "instances, memory, CPU", "", size_fields(configuration))
+            .folded("Size", "instances, memory, CPU", "", size_fields(configuration, true))
             .folded(
                 "Volumes",
                 "data that outlives a deploy",
