@@ -1,5 +1,6 @@
 # Installs what Skiff needs on a host from its distribution: Docker, HAProxy, socat, sudo. What is there already is left as it is, from
 # wherever it came. The distribution's own HAProxy service is kept from starting only where this script brought it.
+# REGISTRY: "yes" for docker-registry too, whose own service listens on all addresses: it is masked before it is installed.
 set -u
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
@@ -19,6 +20,7 @@ need socat socat
 need sudo sudo
 need ss iproute2
 need iptables iptables
+[ "${REGISTRY:-}" != yes ] || need docker-registry docker-registry
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
 # Newer distributions keep Docker's command apart from its daemon; a release's run.bash uses it.
 separate_cli() { [ -n "$(apt-cache show docker-cli 2>/dev/null)" ]; }
@@ -64,12 +66,22 @@ apt() { # apt WHAT ARGUMENTS…: waits for another package manager, shows what a
 apt "read the package lists" update
 if ! command -v docker >/dev/null 2>&1 && separate_cli; then missing+=(docker-cli); fi
 
-brings_haproxy=no
-case " ${missing[*]} " in *" haproxy "*) brings_haproxy=yes ;; esac
-if [ "$brings_haproxy" = yes ] && [ ! -e /etc/systemd/system/haproxy.service ]; then
-  # Masked before it is installed, so that it does not take port 80 in between; by hand, for systemctl asks for the unit.
-  mkdir -p /etc/systemd/system && ln -s /dev/null /etc/systemd/system/haproxy.service
+mask() { # mask SERVICE, before it is installed, so that it takes no port in between; by hand, for systemctl asks for the unit
+  [ ! -e "/etc/systemd/system/$1.service" ] || return 0
+  mkdir -p /etc/systemd/system && ln -s /dev/null "/etc/systemd/system/$1.service"
   [ ! -d /run/systemd/system ] || systemctl daemon-reload
+}
+brings_haproxy=no brings_registry=no
+case " ${missing[*]} " in *" docker-registry "*) brings_registry=yes ;; esac
+case " ${missing[*]} " in *" haproxy "*) brings_haproxy=yes ;; esac
+[ "$brings_haproxy" = no ] || mask haproxy
+if [ "$brings_registry" = yes ]; then
+  mask docker-registry
+  # Should somebody start it all the same, it is on loopback.
+  [ -e /etc/docker/registry/config.yml ] || {
+    mkdir -p /etc/docker/registry
+    printf 'version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: /var/lib/docker-registry\nhttp:\n  addr: 127.0.0.1:5000\n' > /etc/docker/registry/config.yml
+  }
 fi
 if [ ! -d /run/systemd/system ] && [ ! -e /usr/sbin/policy-rc.d ]; then
   policy=/usr/sbin/policy-rc.d
@@ -77,7 +89,8 @@ if [ ! -d /run/systemd/system ] && [ ! -e /usr/sbin/policy-rc.d ]; then
 fi
 echo "installing ${missing[*]}"
 apt "install ${missing[*]}" install -y --no-install-recommends "${missing[@]}"
-if [ "$brings_haproxy" = yes ] && [ ! -d /run/systemd/system ]; then
-  update-rc.d haproxy disable >/dev/null 2>&1 || true
+if [ ! -d /run/systemd/system ]; then
+  [ "$brings_haproxy" = no ] || update-rc.d haproxy disable >/dev/null 2>&1 || true
+  [ "$brings_registry" = no ] || update-rc.d docker-registry disable >/dev/null 2>&1 || true
 fi
 echo "::state changed"

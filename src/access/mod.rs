@@ -25,6 +25,7 @@ pub struct Access {
 }
 
 /// A host, and its connection or why there is none.
+#[derive(Clone)]
 pub struct Reached {
     /// The host's row.
     pub row: Row,

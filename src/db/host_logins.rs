@@ -27,6 +27,18 @@ pub struct Row {
     pub http_port: i32,
     /// The port it listens on now; the wanted one before the host was ever made ready.
     pub proxy_port: i32,
+    /// Its machine architecture; empty before it was ever looked at.
+    pub arch: String,
+    /// Whether it builds for the others.
+    pub builds: bool,
+    /// The port of its image registry, once one runs there.
+    pub registry_port: Option<i32>,
+    /// The secret that holds the registry's password.
+    pub registry_key: Option<SecretId>,
+    /// The address its proxy listens on for the team's other hosts once the host was made ready again, as text.
+    pub private_address: Option<String>,
+    /// The address it listens on for them now, as text.
+    pub peer_address: Option<String>,
     /// The secret that holds the private key.
     pub key: SecretId,
     /// Its current version.
@@ -43,6 +55,9 @@ pub async fn of(conn: &mut PgConnection, permit: &Permit, hosts: &[HostId]) -> R
         r#"select h.id as "id: HostId", h.number, h.name, h.address as "address: HostAddress", h.ssh_port,
                   h.ssh_user as "ssh_user: SshUser", h.host_key, h.http_port,
                   coalesce(h.proxy_port, h.http_port) as "proxy_port!",
+                  coalesce(h.facts->>'arch', '') as "arch!", h.builds, h.registry_port,
+                  h.registry_key as "registry_key: SecretId",
+                  host(h.private_address) as private_address, host(h.peer_address) as peer_address,
                   s.id as "key: SecretId", s.version, v.sealed
              from hosts h
              join secrets s on s.team_id = h.team_id and s.id = h.ssh_key
@@ -55,17 +70,48 @@ pub async fn of(conn: &mut PgConnection, permit: &Permit, hosts: &[HostId]) -> R
     .await
 }
 
-/// The host's proxy listens on this port now.
+/// The host's proxy listens on this port now, and on this address for the team's other hosts.
 pub async fn proxy_listens(
     conn: &mut PgConnection,
     permit: &Permit,
     host: HostId,
     port: i32,
+    peers: Option<&str>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query!("update hosts set proxy_port = $3 where team_id = $1 and id = $2", permit.team().0, host.0, port)
+    sqlx::query!(
+        "update hosts set proxy_port = $3, peer_address = $4::text::inet where team_id = $1 and id = $2",
+        permit.team().0,
+        host.0,
+        port,
+        peers,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// The host's image registry listens on this port now, or there is none.
+pub async fn registry_listens(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    host: HostId,
+    port: Option<i32>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("update hosts set registry_port = $3 where team_id = $1 and id = $2", permit.team().0, host.0, port)
         .execute(conn)
         .await
         .map(drop)
+}
+
+/// The team's hosts that build for the others, by their numbers.
+pub async fn builders(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<HostId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select id as "id: HostId" from hosts
+            where team_id = $1 and builds and state in ('ready', 'unreachable') order by number"#,
+        permit.team().0,
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// The team's wrapped data key: it opens the sealed values.

@@ -1,5 +1,7 @@
 //! Hosts as people see and edit them. Not here: what a job needs to sign in (`host_logins.rs`).
 
+use std::net::Ipv4Addr;
+
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -61,6 +63,14 @@ pub struct Row {
     pub http_port: i32,
     /// The port it listens on now; the wanted one before the host was ever made ready.
     pub proxy_port: i32,
+    /// Whether it builds for the others.
+    pub builds: bool,
+    /// The port of its image registry, once one runs.
+    pub registry_port: Option<i32>,
+    /// The address under which the team's other hosts are to reach it.
+    pub private_address: Option<String>,
+    /// The one its proxy listens on for them now.
+    pub peer_address: Option<String>,
     /// How it stands.
     pub state: HostState,
     /// More words to that.
@@ -111,7 +121,9 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, only: Option<HostId>
         Row,
         r#"select h.id as "id: HostId", h.number, h.slug, h.name, h.address, h.ssh_port, h.ssh_user, h.ssh_public,
                   h.host_key, h.host_key_seen, h.http_port,
-                  coalesce(h.proxy_port, h.http_port) as "proxy_port!", h.state as "state: HostState", h.state_note as note,
+                  coalesce(h.proxy_port, h.http_port) as "proxy_port!", h.builds, h.registry_port,
+                  host(h.private_address) as private_address, host(h.peer_address) as peer_address,
+                  h.state as "state: HostState", h.state_note as note,
                   h.facts as "facts: Json<Facts>", h.seen_at, h.created_at,
                   (select count(*) from ledger_instances i
                     where i.team_id = h.team_id and i.host_id = h.id and i.removed_at is null) as "instances!",
@@ -169,6 +181,29 @@ pub async fn set_http_port(conn: &mut PgConnection, permit: &Permit, id: HostId,
         permit.team().0,
         id.0,
         i32::from(port),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes what the host shall do for the others.
+pub async fn set_part(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    id: HostId,
+    private_address: Option<Ipv4Addr>,
+    builds: bool,
+    registry_key: Option<SecretId>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update hosts set private_address = $3::text::inet, builds = $4, registry_key = coalesce($5, registry_key)
+          where team_id = $1 and id = $2",
+        permit.team().0,
+        id.0,
+        private_address.map(|address| address.to_string()),
+        builds,
+        registry_key.map(|key| key.0),
     )
     .execute(conn)
     .await?;

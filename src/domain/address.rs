@@ -14,6 +14,11 @@ pub const MAX_BRIDGES: u8 = 64;
 /// The first and last fixed address on a bridge: .2 to .127 (.1 is the bridge itself).
 pub const FIXED: std::ops::RangeInclusive<u8> = 2..=127;
 
+/// Whether an address lies in the plan: the first ten bits are those of its base.
+pub fn is_planned(address: Ipv4Addr) -> bool {
+    u32::from(address) >> 22 == BASE >> 22
+}
+
 /// One environment's bridge on one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Bridge {

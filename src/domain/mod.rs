@@ -21,6 +21,7 @@ pub mod names;
 pub mod observed;
 pub mod plan;
 pub mod redact;
+pub mod registry;
 pub mod release;
 pub mod retention;
 pub mod rights;

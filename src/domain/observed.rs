@@ -74,6 +74,12 @@ pub struct HostSeen {
     pub unreachable: Option<String>,
     /// Free space where Docker keeps its data, MiB.
     pub disk_free_mib: u64,
+    /// Its machine architecture; empty where it is not known.
+    #[serde(default)]
+    pub arch: String,
+    /// What the wanted image is made for, where it is there.
+    #[serde(default)]
+    pub image_arch: Option<String>,
     /// True where the wanted image is already there.
     pub image_present: bool,
     /// True where the environment's network is already there.

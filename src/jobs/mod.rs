@@ -6,6 +6,7 @@ pub mod log;
 pub mod observe;
 pub mod provision;
 pub mod proxy;
+pub mod registry;
 pub mod remove_volume;
 pub mod retention;
 pub mod source;

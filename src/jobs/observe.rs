@@ -53,6 +53,8 @@ async fn one(
         name: reached.row.name.clone(),
         unreachable: None,
         disk_free_mib: 0,
+        arch: reached.row.arch.clone(),
+        image_arch: None,
         image_present: false,
         network_present: false,
         volumes: Vec::new(),
@@ -88,6 +90,7 @@ async fn look(
         free_mib(host),
     )?;
     // By the name the container is made with: the same image under another name has to be tagged first.
+    seen.image_arch = image.as_ref().map(|image| image.arch.clone()).filter(|arch| !arch.is_empty());
     seen.image_present = image.is_some_and(|image| image.id == release.image_id);
     seen.network_present = net.is_some();
     seen.volumes = volumes;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Ctx;
 use super::execute::ingress;
 use super::log::Log;
+use super::registry;
 use super::stop::{self, detail};
 use crate::access::{self, Reached};
 use crate::db::{host_logins, job_steps};
@@ -76,14 +77,15 @@ impl Broken {
 }
 
 /// The steps in their order, with their words.
-const STEPS: [(&str, What); 8] = [
+const STEPS: [(&str, What); 9] = [
     ("look at the server", What::Look),
-    ("install Docker, HAProxy and what they need", What::Script(&scripts::PACKAGES)),
+    ("install Docker, HAProxy and what they need", What::Packages),
     ("make the user skiff", What::User),
     ("make the folders", What::Script(&scripts::FOLDERS)),
     ("run Docker", What::Script(&scripts::DOCKER)),
     ("sign in as skiff", What::SignIn),
     ("run the proxy", What::Proxy),
+    ("keep images for the other hosts", What::Registry),
     ("look again", What::Look),
 ];
 
@@ -91,9 +93,11 @@ const STEPS: [(&str, What); 8] = [
 enum What {
     Look,
     Script(&'static RemoteScript),
+    Packages,
     User,
     SignIn,
     Proxy,
+    Registry,
 }
 
 impl Job for Provision {
@@ -217,12 +221,17 @@ impl Course<'_> {
         match what {
             What::Look => self.look(seq).await,
             What::Script(script) => self.script(script, &[], seq).await,
+            What::Packages => {
+                let registry = if self.reached.row.builds { "yes" } else { "no" };
+                self.script(&scripts::PACKAGES, &[("REGISTRY", registry)], seq).await
+            }
             What::User => {
                 let key = remote::keys::public_line(&self.host.login().key)?;
                 self.script(&scripts::USER, &[("PUBLIC_KEY", key.as_str())], seq).await
             }
             What::SignIn => self.sign_in().await,
             What::Proxy => self.proxy(seq).await,
+            What::Registry => self.registry(seq).await,
         }
     }
 
@@ -282,6 +291,28 @@ impl Course<'_> {
         Ok((StepState::Changed, String::new()))
     }
 
+    /// The registry of images, where the host builds; none where it does not.
+    async fn registry(&self, seq: i32) -> Stepped {
+        let (row, permit) = (&self.reached.row, &self.run.permit);
+        let login = match row.builds {
+            true => registry::login(self.ctx, permit, self.log, &self.reached).await?,
+            false => None,
+        };
+        if row.builds && login.is_none() {
+            return Err(Broken::Said(
+                "The password of the host's registry cannot be opened. Save its part again.".into(),
+            ));
+        }
+        let mut say = |line: &[u8]| self.log.line(Some(seq), Stream::Out, line);
+        let changed = registry::ensure(&self.host, login.as_ref(), &mut say).await?.map_err(Broken::Said)?;
+        let port = login.map(|_| i32::from(crate::domain::registry::PORT));
+        let mut tx = self.ctx.db.begin(permit).await?;
+        host_logins::registry_listens(&mut tx, permit, row.id, port).await?;
+        tx.commit().await?;
+        let note = if row.builds { "" } else { "it runs apps and builds for nobody" };
+        Ok((if changed { StepState::Changed } else { StepState::Unchanged }, note.to_owned()))
+    }
+
     /// The proxy's file as the ledger has it, then the script that starts or reloads it.
     async fn proxy(&self, seq: i32) -> Stepped {
         let (row, permit) = (&self.reached.row, &self.run.permit);
@@ -303,7 +334,7 @@ impl Course<'_> {
             return done;
         }
         let mut tx = self.ctx.db.begin(permit).await?;
-        host_logins::proxy_listens(&mut tx, permit, row.id, row.http_port).await?;
+        host_logins::proxy_listens(&mut tx, permit, row.id, row.http_port, None).await?;
         tx.commit().await?;
         done
     }

@@ -11,6 +11,7 @@ use super::files::{File, Files};
 use super::haproxy::Haproxy;
 use super::io::Io;
 use super::link::{Door, Link};
+use super::mirror::Mirror;
 use super::pool::{Login, PoolSettings};
 use super::probe::{self, Probe};
 use super::script::{self, Exit, RemoteScript, Stream};
@@ -154,6 +155,12 @@ impl Host {
     /// Opens a port from the host's side and closes it again.
     pub async fn probe_tcp(&self, address: IpAddr, port: u16, limit: Duration) -> Result<Probe, Error> {
         probe::tcp(&self.control, address, port, limit).await
+    }
+
+    /// Makes a port of another host's loopback reachable on the first free one of these ports of this host's loopback, for
+    /// as long as the answer is held.
+    pub async fn mirror(&self, of: &Host, port: u16, on: &[u16]) -> Result<Mirror, Error> {
+        Mirror::open(&self.bulk, &of.bulk, port, on).await
     }
 
     /// A byte stream to a port reachable from the host, on the bulk connection.

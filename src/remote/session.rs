@@ -7,7 +7,7 @@ use russh::{Channel, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,8 @@ pub const FORWARDED_CHANNELS: usize = 32;
 pub const BUDGET_LIMIT: Duration = Duration::from_secs(30);
 /// A channel to a socket opens in one round trip.
 pub const OPEN_LIMIT: Duration = Duration::from_secs(10);
+/// Connections to a lent port that wait to be taken: Docker opens some five at once.
+pub const LENT_CHANNELS: usize = 16;
 /// Between two tries for a session on a host that allows fewer than our budget.
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes in flight per channel: 8 MiB fills 160 MB/s at 50 ms.
@@ -45,12 +47,17 @@ pub(crate) struct Session {
     cut: CancellationToken,
     sessions: Arc<Semaphore>,
     forwards: Arc<Semaphore>,
+    lent: Lent,
 }
+
+/// Who takes the channels that the host opens from a port it lends us; none where it lends none, and then it may open none.
+type Lent = Arc<Mutex<Option<mpsc::Sender<Channel<Msg>>>>>;
 
 /// Accepts one host key and nothing else; certificates are refused.
 struct Pinned {
     expected: String,
     seen: Arc<Mutex<Option<String>>>,
+    lent: Lent,
 }
 
 impl client::Handler for Pinned {
@@ -64,6 +71,28 @@ impl client::Handler for Pinned {
         let same = print == self.expected;
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(print);
         Ok(same)
+    }
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        _connected_address: &str,
+        _connected_port: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        reply: client::ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), russh::Error> {
+        let taker = self.lent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // More than somebody takes at once are refused: the host may open as many as it likes.
+        match taker.as_ref().and_then(|taker| taker.try_reserve().ok()) {
+            Some(place) => {
+                reply.accept().await;
+                place.send(channel);
+            }
+            None => reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
+        }
+        Ok(())
     }
 }
 
@@ -84,7 +113,8 @@ impl Session {
     pub async fn connect(login: &Login) -> Result<Arc<Self>, Error> {
         let key = decode_secret_key(login.key.expose(), None).map_err(|_| Error::BadKey)?;
         let seen = Arc::new(Mutex::new(None));
-        let pinned = Pinned { expected: login.host_key.clone(), seen: seen.clone() };
+        let lent = Lent::default();
+        let pinned = Pinned { expected: login.host_key.clone(), seen: seen.clone(), lent: lent.clone() };
         let cut = CancellationToken::new();
         let connecting = async {
             let wire = Wire::connect(login.address.as_ref(), login.port, &cut).await?;
@@ -120,6 +150,7 @@ impl Session {
             cut,
             sessions: Arc::new(Semaphore::new(SESSION_CHANNELS)),
             forwards: Arc::new(Semaphore::new(FORWARDED_CHANNELS)),
+            lent,
         });
         within("Logging in", AUTH_LIMIT, session.clone().warm()).await??;
         Ok(session)
@@ -169,6 +200,27 @@ impl Session {
             Ok(Io::new(channel.into_stream(), permit, self.clone()))
         };
         within("Opening a connection", limit, finish(opening)).await?
+    }
+
+    /// Has the host listen on one of these ports of its loopback, the first that is free, and hand out a channel for each
+    /// connection there; at most [`LENT_CHANNELS`] wait to be taken. Ends with the connection to the host.
+    pub async fn borrow_port(&self, ports: &[u16]) -> Result<(u16, mpsc::Receiver<Channel<Msg>>), Error> {
+        let (taker, channels) = mpsc::channel(LENT_CHANNELS);
+        *self.lent.lock().unwrap_or_else(PoisonError::into_inner) = Some(taker);
+        for port in ports {
+            let asked = self.handle.tcpip_forward("127.0.0.1", u32::from(*port));
+            match within("Asking for a port", OPEN_LIMIT, asked).await? {
+                Ok(_) => return Ok((*port, channels)),
+                // Taken, or forbidden: sshd says the same for both.
+                Err(russh::Error::RequestDenied) => {}
+                Err(error) => return Err(unreachable(&error)),
+            }
+        }
+        Err(Error::Refused {
+            detail: format!(
+                "sshd does not listen on any of the ports {ports:?} for us: they are taken, or AllowTcpForwarding is off in sshd_config"
+            ),
+        })
     }
 
     /// A session channel, on which one thing is run.

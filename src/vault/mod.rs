@@ -4,11 +4,13 @@
 //! to its place (table, column, team, row, version): moved elsewhere, it does not open.
 
 mod envelope;
+mod htpasswd;
 mod master_key;
 mod password;
 mod token;
 
 pub use envelope::{CannotOpen, Context};
+pub use htpasswd::htpasswd;
 pub use master_key::BadKeyFile;
 pub use password::{hash_password, verify_password};
 pub use token::{api_token, random_token, same, token_hash};

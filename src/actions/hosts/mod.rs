@@ -1,8 +1,10 @@
 //! Hosts: enrol, provision, look at. Not here: speaking to one; that is a job.
 
+mod part;
 mod views;
 
-pub use views::{ConfirmHostKey, HostLine, HostView, InstanceLine, InstanceState, NewHost, SetHttpPort};
+pub use part::set_part;
+pub use views::{ConfirmHostKey, HostLine, HostPart, HostView, InstanceLine, InstanceState, NewHost, SetHttpPort};
 
 use serde_json::json;
 use uuid::Uuid;
@@ -59,6 +61,10 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostView, Refus
         ssh_port: row.ssh_port,
         ssh_user: row.ssh_user.clone(),
         http_port: row.http_port,
+        builds: row.builds,
+        has_registry: row.registry_port.is_some(),
+        private_address: row.private_address.clone().unwrap_or_default(),
+        peer_address: row.peer_address.clone().unwrap_or_default(),
         public_key: row.ssh_public.clone(),
         host_key: row.host_key.clone(),
         host_key_seen: row.host_key_seen.clone(),

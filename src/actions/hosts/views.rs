@@ -120,6 +120,14 @@ pub struct HostView {
     pub ssh_user: String,
     /// The port its proxy listens on.
     pub http_port: i32,
+    /// Whether it builds for the others.
+    pub builds: bool,
+    /// True once its image registry runs.
+    pub has_registry: bool,
+    /// The address under which the other hosts are to reach it; empty for none.
+    pub private_address: String,
+    /// The one its proxy listens on for them now; empty for none.
+    pub peer_address: String,
     /// The line for the user's `authorized_keys` on the host.
     pub public_key: String,
     /// The pinned fingerprint; empty until it is confirmed.
@@ -143,6 +151,15 @@ pub struct HostView {
 pub struct SetHttpPort {
     /// 1–65535.
     pub http_port: String,
+}
+
+/// The form that says what a host does for the team's other hosts.
+#[derive(Clone, Debug, Default)]
+pub struct HostPart {
+    /// The IPv4 address under which the other hosts reach it; empty for none.
+    pub private_address: String,
+    /// `yes`, or `no` (also when empty): whether it builds for the others.
+    pub builds: String,
 }
 
 /// The form that confirms a host key.

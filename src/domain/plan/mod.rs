@@ -40,6 +40,9 @@ pub struct Want {
     pub bridges: Vec<(HostId, Bridge)>,
     /// Identities for new instances, made by the caller; at least as many as instances wanted.
     pub fresh: Vec<InstanceId>,
+    /// What the image is made for, where a host that is none of the app's has it.
+    #[serde(default)]
+    pub image_arch: Option<String>,
     /// A command to run once before the first new instance, in a container of its own. Never on a rollback.
     pub release_command: Option<Vec<String>>,
     /// Fixed ports of the host that an instance needs for itself.

@@ -7,6 +7,7 @@ use crate::domain::address::Bridge;
 use crate::domain::app::Kind;
 use crate::domain::ids::{HostId, VolumeId};
 use crate::domain::observed::{HostSeen, Instance, Running, Served};
+use crate::domain::registry;
 
 /// MiB that must be free where the image is there already: a container, its log and the release's files.
 const CONTAINER_MIB: u64 = 8;
@@ -78,6 +79,11 @@ pub(super) fn ground<'a>(want: &Want, have: &'a Have) -> Result<Ground<'a>, Refu
         })?;
         admissible(want, here, *count)?;
         seen.push((here, *count));
+    }
+    let image = have.hosts.iter().find_map(|h| h.image_arch.as_deref()).or(want.image_arch.as_deref());
+    let kinds: Vec<(&str, &str)> = seen.iter().map(|(h, _)| (h.name.as_str(), h.arch.as_str())).collect();
+    if let Some(reason) = registry::misfit(image, &kinds) {
+        return Err(Refusal(reason));
     }
     let mut notes = unreachable_notes(want, have);
     let (mut fresh, mut used) = (want.fresh.iter(), used_indices(want, have));

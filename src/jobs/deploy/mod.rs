@@ -3,6 +3,7 @@
 //! Nothing is remembered between two runs of the same deploy but what the database and the hosts say: a run that
 //! takes over from a dead worker does the same as a first one.
 
+mod builders;
 mod end;
 mod patience;
 mod release;
@@ -14,11 +15,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Ctx;
 use super::execute::{self, Ended, Work};
 use super::log::Log;
 use super::observe::{self, Looked};
 use super::stop::{self, Stop};
-use super::{Ctx, source};
 use crate::access::{self, Reached};
 use crate::db::deploy_runs::{self, Row};
 use crate::db::ledger::{instances, networks};
@@ -122,14 +123,16 @@ impl Course<'_> {
         let known = self.known_release().await?;
         let placement = known.as_ref().map_or(&self.row.placement.0, |release| &release.placement).clone();
         let hosts = self.reach(&placement).await?;
+        let builders = self.builders(&hosts).await?;
         let release = match known {
             Some(release) => release,
-            None => self.new_release(hosts.get(..placed(&placement).len()).unwrap_or_default()).await?,
+            None => self.new_release(hosts.get(..placed(&placement).len()).unwrap_or_default(), &builders).await?,
         };
         // The same release, should this be begun again.
         self.row.release = Some(release.id);
         let env = self.environment(&release).await?;
-        let want = self.want(release, &hosts).await?;
+        let mut want = self.want(release, &hosts).await?;
+        want.image_arch = builders::arch_of(&builders, &want.release.image_id).await;
         self.want = Some(want.clone());
         let Looked { have, silent } = observe::app(self.ctx, permit, &hosts, &want).await?;
         if let Some(stop) = self.worth_waiting(silent) {
@@ -148,7 +151,7 @@ impl Course<'_> {
         let first = self.steps.plan(&mut tx, self.run, &words, &plan).await?;
         tx.commit().await?;
         self.begun = true;
-        let work = Work::new(self.ctx, self.run, self.log, &want, &hosts, env);
+        let work = Work::new(self.ctx, self.run, self.log, &want, &hosts, env).with_builders(builders);
         execute::run(&work, &plan, first, execute::Mood::Forward).await
     }
 
@@ -198,25 +201,6 @@ impl Course<'_> {
         Ok(release)
     }
 
-    /// A new release of what the source gives now, or of a kept one on other places.
-    async fn new_release(&self, hosts: &[Reached]) -> Result<Release, Stop> {
-        if let Target::Scale { number } = self.row.target.0 {
-            return self.scaled_release(number).await;
-        }
-        let asked = source::Asked {
-            ctx: self.ctx,
-            run: self.run,
-            log: self.log,
-            step: self.steps.source(),
-            app: self.row.app,
-            source_id: self.row.source_id,
-            source: &self.row.source.0,
-            target: &self.row.target.0,
-            hosts,
-        };
-        self.make_release(source::resolve(asked).await?).await
-    }
-
     /// What is wanted on the hosts.
     async fn want(&self, release: Release, hosts: &[Reached]) -> Result<Want, Stop> {
         let permit = &self.run.permit;
@@ -246,6 +230,7 @@ impl Course<'_> {
             bridges,
             former: former.map(|former| former.deploy),
             former_web: former.is_some_and(|former| former.web),
+            image_arch: None,
             release_command: None,
             host_ports: Vec::new(),
             disk_needed_mib: DISK_NEEDED_MIB,

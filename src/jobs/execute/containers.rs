@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::{Done, Here};
-use crate::db::ledger::{images, instances, volumes};
+use crate::db::ledger::{instances, volumes};
 use crate::db::sights;
 use crate::domain::address::Bridge;
 use crate::domain::container::{self, Identity, RunSpec, label, network_name, volume_name};
@@ -23,39 +23,6 @@ impl Here<'_> {
     /// The labels of everything made for this deploy.
     fn labels(&self) -> Vec<(&'static str, String)> {
         vec![(label::PANEL, self.work.ctx.panel.to_string()), (label::APP, self.work.want.release.app.to_string())]
-    }
-
-    pub(super) async fn bring_image(&self, seq: i32) -> Result<Done, Stop> {
-        let release = &self.work.want.release;
-        let row =
-            images::Row { host: self.reached.id(), image: release.image.clone(), image_id: release.image_id.clone() };
-        let permit = &self.work.run.permit;
-        let mut tx = self.work.ctx.db.begin(permit).await?;
-        images::open(&mut tx, permit, uuid::Uuid::now_v7(), release.app, &row).await?;
-        tx.commit().await?;
-        let docker = self.host.docker();
-        if docker.image(&release.image_id).await.map_err(|e| self.failed(e))?.is_some() {
-            docker.tag(&release.image_id, &release.image).await.map_err(|e| self.failed(e))?;
-            return Ok(Done::unchanged("already there"));
-        }
-        self.copy_image(seq).await
-    }
-
-    /// Takes the image from another host of the same deploy, through both connections and without touching a disk here.
-    async fn copy_image(&self, seq: i32) -> Result<Done, Stop> {
-        let release = &self.work.want.release;
-        for other in self.work.hosts.iter().filter(|other| other.id() != self.reached.id()) {
-            let Ok(from) = &other.host else { continue };
-            let there = from.docker().image(&release.image_id).await;
-            if !matches!(there, Ok(Some(_))) {
-                continue;
-            }
-            self.work.log.note(seq, format!("from {}", other.row.name));
-            let bytes = from.docker_bulk().save((&release.image).into());
-            self.host.docker_bulk().load(bytes).await.map_err(|e| self.failed(e))?;
-            return Ok(Done::changed(format!("from {}", other.row.name)));
-        }
-        Err(Stop::Failed(Failure::ImageNotFound { image: release.image.clone() }))
     }
 
     pub(super) async fn make_network(&self, bridge: Bridge) -> Result<Done, Stop> {

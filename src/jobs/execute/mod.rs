@@ -3,10 +3,12 @@
 
 mod containers;
 mod health;
+mod images;
 pub mod ingress;
 
 pub use health::last_lines;
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -34,6 +36,10 @@ pub struct Work<'a> {
     want: &'a Want,
     hosts: &'a [Reached],
     env: Vec<(EnvName, String)>,
+    /// Hosts beside those that may have the image.
+    builders: Vec<Reached>,
+    /// Hosts whose registry has got the image from this work.
+    filled: tokio::sync::Mutex<BTreeSet<HostId>>,
 }
 
 /// Which way the plan goes.
@@ -73,7 +79,12 @@ impl<'a> Work<'a> {
         hosts: &'a [Reached],
         env: Vec<(EnvName, String)>,
     ) -> Self {
-        Self { ctx, run, log, want, hosts, env }
+        Self { ctx, run, log, want, hosts, env, builders: Vec::new(), filled: Default::default() }
+    }
+
+    /// Images may also come from these hosts.
+    pub fn with_builders(self, builders: Vec<Reached>) -> Self {
+        Self { builders, ..self }
     }
 }
 

@@ -26,6 +26,10 @@ pub const DOCKER: RemoteScript =
 pub const HAPROXY: RemoteScript =
     RemoteScript { name: "haproxy", text: include_str!("../../../scripts/haproxy.bash"), root: true };
 
+/// Runs the registry of images, or takes it away.
+pub const REGISTRY: RemoteScript =
+    RemoteScript { name: "registry", text: include_str!("../../../scripts/registry.bash"), root: true };
+
 /// What a script said of itself on lines of its own: `::state changed`, `::state unchanged`, `::reason …`.
 #[derive(Default)]
 pub struct Said {

@@ -2,7 +2,8 @@
 
 use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{
-    CreateImageOptionsBuilder, ImportImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
+    CreateImageOptionsBuilder, ImportImageOptionsBuilder, PushImageOptionsBuilder, RemoveImageOptionsBuilder,
+    TagImageOptionsBuilder,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -97,12 +98,7 @@ impl Docker {
         const WHAT: &str = "Pulling an image";
         let version = name.digest().or(name.tag()).unwrap_or("latest");
         let options = CreateImageOptionsBuilder::default().from_image(name.repository()).tag(version).build();
-        let credentials = login.map(|login| DockerCredentials {
-            username: Some(login.user.clone()),
-            password: Some(login.password.expose().clone()),
-            serveraddress: registry(name).map(str::to_owned),
-            ..Default::default()
-        });
+        let credentials = login.map(|login| credentials(name, login));
         let mut pulling = Box::pin(self.api.create_image(Some(options), None, credentials));
         while let Some(step) = timeout(STILL_LIMIT, pulling.next())
             .await
@@ -119,6 +115,26 @@ impl Docker {
             let (done, total) = step.progress_detail.map_or((0, 0), |p| (bytes(p.current), bytes(p.total)));
             let (layer, status) = (detail(step.id.unwrap_or_default()), detail(step.status.unwrap_or_default()));
             on_progress(PullProgress { layer, status, done, total });
+        }
+        Ok(())
+    }
+
+    /// Sends an image to the registry in its name, but for the layers that are there already.
+    pub async fn push(&self, name: &ImageRef, login: &Login) -> Result<(), Error> {
+        const WHAT: &str = "Pushing an image";
+        let options = PushImageOptionsBuilder::default().tag(name.tag().unwrap_or("latest")).build();
+        let mut pushing =
+            Box::pin(self.api.push_image(name.repository(), Some(options), Some(credentials(name, login))));
+        while let Some(step) = timeout(STILL_LIMIT, pushing.next())
+            .await
+            .map_err(|_| Error::TimedOut { what: WHAT, after: STILL_LIMIT })?
+        {
+            if let Err(error) = step {
+                return Err(match self.fault(WHAT, STILL_LIMIT, error).await {
+                    Error::Refused { detail } => fault::words(&detail),
+                    other => other,
+                });
+            }
         }
         Ok(())
     }
@@ -164,6 +180,16 @@ impl Docker {
     pub fn save(&self, name: ImageName<'_>) -> Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>> {
         let archive = self.apart().api.export_image(name.text());
         Box::pin(archive.map(|piece| piece.map_err(|error| fault::of("Saving an image", STILL_LIMIT, error))))
+    }
+}
+
+/// A login as the library wants it.
+fn credentials(name: &ImageRef, login: &Login) -> DockerCredentials {
+    DockerCredentials {
+        username: Some(login.user.clone()),
+        password: Some(login.password.expose().clone()),
+        serveraddress: registry(name).map(str::to_owned),
+        ..Default::default()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Hosts: the list, adding one, one with its facts and the run that makes it ready. Not here: speaking to a host.
 
+mod part;
+
 use askama::Template;
 use askama::filters::HtmlSafe;
 use axum::extract::State;
@@ -31,6 +33,7 @@ pub fn routes() -> Routes {
         .post("/t/{team}/hosts/{id}/provision", manage, provision)
         .post("/t/{team}/hosts/{id}/key", manage, confirm_key)
         .post("/t/{team}/hosts/{id}/http-port", manage, set_http_port)
+        .merge(part::routes())
 }
 
 /// Hosts as a table.
@@ -196,6 +199,8 @@ pub struct Show {
     pub provision: Option<Form>,
     /// The form that gives its proxy another port.
     pub http_port: Option<Form>,
+    /// The form that says what it does for the other hosts.
+    pub part: Option<Form>,
     /// What to do next.
     pub next: Option<Next>,
     /// The steps of the newest run.
@@ -258,6 +263,7 @@ impl Show {
                 let field = Field::number("http_port", "Another web port", "").value(view.http_port.to_string());
                 Form::new(action, &here.token, "Change", vec![field]).style("").inline()
             }),
+            part: view.may_manage.then(|| part::form(&team, &id, &here.token, &view)),
             next,
             course: Course::new(&view.steps, ""),
             job_page: newest.map(|job| SafeUrl::path(["t", &team, "jobs", &job.id.to_string()])),

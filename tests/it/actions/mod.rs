@@ -5,6 +5,7 @@ mod apps;
 mod deploys;
 mod hostile;
 mod kept;
+mod placement;
 mod rights;
 mod secrets;
 mod setup;

@@ -30,6 +30,8 @@ fn what_cannot_be_is_refused_with_what_to_try() {
         refused(|want, _| want.bridges.clear()),
         refused(|want, _| want.release.placement[0].instances = MAX_INSTANCES as u16 + 1),
         refused(|want, _| want.fresh.clear()),
+        refused(|_, have| have.hosts[0].image_arch = Some("arm64".to_owned())),
+        refused(|want, _| want.image_arch = Some("arm64".to_owned())),
     ];
     expect![[r#"
         The app is placed on no host. Choose at least one host on its configuration page, then deploy again.
@@ -41,7 +43,9 @@ fn what_cannot_be_is_refused_with_what_to_try() {
         No address is free on fra-1: all 126 of this environment are in use there. Remove instances, or place some on another host.
         fra-1 has no network number left for this environment. Place the app on another host.
         65 instances are more than the 64 an app may have. Ask for fewer, or split the app.
-        Fewer identities than instances were handed in. Deploy again."#]].assert_eq(&sentences.join("\n"));
+        Fewer identities than instances were handed in. Deploy again.
+        The image is made for arm64, and fra-1 is amd64: it does not run there. Place the app on hosts of arm64, or build it on a host of amd64.
+        The image is made for arm64, and fra-1 is amd64: it does not run there. Place the app on hosts of arm64, or build it on a host of amd64."#]].assert_eq(&sentences.join("\n"));
 }
 
 #[test]
