@@ -126,7 +126,13 @@ case \$1 in
     pid && exit 0
     setsid setpriv --reuid=$OWNER --regid=$OWNER --init-groups --no-new-privs $(command -v docker-registry) serve $CONFIG </dev/null >>/var/log/skiff-registry.log 2>&1 &
     echo \$! > $PID ;;
-  stop) if pid; then kill -TERM \"\$pid\"; for _ in 1 2 3 4 5 6 7 8 9 10; do pid || break; sleep 0.1; done; fi; rm -f $PID ;;
+  stop)
+    if pid; then
+      kill -TERM \"\$pid\"
+      for ((i = 0; i < 50; i++)); do pid || break; sleep 0.1; done
+      if pid; then kill -KILL \"\$pid\"; fi
+    fi
+    rm -f $PID ;;
   restart) \"\$0\" stop; \"\$0\" start ;;
   status) pid && echo running || { echo stopped; exit 3; } ;;
   *) echo \"\$0 start|stop|restart|status\" >&2; exit 2 ;;

@@ -3,6 +3,7 @@
 
 pub mod browser;
 pub mod door;
+pub mod fleet;
 pub mod host;
 pub mod panel;
 pub mod postgres;

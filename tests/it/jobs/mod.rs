@@ -6,6 +6,7 @@ mod cancelled;
 mod deploy;
 mod environment;
 mod failures;
+mod fleet;
 mod killed;
 mod kinds;
 mod moves;
