@@ -1,6 +1,8 @@
 //! Who makes the image of a release: a host that builds for the others, else the first of the app's own. Whether it can run
 //! where it is wanted is seen before anything is built.
 
+use futures_util::future::join_all;
+
 use super::Course;
 use crate::access::{self, Reached};
 use crate::db::host_logins;
@@ -23,7 +25,8 @@ impl Course<'_> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(access::reach(&self.ctx.access(), permit, &ids).await?)
+        let reached = access::reach(&self.ctx.access(), permit, &ids).await?;
+        Ok(join_all(reached.into_iter().map(alive)).await)
     }
 
     /// A new release of what the source gives now, or of a kept one on other places.
@@ -72,6 +75,16 @@ impl Course<'_> {
             self.log.say(self.steps.source(), format!("{} builds for the others, but: {error}", host.row.name));
         }
         Ok(fitting)
+    }
+}
+
+/// Asks the host's Docker for a sign of life: a connection that was kept may be dead without knowing, and a build on it
+/// would fail where another host could do it.
+async fn alive(reached: Reached) -> Reached {
+    let Ok(host) = &reached.host else { return reached };
+    match host.docker().ping().await {
+        Ok(_) => reached,
+        Err(error) => Reached { host: Err(error), ..reached },
     }
 }
 

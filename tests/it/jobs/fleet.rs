@@ -80,20 +80,21 @@ async fn an_image_travels_from_the_building_host_and_only_what_is_missing_does()
     assert_eq!((app.containers(&a).await.len(), app.containers(&b).await.len()), (2, 1), "{scaled:#?}");
     assert!(ask(&b, "hello.test", "/").await.1.contains('2'));
 
-    // The registry is dead and its port is somebody else's: the image goes whole, and the log says why.
-    a.enter(&[
-        "/bin/bash",
-        "-c",
-        "/etc/init.d/skiff-registry stop; setsid socat TCP-LISTEN:7071,bind=127.0.0.1,reuseaddr,fork /dev/null >/dev/null 2>&1 &
-         for i in {1..200}; do ! ss -Hltnp 'sport = :7071' | grep -q socat || break; sleep 0.05; done",
-    ])
-    .await;
+    let take = |from: u16| {
+        format!(
+            "for p in {{{from}..7077}}; do setsid socat TCP-LISTEN:$p,bind=127.0.0.1,reuseaddr,fork /dev/null >/dev/null 2>&1 & done
+             for i in {{1..200}}; do [ $(ss -Hltn 'sport >= :{from} and sport <= :7077' | wc -l) != $((7078 - {from})) ] || break; sleep 0.05; done"
+        )
+    };
+    // All ports are somebody else's: the image goes whole, and the log says why.
+    b.enter(&["/bin/bash", "-c", &take(7072)]).await;
     a.load_app(V3, "3").await;
     app.image(V3).await;
     fleet::place(&world, app.id, &mut app.spec, &[(id_a, 1), (id_b, 1)]).await;
     let whole = app.must_deploy().await;
     assert!(
-        whole.log.contains("Port 7071 is used by socat") && whole.log.contains("It is copied whole instead"),
+        whole.log.contains("sshd does not listen on any of the ports")
+            && whole.log.contains("It is copied whole instead"),
         "{whole:#?}"
     );
     assert!(
