@@ -19,6 +19,7 @@ pub mod watch;
 // 5 · everything an actor may ask for
 pub mod actions;
 // 6 · doors, on what all of them have
+pub mod api;
 pub mod cli;
 pub mod door;
 pub mod schedule;

@@ -186,7 +186,7 @@ pub(super) fn download(ctx: &Ctx, permit: Permit, id: JobId, title: &str) -> Dow
 }
 
 /// A job one may see, and the permit it was seen with.
-async fn see(ctx: &Ctx, actor: &Actor, id: JobId) -> Result<(Permit, db::jobs::Row), Refused> {
+pub(super) async fn see(ctx: &Ctx, actor: &Actor, id: JobId) -> Result<(Permit, db::jobs::Row), Refused> {
     let Open { mut tx, permit, .. } = gate::team(ctx, actor).await?;
     let row = db::jobs::get(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
     tx.commit().await?;

@@ -11,6 +11,7 @@ pub mod home;
 pub mod hosts;
 pub mod jobs;
 mod kept;
+pub mod log_page;
 pub mod panel;
 pub mod projects;
 pub mod releases;

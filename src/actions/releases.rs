@@ -70,7 +70,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, app: AppId, number: i32) -> Result<Re
     let current = db::apps::get(&mut tx, &permit, app).await?.and_then(|app| app.current);
     let row = db::releases::numbered(&mut tx, &permit, app, number).await?.ok_or(Refused::NotFound)?;
     let before = db::releases::before(&mut tx, &permit, app, number).await?;
-    let filter = db::deploys::Filter { release: Some(row.body.id), app: Some(app), deploy: None };
+    let filter = db::deploys::Filter { release: Some(row.body.id), app: Some(app), ..Default::default() };
     let deploys = db::deploys::list(&mut tx, &permit, filter, DEPLOYS).await?;
     tx.commit().await?;
     let changes = before.as_ref().map(|before| {

@@ -105,13 +105,16 @@ pub struct Caller {
     pub reach: Grant,
     /// When it runs out; none for never.
     pub expires_at: Option<OffsetDateTime>,
+    hash: Vec<u8>,
+    grants: Vec<Grant>,
 }
 
 /// Who shows this token. None for one that is unknown, has run out, was ended, or whose account left the team: the door
 /// gives one answer to all of them. Wrong ones are counted against the client; right ones never are.
 pub async fn caller(ctx: &Ctx, shown: &str, address: &str) -> Result<Option<Caller>, Refused> {
+    let hash = vault::token_hash(shown);
     let found = match token::looks_right(shown) {
-        true => db::tokens::find(&mut *ctx.db.door().await?, &vault::token_hash(shown)).await?,
+        true => db::tokens::find(&mut *ctx.db.door().await?, &hash).await?,
         false => None,
     };
     let Some(known) = found.filter(|known| !known.grants.is_empty()) else {
@@ -124,14 +127,20 @@ pub async fn caller(ctx: &Ctx, shown: &str, address: &str) -> Result<Option<Call
     let Known { bearer, team, team_slug, team_name, expires_at, grants, unseen } = known;
     let (account, account_name) = (bearer.account, bearer.account_name.clone());
     let (id, token_name, reach) = (bearer.token, bearer.token_name.clone(), bearer.reach);
-    let actor = Actor::of_token(bearer, address.to_owned(), team, grants);
+    let actor = Actor::of_token(bearer, address.to_owned(), team, grants.clone());
     if unseen && let Ok(permit) = actor.may_somewhere(Permission::View) {
         let mut tx = ctx.db.begin(&permit).await?;
         db::tokens::used(&mut tx, &permit, id, address).await?;
         tx.commit().await?;
     }
     let team = TeamLine { id: team, slug: team_slug, name: team_name };
-    Ok(Some(Caller { actor, account, account_name, team, token: id, token_name, reach, expires_at }))
+    Ok(Some(Caller { actor, account, account_name, team, token: id, token_name, reach, expires_at, hash, grants }))
+}
+
+/// True while a token that was recognised would be recognised again, and may what it may by the same grants.
+pub async fn still_good(ctx: &Ctx, caller: &Caller) -> Result<bool, Refused> {
+    let found = db::tokens::find(&mut *ctx.db.door().await?, &caller.hash).await?;
+    Ok(found.is_some_and(|known| known.grants == caller.grants))
 }
 
 /// One's own tokens in the team, newest first; whoever manages members sees everybody's.

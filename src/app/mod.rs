@@ -1,5 +1,6 @@
 //! Wiring: settings become contexts, doors are opened, and drained on SIGTERM. Not here: logic.
 
+pub mod doors;
 mod ground;
 mod hand_over;
 mod logging;

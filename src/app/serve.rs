@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Stopped;
+use super::doors;
 use super::ground::Ground;
 use super::seat::{self, Seat};
 use crate::actions::setup;
@@ -22,7 +23,6 @@ use crate::queue::{Runner, RunnerSettings};
 use crate::remote::{Pool, PoolSettings};
 use crate::schedule;
 use crate::watch;
-use crate::web;
 
 /// How long everything may take to end after SIGTERM: the pages' own drain and the workers' are shorter.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -71,9 +71,9 @@ async fn serve(ground: &Ground, settings: &Serve, stop: &CancellationToken) -> R
     }
     if let Some(listener) = listener {
         let base = settings.store.base_url()?;
-        let web = web::Web::new(ground.actions.clone(), base.clone(), stop.clone());
-        let door = web::door(web, Arc::new(sessions::Sessions::new(&ground.actions.db)));
-        parts.spawn(server::serve(listener, door.router, server::Limits::default(), stop.clone()));
+        let sessions = Arc::new(sessions::Sessions::new(&ground.actions.db));
+        let doors = doors::open(ground.actions.clone(), base.clone(), sessions, stop.clone());
+        parts.spawn(server::serve(listener, doors.router, server::Limits::default(), stop.clone()));
         parts.spawn(sweep(ground.actions.db.clone(), stop.clone()));
         info!("Skiff serves {base}");
         invite(ground).await?;

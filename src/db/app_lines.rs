@@ -38,10 +38,14 @@ pub struct Row {
     pub kind: Kind,
     /// Its project.
     pub project: ProjectId,
+    /// The project's short name.
+    pub project_slug: String,
     /// The project's name.
     pub project_name: String,
     /// Its environment.
     pub environment: EnvironmentId,
+    /// The environment's short name.
+    pub environment_slug: String,
     /// The environment's name.
     pub environment_name: String,
     /// Its first route's domain.
@@ -94,8 +98,8 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, filter: Filter) -> R
     sqlx::query_as!(
         Row,
         r#"select a.id as "id: AppId", a.slug, a.name, a.kind as "kind!: Kind",
-                  e.project_id as "project: ProjectId", p.name as project_name,
-                  e.id as "environment: EnvironmentId", e.name as environment_name,
+                  e.project_id as "project: ProjectId", p.slug as project_slug, p.name as project_name,
+                  e.id as "environment: EnvironmentId", e.slug as environment_slug, e.name as environment_name,
                   a.domain, a.path,
                   coalesce(h.proxy_port, h.http_port) as "http_port?",
                   r.id as "release?: ReleaseId", r.number as "number?", r.commit_id as commit,
@@ -124,6 +128,47 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, filter: Filter) -> R
         permit.team().0,
         filter.app.map(|id| id.0),
         filter.project.map(|id| id.0),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// An app by its short names.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// The app.
+    pub id: AppId,
+    /// Its project.
+    pub project: ProjectId,
+    /// Its environment.
+    pub environment: EnvironmentId,
+    /// The project's short name.
+    pub project_slug: String,
+    /// The environment's short name.
+    pub environment_slug: String,
+}
+
+/// The apps of this short name, in the environment and project of these short names where they are given.
+pub async fn named(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    slug: &str,
+    environment: Option<&str>,
+    project: Option<&str>,
+) -> Result<Vec<Named>, sqlx::Error> {
+    sqlx::query_as!(
+        Named,
+        r#"select a.id as "id: AppId", p.id as "project: ProjectId", e.id as "environment: EnvironmentId",
+                  p.slug as project_slug, e.slug as environment_slug
+             from apps a
+             join environments e on e.team_id = a.team_id and e.id = a.environment_id
+             join projects p on p.team_id = e.team_id and p.id = e.project_id
+            where a.team_id = $1 and a.slug = $2 and ($3::text is null or e.slug = $3) and ($4::text is null or p.slug = $4)
+            order by p.slug, e.slug, a.id"#,
+        permit.team().0,
+        slug,
+        environment,
+        project,
     )
     .fetch_all(conn)
     .await

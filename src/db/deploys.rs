@@ -78,6 +78,8 @@ pub struct Filter {
     pub app: Option<AppId>,
     /// Only those that made or brought back this release.
     pub release: Option<ReleaseId>,
+    /// Only those that were asked for before this one.
+    pub before: Option<DeployId>,
 }
 
 /// Deploys, newest first.
@@ -100,12 +102,15 @@ pub async fn list(
              left join releases f on f.team_id = d.team_id and f.id = d.former_release_id
             where d.team_id = $1 and ($2::uuid is null or d.id = $2) and ($3::uuid is null or d.app_id = $3)
               and ($4::uuid is null or d.release_id = $4)
+              and ($6::uuid is null
+                   or (d.created_at, d.id) < (select b.created_at, b.id from deploys b where b.team_id = $1 and b.id = $6))
             order by d.created_at desc, d.id desc limit $5"#,
         permit.team().0,
         filter.deploy.map(|id| id.0),
         filter.app.map(|id| id.0),
         filter.release.map(|id| id.0),
         limit,
+        filter.before.map(|id| id.0),
     )
     .fetch_all(conn)
     .await

@@ -8,7 +8,7 @@ use super::ids::{SecretId, VolumeId};
 use super::names::{Domain, EnvName, EnvValue, HttpPath, MountPath, PathPrefix, PlainName};
 
 /// What kind of service an app is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Kind {

@@ -73,8 +73,10 @@ fn line(row: Row) -> AppLine {
         name: row.name,
         kind: row.kind,
         project: row.project,
+        project_slug: row.project_slug,
         project_name: row.project_name,
         environment: row.environment,
+        environment_slug: row.environment_slug,
         environment_name: row.environment_name,
         current: row.release.zip(row.number).map(|(id, number)| ReleaseBrief {
             id,

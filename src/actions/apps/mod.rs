@@ -7,6 +7,7 @@ mod entries;
 mod forms;
 mod get;
 mod list;
+mod named;
 pub(in crate::actions) mod placement;
 mod source;
 mod views;
@@ -19,6 +20,7 @@ pub use forms::{EditConfiguration, EditSource, NewApp, NewRoute, Pair, PlaceApp,
 pub use get::get;
 pub(in crate::actions) use list::{lines, url};
 pub use list::{list, new_form};
+pub use named::named;
 pub use placement::place;
 pub use views::{
     AppLine, AppState, AppView, DeployBrief, EnvironmentChoice, HealthView, HostChoice, May, NewAppForm, PendingChange,

@@ -57,10 +57,14 @@ pub struct AppLine {
     pub kind: Kind,
     /// The project.
     pub project: ProjectId,
+    /// The project's short name.
+    pub project_slug: String,
     /// The project's name.
     pub project_name: String,
     /// The environment.
     pub environment: EnvironmentId,
+    /// The environment's short name.
+    pub environment_slug: String,
     /// The environment's name.
     pub environment_name: String,
     /// How it stands.

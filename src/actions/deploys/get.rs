@@ -15,12 +15,12 @@ use crate::domain::plan::Plan;
 use crate::domain::rights::{Actor, Permission};
 
 /// Deploys on one page of the list.
-const DEPLOYS_ON_PAGE: i64 = 50;
+pub const DEPLOYS_ON_PAGE: i64 = 50;
 
-/// An app's newest deploys.
-pub async fn list(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DeployLine>, Refused> {
+/// An app's newest deploys, or those before this one.
+pub async fn list(ctx: &Ctx, actor: &Actor, app: AppId, before: Option<DeployId>) -> Result<Vec<DeployLine>, Refused> {
     let Open { mut tx, permit, .. } = gate::app(ctx, actor, app, Permission::View).await?;
-    let filter = Filter { app: Some(app), ..Default::default() };
+    let filter = Filter { app: Some(app), before, ..Default::default() };
     let rows = db::deploys::list(&mut tx, &permit, filter, DEPLOYS_ON_PAGE).await?;
     tx.commit().await?;
     Ok(rows.into_iter().map(line).collect())

@@ -9,7 +9,7 @@ mod scale;
 mod views;
 
 pub(in crate::actions) use get::line;
-pub use get::{get, list};
+pub use get::{DEPLOYS_ON_PAGE, get, list};
 pub use live::{Follow, follow, log};
 pub use preview::preview;
 pub use request::{Asked, cancel, request, request_once};

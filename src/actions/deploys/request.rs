@@ -49,7 +49,7 @@ pub async fn request_once(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDe
         db::apps::touch(&mut tx, &permit, app).await?;
         record_source(&mut tx, &permit, &row, &source).await?;
     }
-    let target = target(&mut tx, &permit, app, &source, &input).await?;
+    let target = target(&mut tx, &permit, &row, &source, &input).await?;
     let title = match &target {
         Target::Release { number } => format!("Roll {} back to v{number}", row.name),
         Target::Scale { .. } => format!("Scale {}", row.name),
@@ -142,7 +142,7 @@ async fn record_source(tx: &mut Tx<'_>, permit: &Permit, row: &Row, source: &Sou
 pub(super) async fn target(
     tx: &mut Tx<'_>,
     permit: &Permit,
-    app: AppId,
+    app: &Row,
     source: &Source,
     input: &RequestDeploy,
 ) -> Result<Target, Refused> {
@@ -153,6 +153,7 @@ pub(super) async fn target(
         Commit,
         Release,
         Scale,
+        Former,
     }
     let mut fields = Fields::default();
     let words = [
@@ -161,6 +162,7 @@ pub(super) async fn target(
         ("commit", To::Commit),
         ("release", To::Release),
         ("scale", To::Scale),
+        ("former", To::Former),
         // What is the app's image by now.
         ("image", To::Head),
         ("", To::Head),
@@ -191,7 +193,7 @@ pub(super) async fn target(
             let raw = input.release.trim();
             let number = fields.number::<i32>("release", raw.strip_prefix('v').unwrap_or(raw), 1..=i32::MAX, "");
             let known = match number {
-                Some(number) => deploy_runs::release_numbered(tx, permit, app, number).await?.is_some(),
+                Some(number) => deploy_runs::release_numbered(tx, permit, app.id, number).await?.is_some(),
                 None => false,
             };
             if !known {
@@ -202,12 +204,25 @@ pub(super) async fn target(
                 _ => Target::Release { number },
             })
         }
+        Some(To::Former) => Some(former(tx, permit, app).await?),
         None => None,
     };
     match (target, fields.fine()) {
         (Some(target), true) => Ok(target),
         _ => Err(fields.refuse()),
     }
+}
+
+/// The newest kept release below the one that serves.
+async fn former(tx: &mut Tx<'_>, permit: &Permit, app: &Row) -> Result<Target, Refused> {
+    /// More are not kept than this.
+    const LOOKED_AT: i64 = 100;
+    const NONE: &str = "There is no kept release below the one that serves. The list of releases shows which are kept.";
+    let none = || Refused::Conflict(NONE.into());
+    let current = db::releases::get(tx, permit, app.current.ok_or_else(none)?).await?.ok_or_else(none)?;
+    let older = db::releases::list(tx, permit, app.id, Some(current.body.number), LOOKED_AT).await?;
+    let kept = older.into_iter().find(|release| release.kept).ok_or_else(none)?;
+    Ok(Target::Release { number: kept.number })
 }
 
 /// Claims the routes of a kept release that were given up since: they may belong to somebody else now.

@@ -13,7 +13,8 @@ use crate::domain::release::Commit;
 /// The form that asks for a deploy.
 #[derive(Clone, Debug, Default)]
 pub struct RequestDeploy {
-    /// `head` (also when empty), `ref`, `image`, `commit`, `release` (as it was), or `scale` (a release placed as the app is now).
+    /// `head` (also when empty), `ref`, `image`, `commit`, `release` (as it was), `scale` (a release placed as the app is now), or
+    /// `former`: the newest kept release below the one that serves.
     pub to: String,
     /// The name of a branch or tag, for `ref`.
     pub reference: String,

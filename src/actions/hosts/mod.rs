@@ -43,6 +43,12 @@ pub(super) async fn lines(tx: &mut Tx<'_>, permit: &Permit, actor: &Actor) -> Re
     Ok(rows.into_iter().filter(seen).map(line).collect())
 }
 
+/// The host of this short name.
+pub async fn named(ctx: &Ctx, actor: &Actor, name: &str) -> Result<HostId, Refused> {
+    let found = list(ctx, actor).await?.into_iter().find(|line| line.slug == name);
+    found.map(|line| line.id).ok_or(Refused::NotFound)
+}
+
 /// One host.
 pub async fn get(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostView, Refused> {
     let Open { mut tx, permit, on } = gate::host(ctx, actor, id, Permission::View).await?;

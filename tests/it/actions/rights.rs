@@ -87,7 +87,9 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
     ("add volume", Role::Developer, true, |p, a, i| {
         Box::pin(async move { volumes::add(&p.ctx, a, i.app, NewVolume::default()).await.map(drop) })
     }),
-    ("deploys", Role::Viewer, true, |p, a, i| Box::pin(async move { deploys::list(&p.ctx, a, i.app).await.map(drop) })),
+    ("deploys", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { deploys::list(&p.ctx, a, i.app, None).await.map(drop) })
+    }),
     ("deploy", Role::Viewer, true, |p, a, i| {
         Box::pin(async move { deploys::get(&p.ctx, a, i.deploy).await.map(drop) })
     }),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use skiff::actions::setup::SetUp;
 use skiff::actions::{self, setup};
+use skiff::app::doors;
 use skiff::db::changes::Changes;
 use skiff::db::sessions::Sessions;
 use skiff::domain::ids::{AccountId, TeamId};
@@ -11,7 +12,6 @@ use skiff::domain::rights::{Actor, Grant, Role, Scope};
 use skiff::door::server;
 use skiff::vault::Vault;
 use skiff::web::routes::Route;
-use skiff::web::{self, Web};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -30,8 +30,10 @@ pub struct Panel {
     pub base: String,
     /// Host and port alone.
     pub authority: String,
-    /// What is behind the door.
+    /// What is behind the door of pages.
     pub table: Vec<Route>,
+    /// What is behind the door of programs.
+    pub calls: Vec<skiff::api::routes::Route>,
     shutdown: CancellationToken,
     _folder: tempfile::TempDir,
 }
@@ -72,11 +74,11 @@ impl Panel {
         let settings = actions::Settings { base_url: base.clone(), local_sources: None };
         let ctx =
             actions::Ctx { db: db.db.clone(), changes, vault, settings: Arc::new(settings), kept: Default::default() };
-        let web = Web::new(ctx.clone(), known_as.unwrap_or(&base).parse().unwrap(), shutdown.clone());
-        let door = web::door(web, Arc::new(Sessions::new(&db)));
+        let known_as = known_as.unwrap_or(&base).parse().unwrap();
+        let doors = doors::open(ctx.clone(), known_as, Arc::new(Sessions::new(&db)), shutdown.clone());
         let limits = server::Limits::default();
-        tokio::spawn(server::serve(listener, door.router, limits, shutdown.clone()));
-        Self { db, ctx, base, authority, table: door.table, shutdown, _folder: folder }
+        tokio::spawn(server::serve(listener, doors.router, limits, shutdown.clone()));
+        Self { db, ctx, base, authority, table: doors.pages, calls: doors.calls, shutdown, _folder: folder }
     }
 
     /// The set-up link of this panel, as the server prints it.

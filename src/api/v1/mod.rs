@@ -1,0 +1,43 @@
+//! The calls, a file per noun. Each is: parse, ask the action, write JSON.
+
+pub mod apps;
+pub mod audit;
+pub mod configuration;
+pub mod deploys;
+pub mod document;
+pub mod hosts;
+pub mod jobs;
+pub mod me;
+pub mod projects;
+pub mod releases;
+pub mod routes;
+pub mod secrets;
+pub mod sources;
+pub mod status;
+pub mod tokens;
+pub mod variables;
+pub mod volumes;
+
+use super::routes::Routes;
+
+/// Every call.
+pub fn routes() -> Routes {
+    Routes::new()
+        .merge(document::routes())
+        .merge(me::routes())
+        .merge(status::routes())
+        .merge(apps::routes())
+        .merge(configuration::routes())
+        .merge(sources::routes())
+        .merge(variables::routes())
+        .merge(secrets::routes())
+        .merge(routes::routes())
+        .merge(volumes::routes())
+        .merge(deploys::routes())
+        .merge(releases::routes())
+        .merge(jobs::routes())
+        .merge(hosts::routes())
+        .merge(projects::routes())
+        .merge(tokens::routes())
+        .merge(audit::routes())
+}

@@ -1,0 +1,123 @@
+//! Volumes of an app.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::jobs::Begun;
+use crate::actions::apps;
+use crate::actions::tokens::Caller;
+use crate::actions::volumes::{self, RemoveVolume, VolumeLine};
+use crate::api::Api;
+use crate::api::answer::{Accepted, Created, Page, Time};
+use crate::api::problem::Problem;
+use crate::api::routes::{Routes, delete, get, post};
+use crate::api::take::{OfApp, OfId, Sent};
+use crate::domain::ids::VolumeId;
+use crate::domain::rights::Permission;
+
+/// The calls.
+pub fn routes() -> Routes {
+    let (view, edit, all) = (Permission::View, Permission::EditApps, "/apps/{app}/volumes");
+    let gone = post("/apps/{app}/volumes/{id}/removal", Permission::EditProjects);
+    Routes::new()
+        .add(get(all, view).title("An app's volumes").gives::<Page<Volume>>(), list)
+        .add(post(all, edit).title("Add a volume, or mount one again").gives::<Created<Volume>>(), add)
+        .add(delete("/apps/{app}/volumes/{id}/mount", edit).title("Mount a volume no longer; its data stays"), detach)
+        .add(gone.title("Remove a volume with its data").gives::<Accepted<Begun>>(), remove)
+}
+
+/// A volume.
+#[derive(Serialize, JsonSchema)]
+pub struct Volume {
+    /// The id: its name on the host is made of it.
+    id: Uuid,
+    /// The name its owner gave it.
+    name: String,
+    /// Where it appears in the container; none where the app does not mount it any more (its data is kept).
+    path: Option<String>,
+    /// Where it is, once it was made.
+    host: Option<Uuid>,
+    /// Its name on hosts.
+    host_name: String,
+    /// When it was added.
+    created_at: Time,
+}
+
+impl From<VolumeLine> for Volume {
+    fn from(line: VolumeLine) -> Self {
+        Self {
+            id: line.id.0,
+            name: line.name,
+            path: line.path,
+            host: line.host.map(|host| host.0),
+            host_name: line.host_name,
+            created_at: line.created_at.into(),
+        }
+    }
+}
+
+/// A volume that shall be there.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewVolume {
+    /// Its name within the app: lowercase letters, digits and hyphens.
+    name: String,
+    /// Where it appears in the container: an absolute path.
+    path: String,
+}
+
+impl From<NewVolume> for volumes::NewVolume {
+    fn from(new: NewVolume) -> Self {
+        Self { name: new.name, path: new.path }
+    }
+}
+
+/// Says that a volume shall be gone.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Removal {
+    /// The volume's name: its data will be gone.
+    name: String,
+}
+
+async fn list(State(api): State<Api>, caller: Caller, OfApp(id): OfApp) -> Result<Json<Page<Volume>>, Problem> {
+    let view = apps::get(api.actions(), &caller.actor, id).await?;
+    Ok(Page::whole(view.volumes.into_iter().map(Volume::from)))
+}
+
+async fn add(
+    State(api): State<Api>,
+    caller: Caller,
+    OfApp(app): OfApp,
+    Sent(new): Sent<NewVolume>,
+) -> Result<Created<Volume>, Problem> {
+    let id = volumes::add(api.actions(), &caller.actor, app, new.into()).await?;
+    let view = apps::get(api.actions(), &caller.actor, app).await?;
+    let made = view.volumes.into_iter().find(|line| line.id == id).ok_or(Problem::NotFound)?;
+    Ok(Created::at(format!("/apps/{app}/volumes/{id}"), made.into()))
+}
+
+async fn detach(
+    State(api): State<Api>,
+    caller: Caller,
+    OfApp(app): OfApp,
+    OfId(id): OfId<VolumeId>,
+) -> Result<StatusCode, Problem> {
+    volumes::detach(api.actions(), &caller.actor, app, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn remove(
+    State(api): State<Api>,
+    caller: Caller,
+    OfApp(app): OfApp,
+    OfId(id): OfId<VolumeId>,
+    Sent(Removal { name }): Sent<Removal>,
+) -> Result<Accepted<Begun>, Problem> {
+    let job = volumes::remove(api.actions(), &caller.actor, app, id, RemoveVolume { name }).await?;
+    Ok(Begun::of(job))
+}
