@@ -10,6 +10,7 @@
 )]
 
 mod actions;
+mod api;
 mod build;
 mod db;
 mod floors;

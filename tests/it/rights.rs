@@ -18,6 +18,7 @@ fn real(route: &Route, scene: &Scene, project: &str) -> String {
         Some("jobs") => scene.job.to_string(),
         Some("hosts") => scene.host.to_string(),
         Some("projects") => project.to_owned(),
+        Some("tokens") => scene.owner.account.to_string(),
         _ => String::new(),
     };
     let vendored = route.path.contains("vendor");

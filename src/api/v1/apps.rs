@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::configuration::{Configuration, EditConfiguration};
 use super::deploys::{Change, Deploy};
 use super::hosts::Instance;
+use super::placement::Placed;
 use super::routes::{NewRoute, Route};
 use super::secrets::Secret;
 use super::sources::{EditSource, Source};
@@ -203,8 +204,10 @@ pub struct AppDetail {
     running: Option<Deploy>,
     /// The deploy that waits behind it.
     waiting: Option<Deploy>,
-    /// The host it is placed on.
+    /// The host it is placed on, the first of several.
     host: HostBrief,
+    /// Where it may be placed, and how many instances are placed there.
+    places: Vec<Placed>,
     /// What this token may do with it.
     may: May,
 }
@@ -256,6 +259,7 @@ impl From<AppView> for AppDetail {
             running: view.running.map(Deploy::from),
             waiting: view.waiting.map(Deploy::from),
             host: HostBrief { id: view.host.id.0, name: view.host.name, ready: view.host.ready },
+            places: view.places.into_iter().map(Placed::from).collect(),
             may: May { deploy: view.may.deploy, edit: view.may.edit, remove_volumes: view.may.remove_volumes },
             app: view.line.into(),
         }

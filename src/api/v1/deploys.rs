@@ -82,6 +82,11 @@ enum Aim {
         /// Its number.
         number: i32,
     },
+    /// A kept release, placed as the app is now.
+    Scale {
+        /// Its number.
+        number: i32,
+    },
 }
 
 impl From<Target> for Aim {
@@ -91,6 +96,7 @@ impl From<Target> for Aim {
             Target::Ref { name } => Self::Ref { name: name.into() },
             Target::Commit { id } => Self::Commit { id: id.into() },
             Target::Release { number } => Self::Release { number },
+            Target::Scale { number } => Self::Scale { number },
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::jobs::{Begun, Job, Nothing, Step};
-use crate::actions::hosts::{self, ConfirmHostKey, HostLine, HostView, InstanceLine, SetHttpPort};
+use crate::actions::hosts::{self, ConfirmHostKey, HostLine, HostPart, HostView, InstanceLine, SetHttpPort};
 use crate::actions::tokens::Caller;
 use crate::api::Api;
 use crate::api::answer::{Accepted, Created, Page, Time};
@@ -37,6 +37,7 @@ pub fn routes() -> Routes {
             put("/hosts/{host}/http-port", manage).title("Give its proxy another port").gives::<Json<HostDetail>>(),
             http_port,
         )
+        .add(put("/hosts/{host}/part", manage).title("Say what part a host has").gives::<Json<HostDetail>>(), part)
 }
 
 /// What a host said about itself.
@@ -154,6 +155,10 @@ pub struct HostDetail {
     created_at: Time,
     /// True where this token may have it made ready.
     may_manage: bool,
+    /// True where it builds for all hosts.
+    builds: bool,
+    /// Under which address the team's other hosts reach it; empty where they do not.
+    private_address: String,
 }
 
 impl From<HostView> for HostDetail {
@@ -172,6 +177,8 @@ impl From<HostView> for HostDetail {
             steps: view.steps.into_iter().map(Step::from).collect(),
             created_at: view.created_at.into(),
             may_manage: view.may_manage,
+            builds: view.builds,
+            private_address: view.private_address,
         }
     }
 }
@@ -285,6 +292,17 @@ struct Key {
     host_key: String,
 }
 
+/// A host's part among the team's. It holds from the moment the host is made ready with it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    /// Whether it builds for all hosts, and keeps a registry of images.
+    builds: bool,
+    /// Under which address the team's other hosts reach it; none where they do not.
+    #[serde(default)]
+    private_address: Option<String>,
+}
+
 /// A port.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -346,6 +364,18 @@ async fn http_port(
 ) -> Result<Json<HostDetail>, Problem> {
     let input = SetHttpPort { http_port: http_port.to_string() };
     hosts::set_http_port(api.actions(), &caller.actor, id, input).await?;
+    Ok(Json(detail(&api, &caller, id).await?))
+}
+
+async fn part(
+    State(api): State<Api>,
+    caller: Caller,
+    OfHost(id): OfHost,
+    Sent(part): Sent<Part>,
+) -> Result<Json<HostDetail>, Problem> {
+    let builds = if part.builds { "yes" } else { "no" }.to_owned();
+    let input = HostPart { private_address: part.private_address.unwrap_or_default(), builds };
+    hosts::set_part(api.actions(), &caller.actor, id, input).await?;
     Ok(Json(detail(&api, &caller, id).await?))
 }
 

@@ -8,6 +8,7 @@ pub mod document;
 pub mod hosts;
 pub mod jobs;
 pub mod me;
+pub mod placement;
 pub mod projects;
 pub mod releases;
 pub mod routes;
@@ -28,6 +29,7 @@ pub fn routes() -> Routes {
         .merge(status::routes())
         .merge(apps::routes())
         .merge(configuration::routes())
+        .merge(placement::routes())
         .merge(sources::routes())
         .merge(variables::routes())
         .merge(secrets::routes())

@@ -12,6 +12,7 @@ pub mod login;
 pub mod projects;
 pub mod releases;
 pub mod setup;
+pub mod tokens;
 
 use super::assets;
 use super::routes::{Policy, Routes};
@@ -33,4 +34,5 @@ pub fn routes() -> Routes {
         .merge(jobs::routes())
         .merge(projects::routes())
         .merge(audit::routes())
+        .merge(tokens::routes())
 }

@@ -134,6 +134,11 @@ impl Shell {
         SafeUrl::path(["t", slug])
     }
 
+    /// A team's tokens.
+    pub fn tokens_page(&self, slug: &str) -> SafeUrl {
+        SafeUrl::path(["t", slug, "tokens"])
+    }
+
     /// The page of the running jobs.
     pub fn jobs_page(&self) -> SafeUrl {
         SafeUrl::path(["t", self.team.as_ref().map_or("", |team| &team.slug), "jobs"])

@@ -1,0 +1,55 @@
+//! Every act of the pages is in the API. A new page that does something fails here until it has a row.
+
+use crate::harness::door::Panel;
+
+/// A page's act and the call that does the same, or why there is none.
+const ACTS: &[(&str, Result<&str, &str>)] = &[
+    ("/account/password", Err("one's own way to sign in, not a token's")),
+    ("/account/sessions/end", Err("signed-in browsers are not a token's to end")),
+    ("/login", Err("a token needs no session")),
+    ("/logout", Err("a token needs no session")),
+    ("/setup", Err("before there is anybody to have a token")),
+    ("/t/{team}/apps", Ok("POST /apps")),
+    ("/t/{team}/apps/{id}/configuration", Ok("PATCH /apps/{app}/configuration")),
+    ("/t/{team}/apps/{id}/deploys", Ok("POST /apps/{app}/deploys")),
+    ("/t/{team}/apps/{id}/name", Ok("PATCH /apps/{app}")),
+    ("/t/{team}/apps/{id}/placement", Ok("PUT /apps/{app}/placement")),
+    ("/t/{team}/apps/{id}/routes", Ok("POST /apps/{app}/routes")),
+    ("/t/{team}/apps/{id}/routes/remove", Ok("DELETE /apps/{app}/routes/{id}")),
+    ("/t/{team}/apps/{id}/scale", Ok("POST /apps/{app}/scale")),
+    ("/t/{team}/apps/{id}/secrets", Ok("PUT /apps/{app}/secrets/{name}")),
+    ("/t/{team}/apps/{id}/secrets/remove", Ok("DELETE /apps/{app}/secrets/{name}")),
+    ("/t/{team}/apps/{id}/source", Ok("PATCH /apps/{app}/source")),
+    ("/t/{team}/apps/{id}/variables", Ok("PUT /apps/{app}/variables/{name}")),
+    ("/t/{team}/apps/{id}/variables/remove", Ok("DELETE /apps/{app}/variables/{name}")),
+    ("/t/{team}/apps/{id}/volumes", Ok("POST /apps/{app}/volumes")),
+    ("/t/{team}/apps/{id}/volumes/detach", Ok("DELETE /apps/{app}/volumes/{id}/mount")),
+    ("/t/{team}/apps/{id}/volumes/remove", Ok("POST /apps/{app}/volumes/{id}/removal")),
+    ("/t/{team}/deploys/{id}/cancel", Ok("POST /deploys/{id}/cancel")),
+    ("/t/{team}/hosts", Ok("POST /hosts")),
+    ("/t/{team}/hosts/{id}/http-port", Ok("PUT /hosts/{host}/http-port")),
+    ("/t/{team}/hosts/{id}/key", Ok("PUT /hosts/{host}/key")),
+    ("/t/{team}/hosts/{id}/part", Ok("PUT /hosts/{host}/part")),
+    ("/t/{team}/hosts/{id}/provision", Ok("POST /hosts/{host}/provision")),
+    ("/t/{team}/jobs/{id}/cancel", Ok("POST /jobs/{id}/cancel")),
+    ("/t/{team}/projects", Ok("POST /projects")),
+    ("/t/{team}/projects/{id}/environments", Ok("POST /projects/{id}/environments")),
+    ("/t/{team}/tokens", Ok("POST /tokens")),
+    ("/t/{team}/tokens/{id}/revoke", Ok("DELETE /tokens/{id}")),
+];
+
+#[tokio::test]
+async fn whatever_a_page_does_a_call_does_too() {
+    let panel = Panel::open().await;
+    let calls: Vec<String> = panel.calls.iter().map(|call| format!("{} {}", call.method, call.path)).collect();
+    for route in panel.table.iter().filter(|route| route.method != "GET") {
+        let row = ACTS.iter().find(|(path, _)| *path == route.path);
+        let (_, same) = row.unwrap_or_else(|| panic!("{} has no call of the API and no reason", route.path));
+        if let Ok(call) = same {
+            assert!(calls.iter().any(|known| known == call), "{}: there is no {call}", route.path);
+        }
+    }
+    for (path, _) in ACTS {
+        assert!(panel.table.iter().any(|route| route.method != "GET" && route.path == *path), "{path} is gone");
+    }
+}

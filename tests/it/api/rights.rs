@@ -1,0 +1,122 @@
+//! Every call of the API, asked with every kind of token, against the committed table rights.txt. A new call without a row
+//! fails; `UPDATE_EXPECT=1` writes the table anew, and the difference is then read by a person.
+
+use serde_json::json;
+use skiff::api::routes::{Policy, Route};
+use skiff::domain::rights::Role;
+
+use super::{Client, token};
+use crate::harness::door::Panel;
+use crate::pages::scene::{self, Scene};
+
+/// Whose token, and for which role it was made, in the order of the columns. The first two bring none, or a session only.
+const WHO: [&str; 9] =
+    ["nobody", "session", "viewer", "developer", "admin", "owner", "owner:v", "viewer:o", "stranger"];
+
+/// A path that names what is there.
+fn real(route: &Route, scene: &Scene, project: &str) -> String {
+    let id = match route.path.split('/').nth(1) {
+        Some("deploys") => scene.running.to_string(),
+        Some("jobs") => scene.job.to_string(),
+        Some("projects") => project.to_owned(),
+        _ => scene.owner.account.to_string(),
+    };
+    let fills = [
+        ("{app}", scene.web.to_string()),
+        ("{host}", scene.host.to_string()),
+        ("{id}", id),
+        ("{number}", "1".to_owned()),
+        ("{name}", "NOT_THERE".to_owned()),
+    ];
+    fills.iter().fold(route.path.to_owned(), |path, (key, value)| path.replace(key, value))
+}
+
+/// A body of the right form, so that the action is asked. Most say what no action takes, so that little is changed.
+fn body(route: &Route) -> serde_json::Value {
+    match route.path.rsplit('/').next().unwrap_or_default() {
+        "apps" => json!({ "name": "", "source": {} }),
+        "hosts" => json!({ "name": "", "address": "" }),
+        "projects" | "environments" | "{app}" | "removal" => json!({ "name": "" }),
+        "{name}" => json!({ "value": "x" }),
+        "routes" => json!({ "domain": "" }),
+        "volumes" => json!({ "name": "", "path": "" }),
+        "key" => json!({ "host_key": "" }),
+        "http-port" => json!({ "http_port": 0 }),
+        "part" => json!({ "builds": false }),
+        "tokens" => json!({ "name": "", "role": "viewer", "days": 1 }),
+        "placement" | "scale" => json!({ "places": [] }),
+        _ => json!({}),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_lets_in_whom_the_table_says() {
+    let panel = Panel::open().await;
+    let scene = scene::set(&panel).await;
+    let team = scene.owner.team;
+    let others = panel.other_team().await;
+    let mut tokens = vec![String::new(), String::new()];
+    for (name, team, slug, role, cap) in [
+        ("Vera", team, scene.owner.slug.as_str(), Role::Viewer, "viewer"),
+        ("Dora", team, &scene.owner.slug, Role::Developer, "developer"),
+        ("Alan", team, &scene.owner.slug, Role::Admin, "admin"),
+        ("Olga", team, &scene.owner.slug, Role::Owner, "owner"),
+        ("Otto", team, &scene.owner.slug, Role::Owner, "viewer"),
+        ("Vito", team, &scene.owner.slug, Role::Viewer, "owner"),
+        ("Olaf", others, "others", Role::Owner, "owner"),
+    ] {
+        let account = panel.member(name, team, role).await;
+        let actor = skiff::actions::accounts::actor(&panel.ctx, account, slug, "").await.unwrap();
+        tokens.push(token(&panel, &actor, cap).await);
+    }
+    let project: uuid::Uuid =
+        sqlx::query_scalar("select id from projects limit 1").fetch_one(&mut panel.db.superuser().await).await.unwrap();
+    let ada = panel.signed_in("ada@example.org").await;
+
+    let mut rows = Vec::new();
+    for route in &panel.calls {
+        let path = real(route, &scene, &project.to_string());
+        let mut cells = Vec::new();
+        for (index, token) in tokens.iter().enumerate() {
+            let client = Client::new(&panel, token);
+            let mut request = match index {
+                1 => ada.http.request(route.method.parse().unwrap(), ada.at(&format!("/api/v1{path}"))),
+                0 => reqwest::Client::new()
+                    .request(route.method.parse().unwrap(), format!("{}/api/v1{path}", panel.base)),
+                _ => client.request(route.method.parse().unwrap(), &path),
+            };
+            if !matches!(route.method, "GET" | "DELETE") {
+                request = request.json(&body(route));
+            }
+            let answer = request.send().await.unwrap();
+            cells.push(match answer.status().as_u16() {
+                401 => "token",
+                403 => "no",
+                404 => "hidden",
+                405 | 429 | 500.. => "broken",
+                _ => "yes",
+            });
+        }
+        let policy = match route.policy {
+            Policy::Open => "open".to_owned(),
+            Policy::Token(permission) => format!("{permission:?}"),
+        };
+        if let Policy::Token(_) = route.policy {
+            assert_eq!((cells[0], cells[1]), ("token", "token"), "{} {}", route.method, route.path);
+            assert_eq!(
+                cells[2], cells[6],
+                "an owner's token for a viewer is a viewer's: {} {}",
+                route.method, route.path
+            );
+            assert_eq!(cells[2], cells[7], "a viewer's for an owner too: {} {}", route.method, route.path);
+        }
+        let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:<9}")).collect();
+        rows.push(
+            format!("{:<6} {:<36} {policy:<14} {}", route.method, route.path, cells.join(" ")).trim_end().to_owned(),
+        );
+    }
+    rows.sort_by_key(|row| row.split_whitespace().map(str::to_owned).nth(1));
+    let heads: Vec<String> = WHO.iter().map(|who| format!("{who:<9}")).collect();
+    let head = format!("{:<6} {:<36} {:<14} {}", "", "call", "policy", heads.join(" ")).trim_end().to_owned();
+    expect_test::expect_file!["rights.txt"].assert_eq(&format!("{head}\n{}\n", rows.join("\n")));
+}
