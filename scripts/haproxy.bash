@@ -1,5 +1,5 @@
 # Skiff's own HAProxy on /etc/skiff/haproxy.cfg, apart from the distribution's. The panel has written that file before this runs.
-# HTTP_PORT: the port the file listens on. RELOAD: "yes" where the file's fixed part has changed since it was last loaded.
+# HTTP_PORT: the port the file listens on. PEER_PORT: the one for other hosts, or empty. RELOAD: "yes" where the file's fixed part has changed since it was last loaded.
 set -u
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
@@ -37,6 +37,10 @@ owner() { # owner PORT: "program pid" of who listens there, unless it is us
 }
 free_or_refuse() {
   local name pid container
+  if [[ ${PEER_PORT:-} =~ ^[0-9]+$ ]]; then
+    read -r name pid <<< "$(owner "$PEER_PORT")"
+    [ -z "$name" ] || refuse "Port $PEER_PORT is used by $name (process $pid), and this host's proxy takes the other hosts' requests there. Stop it, or take the private address away."
+  fi
   read -r name pid <<< "$(owner "$HTTP_PORT")"
   [ -n "$name" ] || return 0
   if [ "$name" = docker-proxy ]; then

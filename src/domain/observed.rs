@@ -80,6 +80,12 @@ pub struct HostSeen {
     /// What the wanted image is made for, where it is there.
     #[serde(default)]
     pub image_arch: Option<String>,
+    /// The address under which the team's other hosts reach its proxy, if they do.
+    #[serde(default)]
+    pub peer: Option<Ipv4Addr>,
+    /// The other hosts that its proxy sends the app's requests to, with their weights.
+    #[serde(default)]
+    pub peers: Vec<(HostId, u16)>,
     /// True where the wanted image is already there.
     pub image_present: bool,
     /// True where the environment's network is already there.

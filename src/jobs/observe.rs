@@ -10,7 +10,7 @@ use crate::access::Reached;
 use crate::db::ledger::instances::{self, Row};
 use crate::domain::container::{label, network_name, volume_name};
 use crate::domain::ids::{DeployId, InstanceId, ReleaseId, VolumeId};
-use crate::domain::ingress::ServerSeen;
+use crate::domain::ingress::{ServerSeen, named_peer};
 use crate::domain::observed::{Have, HostSeen, Instance, Running, Served};
 use crate::domain::plan::Want;
 use crate::domain::rights::Permit;
@@ -55,6 +55,8 @@ async fn one(
         disk_free_mib: 0,
         arch: reached.row.arch.clone(),
         image_arch: None,
+        peer: reached.row.peer_address.as_deref().and_then(|address| address.parse().ok()),
+        peers: Vec::new(),
         image_present: false,
         network_present: false,
         volumes: Vec::new(),
@@ -92,6 +94,14 @@ async fn look(
     // By the name the container is made with: the same image under another name has to be tagged first.
     seen.image_arch = image.as_ref().map(|image| image.arch.clone()).filter(|arch| !arch.is_empty());
     seen.image_present = image.is_some_and(|image| image.id == release.image_id);
+    seen.peers = proxy
+        .peers
+        .iter()
+        .filter(|peer| peer.listed)
+        .filter_map(|peer| Some((named_peer(&peer.name)?, peer.weight)))
+        .filter(|((app, _), _)| *app == release.app)
+        .map(|((_, host), weight)| (host, weight))
+        .collect();
     seen.network_present = net.is_some();
     seen.volumes = volumes;
     seen.disk_free_mib = free;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Ctx;
-use super::execute::ingress;
+use super::execute::ingress::{self, Listens};
 use super::log::Log;
 use super::registry;
 use super::stop::{self, detail};
@@ -19,6 +19,7 @@ use crate::access::{self, Reached};
 use crate::db::{host_logins, job_steps};
 use crate::domain::host::{Facts, HostState};
 use crate::domain::ids::HostId;
+use crate::domain::ingress::PEER_PORT;
 use crate::domain::job::{StepState, Stream};
 use crate::queue::{Job, Outcome, Run};
 use crate::remote::{self, Host, RemoteScript};
@@ -316,7 +317,7 @@ impl Course<'_> {
     /// The proxy's file as the ledger has it, then the script that starts or reloads it.
     async fn proxy(&self, seq: i32) -> Stepped {
         let (row, permit) = (&self.reached.row, &self.run.permit);
-        let wanted = ingress::of_host(self.ctx, permit, row.id, row.http_port).await?;
+        let wanted = ingress::of_host(self.ctx, permit, row.id, &Listens::wanted(row)).await?;
         let before = match self.host.get(ingress::CONFIG).await {
             Ok(bytes) => bytes,
             Err(remote::Error::NotFound { .. }) => Vec::new(),
@@ -325,16 +326,18 @@ impl Course<'_> {
         ingress::write(&self.host, &wanted).await?;
         let same = before == wanted.haproxy_cfg().as_bytes();
         let port = row.http_port.to_string();
-        let params = [("HTTP_PORT", port.as_str()), ("RELOAD", if same { "no" } else { "yes" })];
+        let peer_port = if row.private_address.is_some() { PEER_PORT.to_string() } else { String::new() };
+        let reload = if same { "no" } else { "yes" };
+        let params = [("HTTP_PORT", port.as_str()), ("PEER_PORT", peer_port.as_str()), ("RELOAD", reload)];
         let done = self.script(&scripts::HAPROXY, &params, seq).await;
         if done.is_err() {
-            if row.proxy_port != row.http_port {
+            if row.proxy_port != row.http_port || row.private_address != row.peer_address {
                 self.former_file().await;
             }
             return done;
         }
         let mut tx = self.ctx.db.begin(permit).await?;
-        host_logins::proxy_listens(&mut tx, permit, row.id, row.http_port, None).await?;
+        host_logins::proxy_listens(&mut tx, permit, row.id, row.http_port, row.private_address.as_deref()).await?;
         tx.commit().await?;
         done
     }
@@ -349,7 +352,8 @@ impl Course<'_> {
         let write = async {
             ingress::lock(ctx, run, row.id, &row.name).await.map_err(said)?;
             let written = async {
-                let former = ingress::of_host(ctx, &run.permit, row.id, row.proxy_port).await.map_err(stop::detail)?;
+                let former =
+                    ingress::of_host(ctx, &run.permit, row.id, &Listens::now(row)).await.map_err(stop::detail)?;
                 run.still_mine().await.map_err(stop::detail)?;
                 ingress::write(&self.host, &former).await.map_err(stop::detail)
             }

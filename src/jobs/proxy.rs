@@ -1,18 +1,19 @@
 //! The running proxy of a host as jobs see and steer it: the words are `domain::ingress`, the socket is `remote`.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use tokio::time::{Instant, sleep};
 
 use super::Ctx;
-use super::execute::ingress;
+use super::execute::ingress::{self, Listens};
 use super::provision::scripts;
 use super::stop::Stop;
 use crate::access::Reached;
 use crate::domain::ingress::{
-    self as words, FilePath, Home, MapEntry, ProxyProcesses, ServerCount, ServerSeen, slot_number,
+    self as words, Home, MapEntry, PeerSeen, ProxyProcesses, ServerCount, ServerSeen, slot_number,
 };
 use crate::domain::names::ContainerName;
 use crate::queue::Run;
@@ -34,15 +35,26 @@ pub struct Running {
     pub map: Vec<MapEntry>,
     /// The backends it has.
     pub slots: BTreeSet<u32>,
+    /// The other hosts it sends requests to.
+    pub peers: Vec<PeerSeen>,
+    /// The addresses it takes requests of other hosts from.
+    pub admitted: Vec<Ipv4Addr>,
 }
 
 /// One look: servers, routes and backends in one round trip.
 pub async fn look(host: &Host) -> Result<Running, Error> {
-    let map: FilePath = Home::default().map;
-    let questions = ["show servers state".to_owned(), format!("show map {map}"), "show backend".to_owned()];
+    let Home { map, peers, .. } = Home::default();
+    let questions = [
+        "show servers state".to_owned(),
+        format!("show map {map}"),
+        "show backend".to_owned(),
+        format!("show acl {peers}"),
+    ];
     let answers = host.haproxy().ask(&questions).await?;
-    let [servers, routes, backends] = answers.as_slice() else { return Ok(Running::default()) };
+    let [servers, routes, backends, admitted] = answers.as_slice() else { return Ok(Running::default()) };
     Ok(Running {
+        peers: words::read_peers(servers),
+        admitted: words::read_list(admitted),
         servers: words::read_servers(servers),
         map: words::read_map(routes),
         slots: backends.lines().filter_map(|line| slot_number(line.trim())).collect(),
@@ -87,7 +99,7 @@ pub async fn revive(ctx: &Ctx, run: &Run, reached: &Reached, host: &Host) -> Res
 
 async fn revive_locked(ctx: &Ctx, run: &Run, reached: &Reached, host: &Host) -> Result<Result<(), String>, Stop> {
     let row = &reached.row;
-    let wanted = ingress::of_host(ctx, &run.permit, row.id, row.proxy_port).await?;
+    let wanted = ingress::of_host(ctx, &run.permit, row.id, &Listens::now(row)).await?;
     run.still_mine().await?;
     let (mut said, port) = (scripts::Said::default(), row.proxy_port.to_string());
     let params = [("HTTP_PORT", port.as_str()), ("RELOAD", "no")];

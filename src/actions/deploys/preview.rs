@@ -136,6 +136,8 @@ async fn have(tx: &mut Tx<'_>, permit: &Permit, release: &Release) -> Result<Hav
             disk_free_mib: host.facts.disk_free_mib,
             arch: host.facts.arch.clone(),
             image_arch: None,
+            peer: host.peer_address.as_deref().and_then(|address| address.parse().ok()),
+            peers: Vec::new(),
             image_present: false,
             network_present: true,
             volumes: volumes.iter().filter(|volume| volume.host == Some(host.id)).map(|volume| volume.id).collect(),

@@ -6,4 +6,5 @@ pub mod images;
 pub mod instances;
 pub mod locks;
 pub mod networks;
+pub mod peers;
 pub mod volumes;

@@ -1,6 +1,7 @@
 //! What HAProxy answers, read without trust: a host may be hostile, so everything is capped and what cannot be read is
 //! left out.
 
+use super::peers::{PeerSeen, mixed_number};
 use super::{MAX_SLOTS, slot_number};
 use crate::domain::observed::Served;
 
@@ -125,6 +126,46 @@ pub fn read_map(text: &str) -> Vec<MapEntry> {
         pointer.starts_with("0x").then(|| MapEntry { key: key.to_owned(), value: value.to_owned() })
     };
     lines(text).filter_map(entry).collect()
+}
+
+/// Reads `show acl`: pointer, address. Whatever is no address is left out.
+pub fn read_list(text: &str) -> Vec<std::net::Ipv4Addr> {
+    let entry = |line: &str| {
+        let (pointer, address) = line.split_once(' ')?;
+        if pointer.starts_with("0x") { address.trim().parse().ok() } else { None }
+    };
+    lines(text).filter_map(entry).collect()
+}
+
+/// Reads the other hosts in `show servers state`.
+pub fn read_peers(text: &str) -> Vec<PeerSeen> {
+    let mut seen = Vec::new();
+    table(text, |word| {
+        let admin: u32 = word("srv_admin_state")?.parse().ok()?;
+        seen.push(PeerSeen {
+            slot: mixed_number(word("be_name")?)?,
+            name: word("srv_name")?.to_owned(),
+            address: word("srv_addr")?.parse().ok()?,
+            weight: word("srv_uweight")?.parse().ok()?,
+            // Neither in maintenance nor draining, by whoever's wish.
+            listed: admin & 0x3f == 0,
+        });
+        Some(())
+    });
+    seen
+}
+
+/// Goes through a table whose first line names its columns.
+fn table<'a>(text: &'a str, mut row: impl FnMut(&dyn Fn(&str) -> Option<&'a str>) -> Option<()>) {
+    let mut columns: Vec<&str> = Vec::new();
+    for line in lines(text) {
+        if let Some(header) = line.strip_prefix("# ") {
+            columns = header.split_ascii_whitespace().collect();
+            continue;
+        }
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let _ = row(&|name| columns.iter().position(|c| *c == name).and_then(|at| words.get(at)).copied());
+    }
 }
 
 /// Reads `show servers state`, by the names of its columns. Servers of other backends are left out.

@@ -1,6 +1,6 @@
 //! The text of haproxy.cfg. Every value in it is of a checked type or a number.
 
-use super::{FULL_WEIGHT, Ingress, slot_name};
+use super::{FULL_WEIGHT, FilePath, Ingress, peers, slot_name};
 use std::fmt::Write as _;
 
 /// File descriptors a worker may use, where the system allows so many: about 25,000 connections, each with its server's,
@@ -85,21 +85,27 @@ pub(super) fn render(ingress: &Ingress) -> String {
     let home = &ingress.home;
     put(&mut text, format_args!("\nfrontend http\n    bind {}:{}\n", home.bind, ingress.http_port));
     text.push_str(REQUEST_RULES);
-    text.push_str("    # The longest route that the request's host, path and one more slash begin with.\n");
-    text.push_str("    http-request set-var(txn.path) path\n");
-    put(
-        &mut text,
-        format_args!(
-            "    http-request set-var(txn.slot) req.hdr(host),field(1,:),rtrim(.),lower,concat(,txn.path,/),map_beg({})\n",
-            home.map
-        ),
-    );
+    let routing = routing(&home.map);
+    text.push_str(&routing);
     text.push_str("    use_backend %[var(txn.slot)] if { var(txn.slot) -m found }\n    default_backend nowhere\n");
+    if let Some(peering) = &ingress.peering {
+        peers::frontend(&mut text, peering, &home.peers, &routing);
+    }
     text.push_str(NOWHERE_BACKEND);
     for slot in 1..=ingress.last_slot() {
         backend(&mut text, ingress, slot);
     }
+    for slot in (1..=ingress.last_slot()).filter(|_| ingress.peering.is_some()) {
+        peers::backend(&mut text, slot, ingress.backends.iter().find(|b| b.slot == slot));
+    }
     text
+}
+
+/// Where a request belongs, by its host and path.
+fn routing(map: &FilePath) -> String {
+    format!(
+        "    # The longest route that the request's host, path and one more slash begin with.\n    http-request set-var(txn.path) path\n    http-request set-var(txn.slot) req.hdr(host),field(1,:),rtrim(.),lower,concat(,txn.path,/),map_beg({map})\n"
+    )
 }
 
 /// Appends formatted text; writing to a `String` does not fail.

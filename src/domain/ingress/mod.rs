@@ -6,15 +6,17 @@
 
 mod answers;
 mod config;
+mod peers;
 mod runtime;
 
 #[cfg(test)]
 mod tests;
 
 pub use answers::{
-    Answer, MapEntry, ProxyProcess, ProxyProcesses, ServerCount, ServerSeen, read_answer, read_map, read_processes,
-    read_servers, read_stat,
+    Answer, MapEntry, ProxyProcess, ProxyProcesses, ServerCount, ServerSeen, read_answer, read_list, read_map,
+    read_peers, read_processes, read_servers, read_stat,
 };
+pub use peers::{PEER_PORT, Peer, PeerSeen, mixed_name, named_peer, peer_name, share};
 pub use runtime::{admit, dismiss, drain, map_changes, needs_reload, servers_to_admit, servers_to_dismiss};
 
 use std::collections::BTreeMap;
@@ -59,8 +61,19 @@ pub struct Home {
     pub run_as: Option<(SshUser, SshUser)>,
     /// The file of the routes' map.
     pub map: FilePath,
+    /// The file of the addresses from which other hosts pass requests on.
+    pub peers: FilePath,
     /// The address it listens on.
     pub bind: Ipv4Addr,
+}
+
+/// Where a proxy takes requests from other hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peering {
+    /// The address it listens on for them.
+    pub address: Ipv4Addr,
+    /// Their addresses.
+    pub admitted: Vec<Ipv4Addr>,
 }
 
 impl Default for Home {
@@ -73,6 +86,7 @@ impl Default for Home {
             socket_group: Some(user("skiff")),
             run_as: Some((user("haproxy"), user("haproxy"))),
             map: path("/etc/skiff/maps/routes.map"),
+            peers: path("/etc/skiff/maps/peers.lst"),
             bind: Ipv4Addr::UNSPECIFIED,
         }
     }
@@ -89,6 +103,8 @@ pub struct Backend {
     pub port: u16,
     /// The instances now wanted, by server name and address.
     pub servers: Vec<(ContainerName, Ipv4Addr)>,
+    /// The other hosts its requests go to as well.
+    pub peers: Vec<Peer>,
 }
 
 /// Everything one host's proxy shall serve.
@@ -98,6 +114,8 @@ pub struct Ingress {
     pub home: Home,
     /// The port of plain HTTP.
     pub http_port: u16,
+    /// Where it takes requests from other hosts, if it does.
+    pub peering: Option<Peering>,
     /// The apps on this host.
     pub backends: Vec<Backend>,
     /// Which route leads to which slot. A route named twice leads to the lower slot.
@@ -127,7 +145,7 @@ pub fn route_key(route: &Route) -> String {
 impl Ingress {
     /// A proxy as provisioned: no apps, spare backends only.
     pub fn empty(home: Home, http_port: u16) -> Self {
-        Self { home, http_port, backends: Vec::new(), routes: Vec::new() }
+        Self { home, http_port, peering: None, backends: Vec::new(), routes: Vec::new() }
     }
 
     /// The slots the file declares: 1 to the last of them.
@@ -149,7 +167,9 @@ impl Ingress {
             let lowest = entries.entry(route_key(route)).or_insert(*slot);
             *lowest = (*lowest).min(*slot);
         }
-        entries.into_iter().map(|(key, slot)| (key, slot_name(slot))).collect()
+        let mixed = |slot: u32| self.backends.iter().any(|b| b.slot == slot && self.is_mixed(b));
+        let name = |slot| if mixed(slot) { mixed_name(slot) } else { slot_name(slot) };
+        entries.into_iter().map(|(key, slot)| (key, name(slot))).collect()
     }
 
     /// The map's file: a line per route, key and slot.

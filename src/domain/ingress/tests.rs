@@ -4,6 +4,7 @@ use expect_test::expect;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::ids::HostId;
 use crate::domain::names::Domain;
 use crate::domain::observed::Served;
 
@@ -19,6 +20,7 @@ fn ingress() -> Ingress {
         app: AppId(uuid::Uuid::from_u128(7)),
         port: 8080,
         servers: vec![(name("web-2"), [10, 64, 0, 3].into()), (name("web-1"), [10, 64, 0, 2].into())],
+        peers: Vec::new(),
     });
     ingress.routes = vec![(route("shop.test", "/"), 2), (route("shop.test", "/api"), 1), (route("a.test", "/x/y"), 2)];
     ingress
@@ -150,12 +152,92 @@ fn answers_are_told_apart() {
     }
 }
 
+fn mixed() -> Ingress {
+    let mut ingress = ingress();
+    let host = HostId(uuid::Uuid::from_u128(9));
+    ingress.peering = Some(Peering { address: [10, 0, 0, 1].into(), admitted: vec![[10, 0, 0, 2].into()] });
+    ingress.backends[0].peers = vec![Peer { host, address: [10, 0, 0, 2].into(), weight: 3 }];
+    ingress
+}
+
+#[test]
+fn a_host_takes_requests_of_the_others_for_its_own_instances_alone() {
+    let text = mixed().haproxy_cfg();
+    let from = text.find("frontend peers").unwrap();
+    let to = text.find("backend nowhere").unwrap();
+    expect![[r#"
+        frontend peers
+            bind 10.0.0.1:7080 transparent
+            bind abns@skiff-own id 102
+            tcp-request connection reject unless { so_id 102 } || { src -f /etc/skiff/maps/peers.lst }
+            # The longest route that the request's host, path and one more slash begin with.
+            http-request set-var(txn.path) path
+            http-request set-var(txn.slot) req.hdr(host),field(1,:),rtrim(.),lower,concat(,txn.path,/),map_beg(/etc/skiff/maps/routes.map)
+            use_backend b%[var(txn.slot),bytes(1)] if { var(txn.slot) -m found }
+            default_backend nowhere
+
+    "#]]
+    .assert_eq(&text[from..to]);
+    let from = text.find("backend m0002").unwrap();
+    let to = text.find("backend m0003").unwrap();
+    expect![[r#"
+        backend m0002
+            timeout connect 1s
+            http-reuse never
+            server own abns@skiff-own weight 2
+            server p-00000000000000000000000000000007-00000000000000000000000000000009 10.0.0.2:7080 weight 3 check inter 2s fall 2 rise 1
+
+    "#]]
+    .assert_eq(&text[from..to]);
+    assert_eq!(mixed().peers_list(), "10.0.0.1\n10.0.0.2\n");
+    expect![[r#"
+        a.test/x/y/ m0002
+        shop.test/ m0002
+        shop.test/api/ b0001
+    "#]]
+    .assert_eq(&mixed().routes_map());
+    assert!(!ingress().haproxy_cfg().contains("7080"), "a host without such an address has nothing of it");
+}
+
+#[test]
+fn the_running_proxy_is_turned_to_the_wanted_hosts() {
+    let seen =
+        |name: String, last: u8| PeerSeen { slot: 2, name, address: [10, 0, 0, last].into(), weight: 1, listed: true };
+    let backend = mixed().backends.remove(0);
+    let known = peer_name(backend.app, backend.peers[0].host).to_string();
+    assert_eq!(named_peer(&known), Some((backend.app, backend.peers[0].host)));
+    let gone = peer_name(backend.app, HostId(uuid::Uuid::from_u128(8))).to_string();
+    let (lines, last) = share(&backend, &[seen(known.clone(), 2), seen(gone, 3), seen("x;quit".to_owned(), 4)]);
+    expect![[r#"
+        set server m0002/own weight 2
+        set server m0002/p-00000000000000000000000000000007-00000000000000000000000000000008 state maint
+        set server m0002/p-00000000000000000000000000000007-00000000000000000000000000000009 weight 3
+        set server m0002/p-00000000000000000000000000000007-00000000000000000000000000000009 state ready
+        -
+        del server m0002/p-00000000000000000000000000000007-00000000000000000000000000000008"#]]
+    .assert_eq(&format!("{}\n-\n{}", lines.join("\n"), last.join("\n")));
+    let (lines, _) = share(&backend, &[]);
+    assert!(
+        lines[1].ends_with("10.0.0.2:7080 weight 3 check inter 2s fall 2 rise 1")
+            && lines[2].starts_with("enable health")
+    );
+    // The same host under another address.
+    let (lines, last) = share(&backend, &[seen(known, 7)]);
+    assert!(lines.iter().any(|line| line.starts_with("del server")) && last.is_empty(), "{lines:?}");
+    assert_eq!(
+        mixed().admitted_changes(&[[10, 0, 0, 1].into(), [10, 0, 0, 5].into()]),
+        ["add acl /etc/skiff/maps/peers.lst 10.0.0.2", "del acl /etc/skiff/maps/peers.lst 10.0.0.5"]
+    );
+}
+
 proptest! {
     #[test]
     fn garbage_is_survived(text in "(?s).{0,400}", lines in proptest::collection::vec("[# a-z0-9,._:-]{0,80}", 0..12)) {
         for text in [text, lines.join("\n"), format!("# pxname,svname,scur\n{}", lines.join("\n"))] {
             read_map(&text);
             read_servers(&text);
+            read_peers(&text);
+            read_list(&text);
             read_stat(&text);
             read_processes(&text);
             read_answer(&text);

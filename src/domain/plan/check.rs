@@ -8,7 +8,7 @@ use super::{Plan, Step, Want};
 use crate::domain::app::Kind;
 use crate::domain::ids::{DeployId, HostId};
 use crate::domain::names::ContainerName;
-use crate::domain::observed::{Have, Running, Served};
+use crate::domain::observed::{Have, HostSeen, Running, Served};
 
 /// What is wrong with the plan, one sentence each; empty for a sound plan. For plans forward and for plans back.
 pub fn check(want: &Want, have: &Have, plan: &Plan) -> Vec<String> {
@@ -36,6 +36,8 @@ pub fn check(want: &Want, have: &Have, plan: &Plan) -> Vec<String> {
 /// One container at some moment of the plan.
 #[derive(Clone, Default, PartialEq, Eq)]
 struct Container {
+    /// Where it is, once that is known.
+    host: Option<HostId>,
     /// The deploy that made it; none for those this plan makes.
     deploy: Option<DeployId>,
     exists: bool,
@@ -53,12 +55,15 @@ struct Known {
     containers: BTreeMap<ContainerName, Container>,
     /// Hosts whose proxy was seen to answer.
     asked: BTreeSet<HostId>,
+    /// Which other hosts each host sends requests to.
+    shared: BTreeMap<HostId, BTreeSet<HostId>>,
 }
 
 impl Known {
     /// What was observed.
     fn seen(have: &Have) -> Self {
-        let seen = |i: &crate::domain::observed::Instance| Container {
+        let seen = |h: &HostSeen, i: &crate::domain::observed::Instance| Container {
+            host: Some(h.host),
             deploy: Some(i.deploy),
             exists: i.running != Running::Missing,
             runs: i.running == Running::Up,
@@ -68,8 +73,13 @@ impl Known {
             takes_requests: i.served == Served::Up,
             drained: i.served == Served::Draining,
         };
-        let all = have.hosts.iter().flat_map(|h| &h.instances);
-        Self { containers: all.map(|i| (i.name.clone(), seen(i))).collect(), asked: BTreeSet::new() }
+        let all = have.hosts.iter().flat_map(|h| h.instances.iter().map(move |i| (h, i)));
+        let shared = have.hosts.iter().map(|h| (h.host, h.peers.iter().map(|(peer, _)| *peer).collect()));
+        Self {
+            containers: all.map(|(h, i)| (i.name.clone(), seen(h, i))).collect(),
+            asked: BTreeSet::new(),
+            shared: shared.collect(),
+        }
     }
 
     /// One container; an unknown one is nothing yet.
@@ -82,6 +92,18 @@ impl Known {
         let changed = lane.containers.into_iter().filter(|(name, now)| before.containers.get(name) != Some(now));
         self.containers.extend(changed);
         self.asked.extend(lane.asked);
+        self.shared.extend(lane.shared.into_iter().filter(|(host, now)| before.shared.get(host) != Some(now)));
+    }
+
+    /// Whether something takes requests on a host, besides this one.
+    fn serves(&self, host: HostId, besides: Option<&ContainerName>) -> bool {
+        let mut here = self.containers.iter().filter(|(_, c)| c.host == Some(host) && c.takes_requests);
+        here.any(|(name, _)| besides != Some(name))
+    }
+
+    /// Whether another host sends requests to this one.
+    fn is_shared(&self, host: HostId) -> bool {
+        self.shared.iter().any(|(from, to)| *from != host && to.contains(&host))
     }
 }
 
@@ -133,7 +155,8 @@ impl<'a> Reader<'a> {
                 let (once, free) = (self.made.insert(name.clone()), self.addresses.insert((host, *address)));
                 self.must(once && !known.of(name).exists, name, "is created though it exists");
                 self.must(free, name, "gets the address of another container");
-                known.of(name).exists = true;
+                let container = known.of(name);
+                (container.exists, container.host) = (true, Some(host));
             }
             Step::Start { name } => {
                 self.must(known.of(name).exists, name, "is started before it is created");
@@ -143,7 +166,19 @@ impl<'a> Reader<'a> {
                 self.must(known.of(name).runs, name, "is asked for health before it runs");
                 known.of(name).healthy = true;
             }
+            Step::Share { peers } => {
+                for (peer, _) in peers {
+                    let sentence = format!("Host {peer} gets requests from others before it serves.");
+                    if !known.serves(*peer, None) {
+                        self.findings.push(sentence);
+                    }
+                }
+                known.shared.insert(host, peers.iter().map(|(peer, _)| *peer).collect());
+            }
             Step::WriteIngress { servers } => {
+                if servers.is_empty() && self.start_first && known.is_shared(host) {
+                    self.findings.push(format!("Host {host} forgets the app while others send requests to it."));
+                }
                 self.files_written = true;
                 for (name, _) in servers {
                     self.must(self.proven(known, name), name, "is in the file before it is healthy");
@@ -159,6 +194,8 @@ impl<'a> Reader<'a> {
             Step::AskThrough => drop(known.asked.insert(host)),
             Step::Drain { name, .. } => {
                 self.leaves(known, host, name);
+                let last = known.of(name).takes_requests && !known.serves(host, Some(name)) && known.is_shared(host);
+                self.must(!(self.start_first && last), name, "leaves while other hosts send requests to it");
                 let container = known.of(name);
                 (container.takes_requests, container.drained) = (false, true);
             }

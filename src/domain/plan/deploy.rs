@@ -5,13 +5,14 @@
 //! volumes are made and the release is written; a single missing thing is followed at once by the first instance in the
 //! same lane, so that a common deploy has no barrier before its health check. (2) One instance goes first: a bad
 //! release is found out at the price of one container. (3) The rest, all side by side. (4) The switch per host: file,
-//! then the running proxy, then one request through it. (5) Only then do the old ones drain. They are dismissed from
+//! then the running proxy, then one request through it; once all serve, they send requests to one another, and to a host
+//! that is left no more. (5) Only then do the old ones drain. They are dismissed from
 //! the proxy after they stopped, because HAProxy keeps a server that still has a websocket, and it is the program
 //! itself that must close that, on SIGTERM. (6) Nothing is removed before everything old is stopped everywhere, so that
 //! until then a way back exists.
 
 use super::placement::{Ground, Place, ground};
-use super::{Have, Lane, Plan, Refusal, Stage, Step, Want};
+use super::{Have, Lane, Plan, Refusal, Stage, Step, Want, peers};
 use crate::domain::app::Kind;
 use crate::domain::ids::HostId;
 use crate::domain::observed::{HostSeen, Instance, Running, Served};
@@ -52,6 +53,7 @@ pub fn plan(want: &Want, have: &Have) -> Result<Plan, Refusal> {
     if ground.order != Order::HostStopFirst {
         plan.add("switch", Phase::Switch, switch(want, &all));
     }
+    plan.add("share between the hosts", Phase::Switch, share(want, &ground));
     plan.add("leave other hosts", Phase::Switch, leave(want, &ground));
     if ground.order == Order::StartFirst {
         plan.add("stop the old", Phase::Tidying, retire(want, &ground, &ground.hosts()));
@@ -210,7 +212,7 @@ fn start(plan: &mut Plan, instances: Vec<(HostId, Instance)>, first_is_up: bool)
 fn switch(want: &Want, places: &[&Place<'_>]) -> Vec<Lane> {
     match (want.release.spec.kind, want.former_web) {
         (Kind::Web, _) => {}
-        (Kind::Worker, true) => return places.iter().map(|place| out_of_proxy(place.seen.host)).collect(),
+        (Kind::Worker, true) => return places.iter().map(|place| out_of_proxy(place.seen)).collect(),
         (Kind::Worker, false) => return Vec::new(),
     }
     places.iter().map(|place| lane(place.seen.host, turn_to(place.instances.iter()))).collect()
@@ -233,12 +235,27 @@ fn leave(want: &Want, ground: &Ground<'_>) -> Vec<Lane> {
     if want.release.spec.kind == Kind::Worker && !want.former_web {
         return Vec::new();
     }
-    ground.departed().into_iter().map(out_of_proxy).collect()
+    let mut left: Vec<&HostSeen> = Vec::new();
+    for host in ground.departed() {
+        left.extend(ground.old.iter().map(|(seen, _)| *seen).find(|seen| seen.host == host));
+    }
+    left.into_iter().map(out_of_proxy).collect()
 }
 
 /// The host's proxy has nothing of the app any more.
-fn out_of_proxy(host: HostId) -> Lane {
-    lane(host, vec![Step::WriteIngress { servers: Vec::new() }])
+pub(super) fn out_of_proxy(here: &HostSeen) -> Lane {
+    let mut steps = peers::keep(here);
+    steps.push(Step::WriteIngress { servers: Vec::new() });
+    lane(here.host, steps)
+}
+
+/// Every host of the placement sends requests to the others, by now that all of them serve.
+fn share(want: &Want, ground: &Ground<'_>) -> Vec<Lane> {
+    if want.release.spec.kind == Kind::Worker {
+        return Vec::new();
+    }
+    let hosts: Vec<(&HostSeen, usize)> = ground.places.iter().map(|p| (p.seen, p.instances.len())).collect();
+    peers::share(&hosts)
 }
 
 /// Takes the old instances on these hosts out of service: no new requests, SIGTERM, out of the proxy.

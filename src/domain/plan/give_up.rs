@@ -1,8 +1,8 @@
 //! The way back: after a failure or a cancel, the former release is again exactly what the proxy's file lists and what
 //! takes requests. Like the way forward it is planned from what is observed, so it may be begun again at any moment.
 
-use super::deploy::{Phase, lane, leave_service, turn_to};
-use super::{Have, Lane, Plan, Step, Want};
+use super::deploy::{Phase, lane, leave_service, out_of_proxy, turn_to};
+use super::{Have, Lane, Plan, Step, Want, peers};
 use crate::domain::app::Kind;
 use crate::domain::observed::{HostSeen, Instance, Running, Served};
 
@@ -58,8 +58,16 @@ pub fn give_up(want: &Want, have: &Have, why: GivingUp) -> Plan {
     }
     plan.add("start the old again", Phase::Before, again);
     if want.release.spec.kind == Kind::Web || want.former_web {
-        let back = former.iter().map(|(h, i)| lane(h.host, turn_back(i))).collect();
-        plan.add("back to the former release", Phase::Before, back);
+        let counts: Vec<(&HostSeen, usize)> = former.iter().map(|(h, i)| (*h, i.len())).collect();
+        let shared = if want.former_web { peers::share(&counts) } else { Vec::new() };
+        // A host that did not serve before is left by the others before its proxy forgets the app.
+        let (with, without): (Vec<_>, Vec<_>) = former.iter().partition(|(_, i)| !i.is_empty() || shared.is_empty());
+        let back =
+            with.iter().map(|(h, i)| lane(h.host, if i.is_empty() { out_of_proxy(h).steps } else { turn_back(i) }));
+        plan.add("back to the former release", Phase::Before, back.collect());
+        plan.add("share between the hosts as before", Phase::Before, shared);
+        let left = without.iter().map(|(h, _)| out_of_proxy(h)).collect();
+        plan.add("leave other hosts", Phase::Before, left);
     }
     serving.extend(idle);
     plan.add("take the new out", Phase::Before, lanes(&mut serving));

@@ -12,6 +12,7 @@ use super::release::Release;
 pub mod check;
 mod deploy;
 mod give_up;
+mod peers;
 mod placement;
 pub mod words;
 
@@ -110,6 +111,11 @@ pub enum Step {
         name: ContainerName,
         /// Where it answers.
         address: Ipv4Addr,
+    },
+    /// Let the proxy send the app's requests to these other hosts too, by the weight of their instances, and to no others.
+    Share {
+        /// The hosts and their instances.
+        peers: Vec<(HostId, u16)>,
     },
     /// See one request answered through the proxy.
     AskThrough,

@@ -2,7 +2,7 @@
 //! Not here: the order of the steps.
 
 use super::deploy::Order;
-use super::{Have, Refusal, Want, instance_name};
+use super::{Have, Refusal, Want, instance_name, peers};
 use crate::domain::address::Bridge;
 use crate::domain::app::Kind;
 use crate::domain::ids::{HostId, VolumeId};
@@ -86,6 +86,8 @@ pub(super) fn ground<'a>(want: &Want, have: &'a Have) -> Result<Ground<'a>, Refu
         return Err(Refusal(reason));
     }
     let mut notes = unreachable_notes(want, have);
+    let hosts: Vec<&HostSeen> = seen.iter().map(|(host, _)| *host).collect();
+    notes.extend(peers::note(&hosts).filter(|_| want.release.spec.kind == Kind::Web));
     let (mut fresh, mut used) = (want.fresh.iter(), used_indices(want, have));
     let (mut places, mut adopted) = (Vec::new(), Vec::new());
     for (here, count) in seen {

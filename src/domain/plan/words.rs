@@ -82,6 +82,12 @@ impl Words {
                 format!("write the proxy's file with {}", names.join(", "))
             }
             Step::Admit { name, .. } => format!("send requests to {}", of(name)),
+            Step::Share { peers } if peers.is_empty() => "send requests to no other host".to_owned(),
+            Step::Share { peers } => {
+                let names: Vec<String> =
+                    peers.iter().map(|(host, count)| format!("{} × {count}", self.host(*host))).collect();
+                format!("send requests to {} too", names.join(", "))
+            }
             Step::AskThrough => "see a request answered through the proxy".to_owned(),
             Step::Drain { name, seconds: 0 } => format!("send no new requests to {}", of(name)),
             Step::Drain { name, seconds } => format!("let {} finish its requests, up to {seconds} s", of(name)),

@@ -7,11 +7,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{Done, Here};
-use crate::db::ledger::{backends, instances, locks};
+use crate::db::Tx;
+use crate::db::host_logins::Row;
+use crate::db::ledger::{backends, instances, locks, peers};
 use crate::domain::app::{Kind, Probe, Route};
 use crate::domain::deploy::Failure;
-use crate::domain::ids::HostId;
-use crate::domain::ingress::{self, Answer, Backend, Home, Ingress, NOWHERE};
+use crate::domain::ids::{AppId, HostId};
+use crate::domain::ingress::{self, Answer, Backend, Home, Ingress, NOWHERE, PEER_PORT, Peer, Peering};
 use crate::domain::names::{ContainerName, HttpPath};
 use crate::domain::rights::Permit;
 use crate::jobs::stop::{Stop, detail};
@@ -56,15 +58,10 @@ impl Here<'_> {
         let mut tx = ctx.db.begin(&run.permit).await?;
         instances::want_only(&mut tx, &run.permit, self.reached.id(), release.app, &names).await?;
         backends::claim(&mut tx, &run.permit, self.reached.id(), release.app).await?;
-        let mut rows = backends::of_host(&mut tx, &run.permit, self.reached.id()).await?;
-        let all = backends::servers(&mut tx, &run.permit, self.reached.id()).await?;
+        let mut ledger = Ledger::read(&mut tx, &run.permit, self.reached.id()).await?;
         tx.commit().await?;
-        if self.leads_to_the_new_release(servers) {
-            for row in rows.iter_mut().filter(|row| row.app == release.app) {
-                row.spec.0 = release.spec.clone();
-            }
-        }
-        let wanted = ingress(self.reached.row.proxy_port, &rows, &all);
+        self.as_it_serves(&mut ledger, servers);
+        let wanted = ledger.ingress(&Listens::now(&self.reached.row));
         run.still_mine().await?;
         write(self.host, &wanted).await.map_err(|e| self.failed(e))?;
         let running = proxy::look(self.host).await.map_err(|e| self.failed(e))?;
@@ -72,11 +69,23 @@ impl Here<'_> {
             proxy::reload(self.host).await.map_err(|e| self.failed(e))?;
             return Ok(Done::changed(why));
         }
-        let lines = ingress::map_changes(&wanted.home.map, &running.map, &wanted.route_entries());
+        let mut lines = ingress::map_changes(&wanted.home.map, &running.map, &wanted.route_entries());
+        lines.extend(wanted.admitted_changes(&running.admitted));
         if !lines.is_empty() {
             self.tell(&lines).await?;
         }
         Ok(Done::changed(""))
+    }
+
+    /// Puts the release that is being made current in the place of the one that the ledger still has, where it is the one that
+    /// serves by now.
+    pub(super) fn as_it_serves(&self, ledger: &mut Ledger, servers: &[(ContainerName, Ipv4Addr)]) {
+        let release = &self.work.want.release;
+        if self.leads_to_the_new_release(servers) {
+            for row in ledger.rows.iter_mut().filter(|row| row.app == release.app) {
+                row.spec.0 = release.spec.clone();
+            }
+        }
     }
 
     /// Whether the app's routes and port are to be those of the release that is being made current: all its servers are this deploy's. On the
@@ -91,7 +100,7 @@ impl Here<'_> {
     }
 
     /// Says lines to the running proxy; anything but "done" and "it was so" is a failure.
-    async fn tell(&self, lines: &[String]) -> Result<(), Stop> {
+    pub(super) async fn tell(&self, lines: &[String]) -> Result<(), Stop> {
         for answer in self.host.haproxy().ask(lines).await.map_err(|e| self.failed(e))? {
             match ingress::read_answer(&answer) {
                 Answer::Done | Answer::AlreadyThere | Answer::Absent => {}
@@ -101,7 +110,7 @@ impl Here<'_> {
         Ok(())
     }
 
-    fn refused(&self, words: String) -> Stop {
+    pub(super) fn refused(&self, words: String) -> Stop {
         let host = self.reached.row.name.clone();
         Stop::Failed(Failure::ProxyUnavailable { host, detail: detail(words) })
     }
@@ -122,17 +131,28 @@ impl Here<'_> {
         Ok(Done::changed(""))
     }
 
+    /// Where a request is sure to be answered by an instance here: where others answer too, at the door for the other hosts.
+    async fn own_door(&self) -> Result<(Ipv4Addr, u16), Stop> {
+        let (listens, permit) = (Listens::now(&self.reached.row), &self.work.run.permit);
+        let port = u16::try_from(listens.port).unwrap_or(80);
+        let Some(address) = listens.peers else { return Ok((Ipv4Addr::LOCALHOST, port)) };
+        let mut tx = self.work.ctx.db.begin(permit).await?;
+        let ledger = Ledger::read(&mut tx, permit, self.reached.id()).await?;
+        tx.commit().await?;
+        Ok(if ledger.shares(self.work.want.release.app) { (address, PEER_PORT) } else { (Ipv4Addr::LOCALHOST, port) })
+    }
+
     /// One request through the proxy, as a visitor would send it. Any answer of the app will do; the proxy's own 421, 502,
     /// 503 and 504 will not.
     pub(super) async fn ask_through(&self) -> Result<Done, Stop> {
         let spec = &self.work.want.release.spec;
         let Some(route) = spec.routes.first() else { return Ok(Done::unchanged("the app has no route")) };
         let path = asked_path(route, &spec.health.probe);
-        let port = u16::try_from(self.reached.row.proxy_port).unwrap_or(80);
+        let (address, port) = self.own_door().await?;
         let until = Instant::now() + ASK_PERIOD;
         loop {
             let domain = route.domain.as_ref();
-            let answer = self.host.probe_http(Ipv4Addr::LOCALHOST.into(), port, &path, domain, ASK_LIMIT).await;
+            let answer = self.host.probe_http(address.into(), port, &path, domain, ASK_LIMIT).await;
             let answer = answer.map_err(|e| self.failed(e))?;
             match answer {
                 Met::Status(NOWHERE | 502..=504) | Met::Refused | Met::Closed | Met::TimedOut => {}
@@ -220,38 +240,96 @@ fn asked_path(route: &Route, probe: &Probe) -> HttpPath {
     }
 }
 
-/// What a host's proxy shall serve, out of the ledger.
-pub fn ingress(http_port: i32, rows: &[backends::Row], servers: &[backends::Server]) -> Ingress {
-    let mut wanted = Ingress::empty(Home::default(), u16::try_from(http_port).unwrap_or(80));
-    for row in rows {
-        let Ok(slot) = u32::try_from(row.slot) else { continue };
-        let own = servers.iter().filter(|server| server.app == row.app);
-        let own = own.filter_map(|server| Some((server.name.clone(), server.address.parse().ok()?)));
-        let servers = own.collect();
-        wanted.backends.push(Backend { slot, app: row.app, port: row.spec.0.port.unwrap_or(0), servers });
-        // An app that has become a worker keeps its routes in the configuration, for the day it is web again.
-        // A route that was given up since the release was made may be another app's by now.
-        let own = |route: &&Route| row.spec.0.kind == Kind::Web && row.routes.0.contains(route);
-        let routes = row.spec.0.routes.iter().filter(own);
-        wanted.routes.extend(routes.map(|route| (route.clone(), slot)));
+/// Where a proxy listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Listens {
+    port: i32,
+    peers: Option<Ipv4Addr>,
+}
+
+impl Listens {
+    /// As it does now.
+    pub fn now(row: &Row) -> Self {
+        Self { port: row.proxy_port, peers: row.peer_address.as_deref().and_then(|address| address.parse().ok()) }
     }
-    wanted
+
+    /// As it shall once the host was made ready again.
+    pub fn wanted(row: &Row) -> Self {
+        Self { port: row.http_port, peers: row.private_address.as_deref().and_then(|address| address.parse().ok()) }
+    }
+}
+
+/// All that the ledger says of a host's proxy.
+pub(super) struct Ledger {
+    pub rows: Vec<backends::Row>,
+    servers: Vec<backends::Server>,
+    peers: Vec<peers::Row>,
+    hosts: Vec<(HostId, Ipv4Addr)>,
+}
+
+impl Ledger {
+    /// Reads it.
+    pub async fn read(tx: &mut Tx<'_>, permit: &Permit, host: HostId) -> Result<Self, sqlx::Error> {
+        let rows = backends::of_host(tx, permit, host).await?;
+        let servers = backends::servers(tx, permit, host).await?;
+        let peers = peers::of_host(tx, permit, host).await?;
+        let hosts = peers::addresses(tx, permit).await?;
+        let hosts = hosts.into_iter().filter_map(|host| Some((host.host, host.address.parse().ok()?))).collect();
+        Ok(Self { rows, servers, peers, hosts })
+    }
+
+    /// What the proxy shall serve.
+    pub fn ingress(&self, listens: &Listens) -> Ingress {
+        let mut wanted = Ingress::empty(Home::default(), u16::try_from(listens.port).unwrap_or(80));
+        let admitted = || self.hosts.iter().map(|(_, address)| *address).collect();
+        wanted.peering = listens.peers.map(|address| Peering { address, admitted: admitted() });
+        for row in &self.rows {
+            let Ok(slot) = u32::try_from(row.slot) else { continue };
+            let servers = self.servers_of(row.app);
+            let peers = self.peers.iter().filter(|peer| peer.app == row.app && wanted.peering.is_some());
+            let peers = peers.filter_map(|peer| self.peer(peer)).collect();
+            wanted.backends.push(Backend { slot, app: row.app, port: row.spec.0.port.unwrap_or(0), servers, peers });
+            // An app that has become a worker keeps its routes in the configuration, for the day it is web again.
+            // A route that was given up since the release was made may be another app's by now.
+            let own = |route: &&Route| row.spec.0.kind == Kind::Web && row.routes.0.contains(route);
+            let routes = row.spec.0.routes.iter().filter(own);
+            wanted.routes.extend(routes.map(|route| (route.clone(), slot)));
+        }
+        wanted
+    }
+
+    /// Another host as a server; none where it has no address for us any more.
+    fn peer(&self, row: &peers::Row) -> Option<Peer> {
+        let address = self.hosts.iter().find(|(host, _)| *host == row.peer)?.1;
+        Some(Peer { host: row.peer, address, weight: u16::try_from(row.weight).ok()? })
+    }
+
+    /// The app's instances in the file.
+    pub fn servers_of(&self, app: AppId) -> Vec<(ContainerName, Ipv4Addr)> {
+        let own = self.servers.iter().filter(|server| server.app == app);
+        own.filter_map(|server| Some((server.name.clone(), server.address.parse().ok()?))).collect()
+    }
+
+    /// True where the app's requests go to other hosts too.
+    pub fn shares(&self, app: AppId) -> bool {
+        self.peers.iter().any(|peer| peer.app == app)
+    }
 }
 
 /// The proxy of a host as the ledger has it.
-pub async fn of_host(ctx: &Ctx, permit: &Permit, host: HostId, http_port: i32) -> Result<Ingress, sqlx::Error> {
+pub async fn of_host(ctx: &Ctx, permit: &Permit, host: HostId, listens: &Listens) -> Result<Ingress, sqlx::Error> {
     let mut tx = ctx.db.begin(permit).await?;
-    let rows = backends::of_host(&mut tx, permit, host).await?;
-    let servers = backends::servers(&mut tx, permit, host).await?;
+    let ledger = Ledger::read(&mut tx, permit, host).await?;
     tx.commit().await?;
-    Ok(ingress(http_port, &rows, &servers))
+    Ok(ledger.ingress(listens))
 }
 
 /// Writes file and map, each whole or not at all.
 pub async fn write(host: &crate::remote::Host, wanted: &Ingress) -> Result<(), crate::remote::Error> {
-    let (config, map) = (wanted.haproxy_cfg(), wanted.routes_map());
+    let (config, map, peers) = (wanted.haproxy_cfg(), wanted.routes_map(), wanted.peers_list());
     host.put_all(&[
         File { path: wanted.home.map.as_ref(), bytes: map.as_bytes(), mode: MODE },
+        File { path: wanted.home.peers.as_ref(), bytes: peers.as_bytes(), mode: MODE },
         File { path: CONFIG, bytes: config.as_bytes(), mode: MODE },
     ])
     .await

@@ -5,6 +5,7 @@ mod containers;
 mod health;
 mod images;
 pub mod ingress;
+mod peers;
 
 pub use health::last_lines;
 
@@ -245,6 +246,7 @@ async fn perform(work: &Work<'_>, host: HostId, step: &Step, seq: i32) -> Result
         Step::AwaitHealthy { name, address } => boxed(|| here.await_healthy(name, *address, seq)).await,
         Step::WriteIngress { servers } => boxed(|| here.write_ingress(servers)).await,
         Step::Admit { name, address } => boxed(|| here.admit(name, *address)).await,
+        Step::Share { peers } => boxed(|| here.share(peers)).await,
         Step::AskThrough => boxed(|| here.ask_through()).await,
         Step::Drain { name, seconds } => boxed(|| here.drain(name, *seconds, seq)).await,
         Step::Dismiss { name } => boxed(|| here.dismiss(name)).await,

@@ -25,6 +25,7 @@ fn backend(slot: u32, port: u16, servers: &[(&str, u8)]) -> Backend {
         app: AppId(uuid::Uuid::from_u128(u128::from(slot))),
         port,
         servers: servers.iter().map(server).collect(),
+        peers: Vec::new(),
     }
 }
 

@@ -27,6 +27,7 @@ pub fn home(folder: &tempfile::TempDir) -> Home {
         socket_group: None,
         run_as: None,
         map: path("routes.map"),
+        peers: path("peers.lst"),
         bind: Ipv4Addr::LOCALHOST,
     }
 }

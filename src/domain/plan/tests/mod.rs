@@ -3,6 +3,7 @@
 mod pictures;
 mod pictures_back;
 mod pictures_moves;
+mod pictures_peers;
 mod properties;
 mod refusals;
 mod world;
@@ -82,6 +83,8 @@ pub(super) fn have(hosts: u16) -> Have {
         disk_free_mib: 10_000,
         arch: "amd64".to_owned(),
         image_arch: None,
+        peer: None,
+        peers: Vec::new(),
         image_present: true,
         network_present: true,
         volumes: vec![VolumeId(Uuid::from_u128(9))],
@@ -90,6 +93,14 @@ pub(super) fn have(hosts: u16) -> Have {
         ports_taken: Vec::new(),
     };
     Have { hosts: (1..=hosts).map(seen).collect() }
+}
+
+/// The same hosts with an address for one another.
+pub(super) fn peered(mut have: Have) -> Have {
+    for (at, host) in have.hosts.iter_mut().enumerate() {
+        host.peer = Some([10, 0, 0, at as u8 + 1].into());
+    }
+    have
 }
 
 /// An instance of that deploy on that host.

@@ -25,6 +25,7 @@ struct Case {
     leftovers: u16,
     bare: bool,
     command: bool,
+    peered: bool,
     crashes: Vec<u8>,
     seed: u64,
 }
@@ -46,17 +47,19 @@ fn case() -> impl Strategy<Value = Case> {
         0_u16..3,
         any::<bool>(),
         any::<bool>(),
+        any::<bool>(),
         proptest::collection::vec(0_u8..24, 0..8),
         any::<u64>(),
     )
         .prop_filter("something is wanted", |(_, _, new, ..)| new.iter().any(|n| *n > 0))
-        .prop_map(|(shape, old, new, leftovers, bare, command, crashes, seed)| Case {
+        .prop_map(|(shape, old, new, leftovers, bare, command, peered, crashes, seed)| Case {
             shape,
             old,
             new,
             leftovers,
             bare,
             command,
+            peered,
             crashes,
             seed,
         })
@@ -91,6 +94,16 @@ impl Case {
             let bare = |h: &mut HostSeen| (h.image_present, h.network_present, h.volumes) = (false, false, Vec::new());
             have.hosts.iter_mut().for_each(bare);
         }
+        if self.peered {
+            have = super::peered(have);
+            if served == Served::Up {
+                let old = |at: usize| Self::count(&self.old, at) as u16;
+                for at in (0..have.hosts.len()).filter(|at| old(*at) > 0) {
+                    let others = (0..have.hosts.len()).filter(|other| *other != at && old(*other) > 0);
+                    have.hosts[at].peers = others.map(|other| (host(other as u16 + 1), old(other))).collect();
+                }
+            }
+        }
         World::new(want, have)
     }
 
@@ -123,6 +136,12 @@ fn promises(case: &Case, world: &World) {
             assert!(alive >= old.min(new), "{} fell to {alive}, promised {}", seen.name, old.min(new));
         }
     }
+    // Whoever a host sends requests to takes them.
+    if case.start_first() {
+        for (here, (peer, _)) in world.have.hosts.iter().flat_map(|h| h.peers.iter().map(move |peer| (h, peer))) {
+            assert!(world.serving(*peer) > 0, "{} sends requests to {peer}, where nothing serves", here.name);
+        }
+    }
     // An instance nobody proved healthy does not stand in a file.
     for (host, names) in &world.files {
         let seen = world.have.hosts.iter().find(|h| h.host == *host).unwrap();
@@ -143,6 +162,13 @@ fn arrived(case: &Case, world: &World) {
             assert_eq!((&serves, &file), (&up, &up));
         }
         assert_eq!(world.written.contains(&seen.host), wanted > 0);
+        let web = world.want.release.spec.kind == Kind::Web;
+        let others = (0..world.have.hosts.len()).filter(|other| *other != at && Case::count(&case.new, *other) > 0);
+        let peers: Vec<(HostId, u16)> = others
+            .filter(|_| web && case.peered && wanted > 0)
+            .map(|other| (host(other as u16 + 1), Case::count(&case.new, other) as u16))
+            .collect();
+        assert_eq!(seen.peers, peers, "{}", seen.name);
     }
 }
 
@@ -178,7 +204,7 @@ proptest! {
     #[test]
     fn giving_up_from_any_moment_ends_with_the_old_serving(case in case(), sick in any::<bool>(), cancelled in any::<bool>(), back in proptest::collection::vec(0_u8..12, 0..4)) {
         let mut world = case.world();
-        let before: Vec<_> = world.have.hosts.iter().map(|h| world.picture(h.host)).collect();
+        let before: Vec<_> = world.have.hosts.iter().map(|h| (world.picture(h.host), h.peers.clone())).collect();
         world.sick = sick;
         let mut dice = dice(case.seed);
         for steps in &case.crashes {
@@ -199,7 +225,7 @@ proptest! {
         prop_assert_eq!(crate::domain::plan::check::check(&world.want, &world.have, &plan), Vec::<String>::new());
         let whole = world.run(&plan, usize::MAX, &mut dice, &mut |_| {}).unwrap();
         prop_assert!(whole);
-        let after: Vec<_> = world.have.hosts.iter().map(|h| world.picture(h.host)).collect();
+        let after: Vec<_> = world.have.hosts.iter().map(|h| (world.picture(h.host), h.peers.clone())).collect();
         prop_assert_eq!(before, after);
         let new = world.have.hosts.iter().flat_map(|h| &h.instances).filter(|i| i.deploy == world.want.deploy);
         for instance in new {

@@ -105,6 +105,14 @@ impl World {
                 assert_eq!(found.running, Running::Up, "{name} admitted but not running");
                 found.served = Served::Up;
             }
+            Step::Share { peers } => {
+                if self.want.release.spec.overlap && self.want.release.spec.mounts.is_empty() {
+                    for (peer, _) in peers {
+                        assert!(self.serving(*peer) > 0, "requests are sent to {peer}, where nothing serves");
+                    }
+                }
+                self.seen(host).peers.clone_from(peers);
+            }
             Step::AskThrough => assert!(self.serving(host) > 0, "nothing answers on {host}"),
             Step::Drain { name, .. } => self.find(host, name)?.served = Served::Draining,
             Step::Dismiss { name } => {
