@@ -164,7 +164,7 @@ fn mixed() -> Ingress {
 fn a_host_takes_requests_of_the_others_for_its_own_instances_alone() {
     let text = mixed().haproxy_cfg();
     let from = text.find("frontend peers").unwrap();
-    let to = text.find("backend nowhere").unwrap();
+    let to = text.find("\nbackend nowhere").unwrap();
     expect![[r#"
         frontend peers
             bind 10.0.0.1:7080 transparent
@@ -175,7 +175,6 @@ fn a_host_takes_requests_of_the_others_for_its_own_instances_alone() {
             http-request set-var(txn.slot) req.hdr(host),field(1,:),rtrim(.),lower,concat(,txn.path,/),map_beg(/etc/skiff/maps/routes.map)
             use_backend b%[var(txn.slot),bytes(1)] if { var(txn.slot) -m found }
             default_backend nowhere
-
     "#]]
     .assert_eq(&text[from..to]);
     let from = text.find("backend m0002").unwrap();

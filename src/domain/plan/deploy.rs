@@ -21,6 +21,9 @@ use crate::domain::observed::{HostSeen, Instance, Running, Served};
 pub fn plan(want: &Want, have: &Have) -> Result<Plan, Refusal> {
     let ground = ground(want, have)?;
     let mut plan = Plan { stages: Vec::new(), notes: ground.notes.clone() };
+    if want.release.spec.kind == Kind::Worker {
+        plan.add("share no more", Phase::Before, share(want, &ground));
+    }
     let lanes = if ground.order == Order::StartFirst { early(want, &ground) } else { None };
     let early = lanes.is_some();
     match lanes {
@@ -53,7 +56,9 @@ pub fn plan(want: &Want, have: &Have) -> Result<Plan, Refusal> {
     if ground.order != Order::HostStopFirst {
         plan.add("switch", Phase::Switch, switch(want, &all));
     }
-    plan.add("share between the hosts", Phase::Switch, share(want, &ground));
+    if want.release.spec.kind == Kind::Web {
+        plan.add("share between the hosts", Phase::Switch, share(want, &ground));
+    }
     plan.add("leave other hosts", Phase::Switch, leave(want, &ground));
     if ground.order == Order::StartFirst {
         plan.add("stop the old", Phase::Tidying, retire(want, &ground, &ground.hosts()));
@@ -212,7 +217,7 @@ fn start(plan: &mut Plan, instances: Vec<(HostId, Instance)>, first_is_up: bool)
 fn switch(want: &Want, places: &[&Place<'_>]) -> Vec<Lane> {
     match (want.release.spec.kind, want.former_web) {
         (Kind::Web, _) => {}
-        (Kind::Worker, true) => return places.iter().map(|place| out_of_proxy(place.seen)).collect(),
+        (Kind::Worker, true) => return places.iter().map(|place| out_of_proxy(place.seen.host)).collect(),
         (Kind::Worker, false) => return Vec::new(),
     }
     places.iter().map(|place| lane(place.seen.host, turn_to(place.instances.iter()))).collect()
@@ -235,27 +240,27 @@ fn leave(want: &Want, ground: &Ground<'_>) -> Vec<Lane> {
     if want.release.spec.kind == Kind::Worker && !want.former_web {
         return Vec::new();
     }
-    let mut left: Vec<&HostSeen> = Vec::new();
-    for host in ground.departed() {
-        left.extend(ground.old.iter().map(|(seen, _)| *seen).find(|seen| seen.host == host));
-    }
-    left.into_iter().map(out_of_proxy).collect()
+    ground.departed().into_iter().map(out_of_proxy).collect()
 }
 
 /// The host's proxy has nothing of the app any more.
-pub(super) fn out_of_proxy(here: &HostSeen) -> Lane {
-    let mut steps = peers::keep(here);
-    steps.push(Step::WriteIngress { servers: Vec::new() });
-    lane(here.host, steps)
+pub(super) fn out_of_proxy(host: HostId) -> Lane {
+    lane(host, vec![Step::WriteIngress { servers: Vec::new() }])
 }
 
-/// Every host of the placement sends requests to the others, by now that all of them serve.
+/// Every host of the placement sends requests to the others, by now that all of them serve, and those that are left send
+/// none. A worker gets none from anywhere.
 fn share(want: &Want, ground: &Ground<'_>) -> Vec<Lane> {
-    if want.release.spec.kind == Kind::Worker {
-        return Vec::new();
-    }
     let hosts: Vec<(&HostSeen, usize)> = ground.places.iter().map(|p| (p.seen, p.instances.len())).collect();
-    peers::share(&hosts)
+    let departed = ground.departed();
+    let mut left: Vec<&HostSeen> = ground.old.iter().map(|(seen, _)| *seen).collect();
+    left.retain(|seen| departed.contains(&seen.host));
+    left.dedup_by_key(|seen| seen.host);
+    let keep = left.into_iter().filter_map(peers::keep);
+    match want.release.spec.kind {
+        Kind::Web => peers::share(&hosts).into_iter().chain(keep).collect(),
+        Kind::Worker => hosts.iter().filter_map(|(seen, _)| peers::keep(seen)).chain(keep).collect(),
+    }
 }
 
 /// Takes the old instances on these hosts out of service: no new requests, SIGTERM, out of the proxy.

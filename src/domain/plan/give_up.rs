@@ -59,15 +59,16 @@ pub fn give_up(want: &Want, have: &Have, why: GivingUp) -> Plan {
     plan.add("start the old again", Phase::Before, again);
     if want.release.spec.kind == Kind::Web || want.former_web {
         let counts: Vec<(&HostSeen, usize)> = former.iter().map(|(h, i)| (*h, i.len())).collect();
-        let shared = if want.former_web { peers::share(&counts) } else { Vec::new() };
+        let mut shared = if want.former_web { peers::share(&counts) } else { Vec::new() };
+        let apart = former.iter().filter(|(h, _)| shared.iter().all(|lane| lane.host != h.host));
+        let apart: Vec<Lane> = apart.filter_map(|(h, _)| peers::keep(h)).collect();
+        shared.extend(apart);
         // A host that did not serve before is left by the others before its proxy forgets the app.
         let (with, without): (Vec<_>, Vec<_>) = former.iter().partition(|(_, i)| !i.is_empty() || shared.is_empty());
-        let back =
-            with.iter().map(|(h, i)| lane(h.host, if i.is_empty() { out_of_proxy(h).steps } else { turn_back(i) }));
-        plan.add("back to the former release", Phase::Before, back.collect());
+        let back = with.iter().map(|(h, i)| lane(h.host, turn_back(i))).collect();
+        plan.add("back to the former release", Phase::Before, back);
         plan.add("share between the hosts as before", Phase::Before, shared);
-        let left = without.iter().map(|(h, _)| out_of_proxy(h)).collect();
-        plan.add("leave other hosts", Phase::Before, left);
+        plan.add("leave other hosts", Phase::Before, without.iter().map(|(h, _)| out_of_proxy(h.host)).collect());
     }
     serving.extend(idle);
     plan.add("take the new out", Phase::Before, lanes(&mut serving));

@@ -19,9 +19,9 @@ pub(super) fn share(hosts: &[(&HostSeen, usize)]) -> Vec<Lane> {
     lanes.collect()
 }
 
-/// A host that is to send nothing anywhere.
-pub(super) fn keep(here: &HostSeen) -> Vec<Step> {
-    step(here, Vec::new()).map(|lane| lane.steps).unwrap_or_default()
+/// A host that is to send nothing anywhere any more.
+pub(super) fn keep(here: &HostSeen) -> Option<Lane> {
+    step(here, Vec::new())
 }
 
 /// The step, unless there is nothing to share and nothing is shared.
@@ -38,9 +38,9 @@ pub(super) fn note(hosts: &[&HostSeen]) -> Option<String> {
         (_, [only]) => Some(format!(
             "{only} has no private address: it answers with its own instances alone, and the others without them."
         )),
-        (_, several) => Some(format!(
-            "{} have no private address: each of them answers with its own instances alone.",
-            several.join(", ")
+        (_, [first @ .., last]) => Some(format!(
+            "{} and {last} have no private address: each of them answers with its own instances alone.",
+            first.join(", ")
         )),
     }
 }

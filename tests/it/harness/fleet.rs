@@ -1,7 +1,6 @@
 //! Several hosts: what they do for one another, and apps placed on them.
 
 use futures_util::future::join_all;
-use skiff::db::ledger;
 use skiff::domain::app::Spec;
 use skiff::domain::ids::{AppId, HostId};
 use skiff::domain::release::{self, Place};
@@ -63,11 +62,4 @@ pub async fn place(world: &World, app: AppId, spec: &mut Spec, places: &[(HostId
         .execute(&mut conn)
         .await
         .unwrap();
-}
-
-/// Who the proxy of a host sends an app's requests to besides its own instances, as the ledger has it.
-pub async fn ledger_rows(world: &World, app: AppId) -> usize {
-    let mut tx = world.db.begin(&world.team.permit).await.unwrap();
-    let rows = ledger::instances::of_app(&mut tx, &world.team.permit, app).await.unwrap();
-    rows.len()
 }

@@ -2,6 +2,7 @@
 
 mod accidents;
 mod addresses;
+mod barrier;
 mod cancelled;
 mod deploy;
 mod environment;
@@ -10,6 +11,7 @@ mod fleet;
 mod killed;
 mod kinds;
 mod moves;
+mod peers;
 mod registry;
 mod retention;
 mod run_bash;

@@ -103,6 +103,7 @@ fn on_several_hosts_the_first_healthy_instance_opens_the_way_for_the_rest() {
         want(2, &[2, 1]),
         have,
         expect![[r#"
+        ! fra-1 and fra-2 have no private address: each of them answers with its own instances alone.
         prepare and first instance
           - create web-1 v2 at 10.64.64.2 on fra-1
             start web-1 v2 on fra-1
