@@ -193,6 +193,19 @@ pub async fn observed(
     Ok(())
 }
 
+/// Notes what came of a look at a host that has yet to be made ready; one that is, has its own words.
+pub async fn looked(conn: &mut PgConnection, permit: &Permit, host: HostId, note: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update hosts set state_note = $3 where team_id = $1 and id = $2 and state = 'new'",
+        permit.team().0,
+        host.0,
+        note,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// Stores what a host said about itself.
 pub async fn facts(
     conn: &mut PgConnection,

@@ -59,6 +59,8 @@ pub struct Row {
     pub host_key: String,
     /// The fingerprint that waits for a person.
     pub host_key_seen: String,
+    /// The kind of the key that waits; empty where it is not known.
+    pub host_key_seen_kind: String,
     /// The port its proxy listens on once the host was made ready again.
     pub http_port: i32,
     /// The port it listens on now; the wanted one before the host was ever made ready.
@@ -120,7 +122,7 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, only: Option<HostId>
     sqlx::query_as!(
         Row,
         r#"select h.id as "id: HostId", h.number, h.slug, h.name, h.address, h.ssh_port, h.ssh_user, h.ssh_public,
-                  h.host_key, h.host_key_seen, h.http_port,
+                  h.host_key, h.host_key_seen, h.host_key_seen_kind, h.http_port,
                   coalesce(h.proxy_port, h.http_port) as "proxy_port!", h.builds, h.registry_port,
                   host(h.private_address) as private_address, host(h.peer_address) as peer_address,
                   h.state as "state: HostState", h.state_note as note,
@@ -149,7 +151,8 @@ pub async fn slugs(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<Strin
 /// Pins a fingerprint that a person confirmed.
 pub async fn pin(conn: &mut PgConnection, permit: &Permit, id: HostId, host_key: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update hosts set host_key = $3, host_key_seen = '',
+        "update hosts set host_key = $3, host_key_seen = '', host_key_seen_kind = '',
+                state_note = case when state = 'key_mismatch' then '' else state_note end,
                 state = case when state = 'key_mismatch' then 'new' else state end
           where team_id = $1 and id = $2",
         permit.team().0,
@@ -161,13 +164,22 @@ pub async fn pin(conn: &mut PgConnection, permit: &Permit, id: HostId, host_key:
     Ok(())
 }
 
-/// Notes the fingerprint a host showed, for a person to confirm.
-pub async fn key_seen(conn: &mut PgConnection, permit: &Permit, id: HostId, seen: &str) -> Result<(), sqlx::Error> {
+/// Notes the fingerprint a host showed and the kind of its key, for a person to confirm. The kind is empty where it is
+/// not known.
+pub async fn key_seen(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    id: HostId,
+    seen: &str,
+    kind: &str,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update hosts set host_key_seen = $3 where team_id = $1 and id = $2 and host_key <> $3",
+        "update hosts set host_key_seen = $3, host_key_seen_kind = $4
+          where team_id = $1 and id = $2 and host_key <> $3",
         permit.team().0,
         id.0,
         seen,
+        kind,
     )
     .execute(conn)
     .await?;
@@ -219,4 +231,17 @@ pub async fn exists(conn: &mut PgConnection, permit: &Permit, id: HostId) -> Res
     )
     .fetch_one(conn)
     .await
+}
+
+/// The public half of the team's key, empty before it was made; the row is held, so that two at once make one key.
+pub async fn team_key(conn: &mut PgConnection, permit: &Permit) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar!("select ssh_public from teams where id = $1 for update", permit.team().0).fetch_one(conn).await
+}
+
+/// Notes the public half of the team's key.
+pub async fn set_team_key(conn: &mut PgConnection, permit: &Permit, public: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("update teams set ssh_public = $2 where id = $1", permit.team().0, public)
+        .execute(conn)
+        .await
+        .map(drop)
 }

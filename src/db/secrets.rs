@@ -14,8 +14,10 @@ pub enum Owner {
     App(AppId),
     /// A source's token, key, password or build secret.
     Source(crate::domain::ids::SourceId),
-    /// A host's private key.
+    /// A host's private key, where it was added before the team had one, and its registry's password.
     Host(crate::domain::ids::HostId),
+    /// The team's own: the private key it signs in to hosts with.
+    Team(crate::domain::ids::TeamId),
 }
 
 impl Owner {
@@ -25,6 +27,7 @@ impl Owner {
             Self::App(id) => ("app", id.0),
             Self::Source(id) => ("source", id.0),
             Self::Host(id) => ("host", id.0),
+            Self::Team(id) => ("team", id.0),
         }
     }
 }

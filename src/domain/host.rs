@@ -42,3 +42,56 @@ pub struct Facts {
     /// The init system: `systemd` or `none`.
     pub init: String,
 }
+
+/// The line that lets the holder of a key of ours in, to paste into a shell of the user on the server. The folder and
+/// the file are made where they are missing, for that user alone.
+pub fn paste_line(public: &str) -> String {
+    // In single quotes a shell reads everything as it stands, but for the quote itself.
+    let public = public.replace('\'', "'\\''");
+    format!("(umask 077; mkdir -p ~/.ssh; echo '{public}' >>~/.ssh/authorized_keys)")
+}
+
+/// The line that makes a server print the fingerprint of its key of this kind; of all its keys where the kind is none
+/// that has a file of its own.
+pub fn fingerprint_line(kind: &str) -> &'static str {
+    match kind {
+        "ssh-ed25519" => "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+        "ssh-rsa" | "rsa-sha2-256" | "rsa-sha2-512" => "ssh-keygen -lf /etc/ssh/ssh_host_rsa_key.pub",
+        "ecdsa-sha2-nistp256" | "ecdsa-sha2-nistp384" | "ecdsa-sha2-nistp521" => {
+            "ssh-keygen -lf /etc/ssh/ssh_host_ecdsa_key.pub"
+        }
+        _ => "for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done",
+    }
+}
+
+/// True where nobody can stand between the panel and the host: it is this machine's own loopback address.
+pub fn is_loopback(address: &str) -> bool {
+    address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_to_paste_quotes_the_key() {
+        let line = paste_line("ssh-ed25519 AAAA skiff");
+        assert_eq!(line, "(umask 077; mkdir -p ~/.ssh; echo 'ssh-ed25519 AAAA skiff' >>~/.ssh/authorized_keys)");
+        assert!(paste_line("a'; reboot #").contains(r"'a'\''; reboot #'"));
+    }
+
+    #[test]
+    fn the_line_to_compare_with_names_the_file_of_the_kind() {
+        assert!(fingerprint_line("ssh-ed25519").ends_with("ssh_host_ed25519_key.pub"));
+        assert!(fingerprint_line("rsa-sha2-512").ends_with("ssh_host_rsa_key.pub"));
+        assert!(fingerprint_line("ecdsa-sha2-nistp256").ends_with("ssh_host_ecdsa_key.pub"));
+        assert!(fingerprint_line("; reboot").starts_with("for key in"));
+        assert!(fingerprint_line("").starts_with("for key in"));
+    }
+
+    #[test]
+    fn only_an_address_is_this_machine() {
+        assert!(is_loopback("127.0.0.1") && is_loopback("::1") && is_loopback("127.8.8.8"));
+        assert!(!is_loopback("localhost") && !is_loopback("10.0.0.1") && !is_loopback("127.0.0.1.example.org"));
+    }
+}

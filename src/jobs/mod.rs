@@ -3,6 +3,7 @@
 pub mod deploy;
 pub mod execute;
 pub mod log;
+pub mod look_at_host;
 pub mod observe;
 pub mod provision;
 pub mod proxy;
@@ -49,6 +50,7 @@ impl Ctx {
 pub fn registry(ctx: &Ctx) -> Registry {
     Registry::new()
         .with::<deploy::Deploy>(ctx.clone())
+        .with::<look_at_host::LookAtHost>(ctx.clone())
         .with::<provision::Provision>(ctx.clone())
         .with::<remove_volume::RemoveVolume>(ctx.clone())
         .with::<tidy::Tidy>(ctx.clone())

@@ -2,7 +2,7 @@
 //! run changes nothing, and one that failed is begun again from the start, where all that was done is found done.
 
 mod facts;
-mod pin;
+pub(super) mod pin;
 pub(super) mod scripts;
 
 use std::sync::Arc;
@@ -17,12 +17,13 @@ use super::registry;
 use super::stop::{self, detail};
 use crate::access::{self, Reached};
 use crate::db::{host_logins, job_steps};
-use crate::domain::host::{Facts, HostState};
+use crate::domain::host::{Facts, HostState, fingerprint_line};
 use crate::domain::ids::HostId;
 use crate::domain::ingress::PEER_PORT;
 use crate::domain::job::{StepState, Stream};
 use crate::queue::{Job, Outcome, Run};
 use crate::remote::{self, Host, RemoteScript};
+use pin::Seen;
 
 /// Make a server ready, or see that it still is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,7 +44,7 @@ const USER: &str = "skiff";
 type Stepped = Result<(StepState, String), Broken>;
 
 /// Why a step did not work.
-enum Broken {
+pub(super) enum Broken {
     /// A sentence for people.
     Said(String),
     /// The host.
@@ -65,7 +66,8 @@ impl From<sqlx::Error> for Broken {
 }
 
 impl Broken {
-    fn sentence(self) -> String {
+    /// As people read it.
+    pub(super) fn sentence(self) -> String {
         match self {
             Self::Said(sentence) => sentence,
             Self::Host(error) => detail(error),
@@ -131,9 +133,28 @@ impl Provision {
             Ok(first) => first,
             Err(error) => return Outcome::Again { after: Duration::from_secs(2), why: detail(error) },
         };
-        if let Err(broken) = pin::pin(ctx, &run.permit, self.host).await {
-            log.began(first);
-            return self.fail(ctx, run, log, first, broken).await;
+        match pin::pin(ctx, &run.permit, self.host).await {
+            Ok(Seen::Pinned) => {}
+            Ok(Seen::Waits(shown)) => {
+                log.began(first);
+                let reason = format!(
+                    "The server shows the {} key {}. Compare it with what {} says on the server, confirm it on the \
+                     host's page, and try again.",
+                    shown.kind,
+                    shown.fingerprint,
+                    fingerprint_line(&shown.kind),
+                );
+                return self.fail(ctx, run, log, first, Broken::Said(reason)).await;
+            }
+            // Whoever was never met is no host yet that does not answer: nobody looks at it until a person asks.
+            Err(Broken::Host(error)) => {
+                log.began(first);
+                return self.fail(ctx, run, log, first, Broken::Said(detail(error))).await;
+            }
+            Err(broken) => {
+                log.began(first);
+                return self.fail(ctx, run, log, first, broken).await;
+            }
         }
         let reached = match access::reach(&ctx.access(), &run.permit, &[self.host]).await {
             Ok(mut hosts) => hosts.pop(),

@@ -6,7 +6,7 @@ use tracing::warn;
 
 use crate::access::{self, Access};
 use crate::db::sights::{self, Due};
-use crate::db::{Tx, host_logins};
+use crate::db::{Tx, host_logins, hosts};
 use crate::domain::container::label;
 use crate::domain::host::HostState;
 use crate::domain::names::ContainerName;
@@ -59,6 +59,7 @@ async fn look_at(access: &Access, permit: &Permit, panel: uuid::Uuid, due: &Due)
         Ok(seen) => write(&mut tx, permit, due, &seen).await?,
         Err(Error::HostKeyChanged { seen }) => {
             let note = format!("It shows another host key: {seen}");
+            hosts::key_seen(&mut tx, permit, due.host, &seen, "").await?;
             host_logins::observed(&mut tx, permit, due.host, HostState::KeyMismatch, &note).await?;
         }
         Err(error) if failures >= FAILURES => {

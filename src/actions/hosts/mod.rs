@@ -1,6 +1,7 @@
 //! Hosts: enrol, provision, look at. Not here: speaking to one; that is a job.
 
 mod part;
+mod team_key;
 mod views;
 
 pub use part::set_part;
@@ -12,16 +13,16 @@ use uuid::Uuid;
 use super::fields::Fields;
 use super::gate::{self, Open};
 use super::jobs;
-use super::sealing::Sealer;
 use super::{Ctx, Refused};
-use crate::db::secrets::Owner;
 use crate::db::{self, Tx, audit};
+use crate::domain::host::{fingerprint_line, is_loopback};
 use crate::domain::ids::{HostId, JobId};
 use crate::domain::names::{DisplayName, HostAddress, HostKey, Slug, SshUser};
 use crate::domain::rights::{Actor, On, Permission, Permit};
+use crate::jobs::look_at_host::LookAtHost;
 use crate::jobs::provision::{self, Provision};
-use crate::queue::{self, New};
-use crate::remote::keys;
+use crate::queue::{self, Job, New};
+use team_key::TeamKey;
 
 /// Jobs on a host's page.
 const JOBS: i64 = 10;
@@ -74,6 +75,10 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostView, Refus
         public_key: row.ssh_public.clone(),
         host_key: row.host_key.clone(),
         host_key_seen: row.host_key_seen.clone(),
+        host_key_line: fingerprint_line(&row.host_key_seen_kind),
+        looking: jobs.iter().any(|job| job.kind == LookAtHost::KIND && !job.state.is_final()),
+        loopback: is_loopback(&row.address),
+        host_key_seen_kind: row.host_key_seen_kind.clone(),
         created_at: row.created_at,
         line: line(row),
         instances: instances.into_iter().map(instance).collect(),
@@ -83,7 +88,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostView, Refus
     })
 }
 
-/// Adds a host: makes a key pair for it, whose public line is shown on its page. Nothing is asked of the host yet.
+/// Adds a host, which the team's key signs in to. Nothing is asked of the host yet.
 pub async fn create(ctx: &Ctx, actor: &Actor, input: NewHost) -> Result<HostId, Refused> {
     let Open { mut tx, permit, .. } = gate::team_for(ctx, actor, Permission::ManageHosts).await?;
     let mut fields = Fields::default();
@@ -115,9 +120,7 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewHost) -> Result<HostId, 
     };
 
     let id = HostId(Uuid::now_v7());
-    let (private, public) = keys::generate("skiff").map_err(|error| Refused::internal(&error))?;
-    let sealer = Sealer::open(ctx, &mut tx, &permit).await?;
-    let key = sealer.set(&mut tx, Owner::Host(id), "ssh key", &private).await?;
+    let TeamKey { secret: key, public } = team_key::of(ctx, &mut tx, &permit).await?;
     let taken: Vec<String> = known.into_iter().map(|row| row.slug).collect();
     let new = db::hosts::New {
         id,
@@ -140,6 +143,31 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewHost) -> Result<HostId, 
     Ok(id)
 }
 
+/// The public line of the team's key, made where there is none yet: it can be pasted before the host is added.
+pub async fn team_key(ctx: &Ctx, actor: &Actor) -> Result<String, Refused> {
+    let Open { mut tx, permit, .. } = gate::team_for(ctx, actor, Permission::ManageHosts).await?;
+    let key = team_key::of(ctx, &mut tx, &permit).await?;
+    tx.commit().await?;
+    Ok(key.public)
+}
+
+/// Has a look taken at the key a host shows, where none is pinned yet: nothing is sent to it. One look at a time.
+pub async fn look(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<(), Refused> {
+    let Open { mut tx, permit, .. } = gate::host(ctx, actor, id, Permission::ManageHosts).await?;
+    let row = db::hosts::list(&mut tx, &permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
+    if row.busy.is_some() || !row.host_key.is_empty() {
+        return Ok(());
+    }
+    let title = format!("Look at the key of {}", row.name);
+    let mut new = New::new(&title, actor.who().cause());
+    new.lock_key = Some(provision::lock_key(id));
+    new.host = Some(id);
+    queue::push(&mut tx, &permit, &LookAtHost { host: id }, new).await?;
+    record(&mut tx, &permit, "host.looked_at", id, &row.name, None, None).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// Has a host made ready, or looked at again: a second run changes nothing that is right, and one that failed is begun
 /// anew. Returns the job to watch; where one waits or runs already, that one.
 pub async fn provision(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<JobId, Refused> {
@@ -158,7 +186,8 @@ pub async fn provision(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<JobId, Re
     Ok(pushed.job)
 }
 
-/// Pins the fingerprint a host showed, after a person compared it. Only the one that was shown can be confirmed.
+/// Pins the fingerprint a host showed, after a person compared it. Only the one that was shown can be confirmed, and
+/// one that takes another's place only by who types the host's name.
 pub async fn confirm_key(ctx: &Ctx, actor: &Actor, id: HostId, input: ConfirmHostKey) -> Result<(), Refused> {
     let Open { mut tx, permit, .. } = gate::host(ctx, actor, id, Permission::ManageHosts).await?;
     let row = db::hosts::list(&mut tx, &permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
@@ -166,6 +195,10 @@ pub async fn confirm_key(ctx: &Ctx, actor: &Actor, id: HostId, input: ConfirmHos
     let Some(key) = fields.text::<HostKey>("host_key", &input.host_key) else { return Err(fields.refuse()) };
     if row.host_key_seen != key.as_ref() {
         return Err(Refused::Conflict("The host has shown another key since. Look at it again.".into()));
+    }
+    if !row.host_key.is_empty() && input.name.trim() != row.name {
+        fields.wrong("name", format!("Type {} to accept another key than the one that is pinned.", row.name));
+        return Err(fields.refuse());
     }
     db::hosts::pin(&mut tx, &permit, id, key.as_ref()).await?;
     let (before, after) = (json!({ "host_key": row.host_key }), json!({ "host_key": key }));

@@ -134,6 +134,14 @@ pub struct HostView {
     pub host_key: String,
     /// The fingerprint the host showed and a person has yet to confirm; empty where there is none.
     pub host_key_seen: String,
+    /// The kind of that key; empty where it is not known.
+    pub host_key_seen_kind: String,
+    /// The line that makes the server print the fingerprint to compare it with.
+    pub host_key_line: &'static str,
+    /// True while a look at its key waits or runs.
+    pub looking: bool,
+    /// True where it is this machine, by its loopback address.
+    pub loopback: bool,
     /// What runs on it.
     pub instances: Vec<InstanceLine>,
     /// The latest jobs about it, newest first, at most 10.
@@ -167,4 +175,6 @@ pub struct HostPart {
 pub struct ConfirmHostKey {
     /// The fingerprint that was shown, `SHA256:…`: the form repeats it, so that nobody confirms another than they saw.
     pub host_key: String,
+    /// The host's name, typed: asked for where the key takes the place of a pinned one.
+    pub name: String,
 }

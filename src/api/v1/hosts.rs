@@ -290,6 +290,9 @@ struct NewHost {
 struct Key {
     /// The one the host showed, `SHA256:…`.
     host_key: String,
+    /// The host's name; asked for where the key takes the place of a pinned one.
+    #[serde(default)]
+    name: Option<String>,
 }
 
 /// A host's part among the team's. It holds from the moment the host is made ready with it.
@@ -350,9 +353,10 @@ async fn key(
     State(api): State<Api>,
     caller: Caller,
     OfHost(id): OfHost,
-    Sent(Key { host_key }): Sent<Key>,
+    Sent(Key { host_key, name }): Sent<Key>,
 ) -> Result<Json<HostDetail>, Problem> {
-    hosts::confirm_key(api.actions(), &caller.actor, id, ConfirmHostKey { host_key }).await?;
+    let input = ConfirmHostKey { host_key, name: name.unwrap_or_default() };
+    hosts::confirm_key(api.actions(), &caller.actor, id, input).await?;
     Ok(Json(detail(&api, &caller, id).await?))
 }
 

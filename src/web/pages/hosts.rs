@@ -13,7 +13,7 @@ use tower_sessions::Session;
 use super::jobs::{Course, Table as JobTable};
 use crate::actions::Refused;
 use crate::actions::hosts::{self, ConfirmHostKey, HostLine, HostView, InstanceLine, NewHost, SetHttpPort};
-use crate::domain::host::HostState;
+use crate::domain::host::{HostState, paste_line};
 use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -30,6 +30,7 @@ pub fn routes() -> Routes {
         .get("/t/{team}/hosts/new", manage, new)
         .post("/t/{team}/hosts", manage, create)
         .get("/t/{team}/hosts/{id}", view, show)
+        .post("/t/{team}/hosts/{id}/look", manage, look)
         .post("/t/{team}/hosts/{id}/provision", manage, provision)
         .post("/t/{team}/hosts/{id}/key", manage, confirm_key)
         .post("/t/{team}/hosts/{id}/http-port", manage, set_http_port)
@@ -134,11 +135,13 @@ pub struct New {
     pub way: Option<Way>,
     /// The form.
     pub form: Form,
+    /// The line that lets Skiff in.
+    pub paste: String,
 }
 
 impl New {
     /// The form, with what was typed.
-    pub fn new(here: &Here, input: &NewHost, first: bool) -> Result<Self, Problem> {
+    pub fn new(here: &Here, input: &NewHost, first: bool, key: &str) -> Result<Self, Problem> {
         let list = SafeUrl::path(["t", &here.place()?.team.slug, "hosts"]);
         let fields = vec![
             Field::text("name", "Name")
@@ -163,7 +166,7 @@ impl New {
             ])
             .back(list.clone());
         let shell = Shell::new(here, "Add host", "Hosts").crumb("Hosts", Some(list)).crumb("Add host", None);
-        Ok(Self { shell, way: first.then(|| Way::new(1)), form })
+        Ok(Self { shell, way: first.then(|| Way::new(1)), form, paste: paste_line(key) })
     }
 }
 
@@ -226,6 +229,28 @@ impl Show {
             None
         } else if !view.host_key_seen.is_empty() && view.host_key_seen != view.host_key {
             Some(confirm(&team, &id, &here.token, &view))
+        } else if view.line.state == HostState::New && view.host_key.is_empty() && view.looking {
+            Some(Next {
+                way: Some(Way::new(1)),
+                title: "Skiff looks at the server's key".to_owned(),
+                words: "You compare it and confirm it, before anything is sent to the server.".to_owned(),
+                form: None,
+                href: None,
+                verb: "",
+                with_key: true,
+            })
+        } else if view.line.state == HostState::New && view.host_key.is_empty() && !view.loopback && idle {
+            let look = SafeUrl::path(["t", &team, "hosts", &id, "look"]);
+            Some(Next {
+                way: Some(Way::new(1)),
+                title: "Then look at the server's key".to_owned(),
+                words: "Skiff asks the server for its host key and sends nothing. You compare it and confirm it."
+                    .to_owned(),
+                form: Some(Form::act(look, &here.token, "Look at its key", "primary")),
+                href: None,
+                verb: "",
+                with_key: true,
+            })
         } else if view.line.state == HostState::New && idle {
             Some(Next {
                 way: Some(Way::new(1)),
@@ -274,6 +299,11 @@ impl Show {
         })
     }
 
+    /// The line that lets Skiff in.
+    fn paste(&self) -> String {
+        paste_line(&self.view.public_key)
+    }
+
     fn own(&self) -> SafeUrl {
         SafeUrl::path(["t", &self.team, "hosts", &self.view.line.id.to_string()])
     }
@@ -318,25 +348,30 @@ impl Show {
 /// The host showed a key nobody has confirmed.
 fn confirm(team: &str, id: &str, token: &str, view: &HostView) -> Next {
     let action = SafeUrl::path(["t", team, "hosts", id, "key"]);
-    let changed = !view.host_key.is_empty();
-    let verb = if changed { "Confirm this key" } else { "Confirm and make ready" };
-    let mut form = Form::act(action, token, verb, if changed { "danger" } else { "primary" });
-    for group in &mut form.groups {
-        group.fields = vec![Field::hidden("host_key", &view.host_key_seen)];
+    let seen = Field::hidden("host_key", &view.host_key_seen);
+    let compare = format!("On the server, {} prints the same if it is the right one.", view.host_key_line);
+    if view.host_key.is_empty() {
+        return Next {
+            way: Some(Way::new(1)),
+            title: format!("The server shows the key {}", view.host_key_seen),
+            words: format!("Kind: {}. {compare}", view.host_key_seen_kind),
+            form: Some(Form::new(action, token, "Confirm and make ready", vec![seen]).inline()),
+            href: None,
+            verb: "",
+            // The key is used as soon as it is confirmed.
+            with_key: true,
+        };
     }
-    let words = match changed {
-        true => {
-            "It is another one than before. If nobody reinstalled the host, somebody may stand in between: do not confirm."
-        }
-        false => {
-            "On the host, ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub prints the same line if it is the right one."
-        }
-    };
+    let name = Field::text("name", format!("Type {} to accept it", view.line.name)).exactly(&view.line.name);
     Next {
-        way: (!changed).then(|| Way::new(1)),
-        title: ["The host shows the key ", &view.host_key_seen].concat(),
-        words: words.to_owned(),
-        form: Some(form),
+        way: None,
+        title: format!("The server shows another key: {}", view.host_key_seen),
+        words: format!(
+            "Pinned is {}. Skiff signs in no more until somebody accepts the new one. If nobody reinstalled the server, \
+             somebody may stand in between: do not accept it. {compare}",
+            view.host_key
+        ),
+        form: Some(Form::new(action, token, "Accept this key", vec![seen, name]).style("danger")),
         href: None,
         verb: "",
         with_key: false,
@@ -358,7 +393,8 @@ async fn index(State(web): State<Web>, here: Here) -> Result<Response, Problem> 
 
 async fn new(State(web): State<Web>, here: Here) -> Result<Response, Problem> {
     let first = hosts::list(web.actions(), here.actor()?).await?.is_empty();
-    Ok(page(&New::new(&here, &NewHost::default(), first)?))
+    let key = hosts::team_key(web.actions(), here.actor()?).await?;
+    Ok(page(&New::new(&here, &NewHost::default(), first, &key)?))
 }
 
 async fn create(State(web): State<Web>, here: Here, sent: Sent) -> Result<Response, Problem> {
@@ -372,11 +408,14 @@ async fn create(State(web): State<Web>, here: Here, sent: Sent) -> Result<Respon
     };
     match hosts::create(web.actions(), here.actor()?, input.clone()).await {
         Ok(id) => {
+            // Where the key is known already this asks nothing; otherwise the page shows what is seen.
+            hosts::look(web.actions(), here.actor()?, id).await?;
             let page = SafeUrl::path(["t", &here.place()?.team.slug, "hosts", &id.to_string()]);
             Ok(Redirect::to(page.as_str()).into_response())
         }
         Err(Refused::Fields(errors)) => {
-            let mut new = New::new(&here, &input, false)?;
+            let key = hosts::team_key(web.actions(), here.actor()?).await?;
+            let mut new = New::new(&here, &input, false, &key)?;
             new.form = new.form.refuse(&errors);
             Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &new))
         }
@@ -392,6 +431,11 @@ async fn show(State(web): State<Web>, here: Here, At((_, id)): At<(String, HostI
 async fn provision(State(web): State<Web>, here: Here, At((_, id)): At<(String, HostId)>) -> Result<Redirect, Problem> {
     let job = hosts::provision(web.actions(), here.actor()?, id).await?;
     Ok(Redirect::to(SafeUrl::path(["t", &here.place()?.team.slug, "jobs", &job.to_string()]).as_str()))
+}
+
+async fn look(State(web): State<Web>, here: Here, At((_, id)): At<(String, HostId)>) -> Result<Redirect, Problem> {
+    hosts::look(web.actions(), here.actor()?, id).await?;
+    Ok(Redirect::to(SafeUrl::path(["t", &here.place()?.team.slug, "hosts", &id.to_string()]).as_str()))
 }
 
 async fn set_http_port(
@@ -424,17 +468,27 @@ async fn confirm_key(
     session: Session,
     At((_, id)): At<(String, HostId)>,
     sent: Sent,
-) -> Result<Redirect, Problem> {
-    let input = ConfirmHostKey { host_key: sent.get("host_key") };
-    hosts::confirm_key(web.actions(), here.actor()?, id, input).await?;
+) -> Result<Response, Problem> {
+    let input = ConfirmHostKey { host_key: sent.get("host_key"), name: sent.get("name") };
+    match hosts::confirm_key(web.actions(), here.actor()?, id, input).await {
+        Ok(()) => {}
+        Err(Refused::Fields(errors)) => {
+            let mut show = Show::new(&here, hosts::get(web.actions(), here.actor()?, id).await?)?;
+            if let Some(next) = &mut show.next {
+                next.form = next.form.take().map(|form| form.with("name", &sent.get("name")).refuse(&errors));
+            }
+            return Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show));
+        }
+        Err(refused) => return Err(refused.into()),
+    }
     let team = &here.place()?.team.slug;
     if hosts::get(web.actions(), here.actor()?, id).await?.line.state == HostState::New {
         // What was begun before the key was known goes on.
         let job = hosts::provision(web.actions(), here.actor()?, id).await?;
         session::flash(&session, "The key is pinned: any other is refused from now on. The host is being made ready.")
             .await?;
-        return Ok(Redirect::to(SafeUrl::path(["t", team, "jobs", &job.to_string()]).as_str()));
+        return Ok(Redirect::to(SafeUrl::path(["t", team, "jobs", &job.to_string()]).as_str()).into_response());
     }
     session::flash(&session, "The key is pinned: any other is refused from now on.").await?;
-    Ok(Redirect::to(SafeUrl::path(["t", &here.place()?.team.slug, "hosts", &id.to_string()]).as_str()))
+    Ok(Redirect::to(SafeUrl::path(["t", team, "hosts", &id.to_string()]).as_str()).into_response())
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod apps;
 mod deploys;
 mod hostile;
+mod hosts;
 mod kept;
 mod placement;
 mod rights;

@@ -36,6 +36,8 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
     ("add host", Role::Admin, false, |p, a, _| {
         Box::pin(async { hosts::create(&p.ctx, a, NewHost::default()).await.map(drop) })
     }),
+    ("team key", Role::Admin, false, |p, a, _| Box::pin(async { hosts::team_key(&p.ctx, a).await.map(drop) })),
+    ("look at host", Role::Admin, true, |p, a, i| Box::pin(async move { hosts::look(&p.ctx, a, i.host).await })),
     ("provision", Role::Admin, true, |p, a, i| {
         Box::pin(async move { hosts::provision(&p.ctx, a, i.host).await.map(drop) })
     }),

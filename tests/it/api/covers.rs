@@ -29,6 +29,10 @@ const ACTS: &[(&str, Result<&str, &str>)] = &[
     ("/t/{team}/hosts", Ok("POST /hosts")),
     ("/t/{team}/hosts/{id}/http-port", Ok("PUT /hosts/{host}/http-port")),
     ("/t/{team}/hosts/{id}/key", Ok("PUT /hosts/{host}/key")),
+    (
+        "/t/{team}/hosts/{id}/look",
+        Err("making a host ready looks at its key first, and goes no further before it is known"),
+    ),
     ("/t/{team}/hosts/{id}/part", Ok("PUT /hosts/{host}/part")),
     ("/t/{team}/hosts/{id}/provision", Ok("POST /hosts/{host}/provision")),
     ("/t/{team}/jobs/{id}/cancel", Ok("POST /jobs/{id}/cancel")),

@@ -318,7 +318,13 @@ pub fn fields() -> Vec<(&'static str, &'static str, Send)> {
         }),
         ("host", "host_key", |t, text| {
             Box::pin(async move {
-                hosts::confirm_key(&t.panel.ctx, &t.panel.owner, t.host, ConfirmHostKey { host_key: text }).await?;
+                hosts::confirm_key(
+                    &t.panel.ctx,
+                    &t.panel.owner,
+                    t.host,
+                    ConfirmHostKey { host_key: text, ..Default::default() },
+                )
+                .await?;
                 Ok(Shown::As(hosts::get(&t.panel.ctx, &t.panel.owner, t.host).await?.host_key))
             })
         }),
