@@ -82,6 +82,16 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
     let of = |key: &str| detail.and_then(|json| json.get(key)).and_then(|text| text.as_str()).unwrap_or_default();
     match action {
         "panel.set_up" => "set up the panel".into(),
+        "team.renamed" => format!("renamed the team to {name}"),
+        "member.invited" if name.is_empty() => format!("invited somebody as {}", of("as")),
+        "member.invited" => format!("invited {name} as {}", of("as")),
+        "invitation.revoked" if name.is_empty() => "took back an invitation".into(),
+        "invitation.revoked" => format!("took back the invitation of {name}"),
+        "member.joined" => format!("joined as {}", of("as")),
+        "member.granted" => format!("made {name} {} of {}", of("role"), of("place")),
+        "member.ungranted" => format!("took {name}'s role of {}", of("place")),
+        "member.removed" => format!("removed {name} from the team"),
+        "member.left" => "left the team".into(),
         "team.created" => format!("created the team {name}"),
         "project.created" => format!("created the project {name}"),
         "environment.created" => format!("created the environment {} / {name}", of("project")),
