@@ -22,8 +22,6 @@ create policy own_team on invitations using (team_id = (select skiff_team())) wi
 -- Whose invitation a link is has to be found before a team is chosen.
 create policy door on invitations for select using ((select skiff_scope('door')));
 
--- The audit by person, for its filter.
-create index audit_events_of_account on audit_events (team_id, account_id, at desc);
 
 do $$
 declare role text;

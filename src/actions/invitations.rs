@@ -14,7 +14,6 @@ use crate::domain::ids::{AccountId, InvitationId, MemberId};
 use crate::domain::members::check;
 use crate::domain::names::{DisplayName, Email};
 use crate::domain::rights::{Actor, Grant, Permission, Permit, Role, Scope};
-use crate::domain::secret::Secret;
 use crate::vault;
 
 /// The form that invites.
@@ -56,8 +55,8 @@ pub struct Choices {
     pub scopes: Vec<ScopeLine>,
 }
 
-/// A new invitation: its link is told this once.
-#[derive(Clone, Debug)]
+/// A new invitation: its link is told this once. Not `Debug`: the link lets somebody in.
+#[derive(Clone)]
 pub struct Made {
     /// Whom it is for; may be empty.
     pub note: String,
@@ -66,7 +65,7 @@ pub struct Made {
     /// How many days the link works.
     pub days: i32,
     /// The link.
-    pub link: Secret<String>,
+    pub link: String,
 }
 
 /// What an open invitation's page says.
@@ -153,7 +152,7 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewInvitation) -> Result<Ma
     let after = json!({ "as": words, "days": days });
     record(&mut tx, &permit, "member.invited", "invitation", id.0, &note, Some(after)).await?;
     tx.commit().await?;
-    let link = Secret::new([&ctx.settings.base_url, "/join/", token.expose()].concat());
+    let link = [&ctx.settings.base_url, "/join/", token.expose()].concat();
     Ok(Made { note, words, days, link })
 }
 
