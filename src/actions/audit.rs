@@ -168,10 +168,13 @@ fn day(fields: &mut Fields, field: &'static str, raw: &str) -> Option<OffsetDate
     }
     let parts: Vec<&str> = raw.split('-').collect();
     let date = match parts.as_slice() {
-        [year, month, day] if year.len() == 4 => year.parse::<i32>().ok().zip(month.parse::<u8>().ok()).zip(day.parse().ok()),
+        [year, month, day] if year.len() == 4 => {
+            year.parse::<i32>().ok().zip(month.parse::<u8>().ok()).zip(day.parse().ok())
+        }
         _ => None,
     };
-    let date = date.and_then(|((year, month), day)| Date::from_calendar_date(year, Month::try_from(month).ok()?, day).ok());
+    let date =
+        date.and_then(|((year, month), day)| Date::from_calendar_date(year, Month::try_from(month).ok()?, day).ok());
     if date.is_none() {
         fields.wrong(field, "Use a day such as 2026-11-25.");
     }
@@ -208,7 +211,9 @@ fn flatten(name: &str, value: &Value, into: &mut BTreeMap<String, String>) {
         Value::Array(all) if all.iter().any(|value| value.is_object() || value.is_array()) => {
             all.iter().enumerate().for_each(|(place, value)| flatten(&below(&(place + 1).to_string()), value, into));
         }
-        Value::Array(all) => drop(into.insert(name.to_owned(), short(&all.iter().map(plain).collect::<Vec<_>>().join(", ")))),
+        Value::Array(all) => {
+            drop(into.insert(name.to_owned(), short(&all.iter().map(plain).collect::<Vec<_>>().join(", "))))
+        }
         Value::Null => {}
         other => drop(into.insert(name.to_owned(), short(&plain(other)))),
     }

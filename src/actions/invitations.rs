@@ -139,7 +139,8 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewInvitation) -> Result<Ma
     let grants: Vec<Grant> = places.iter().map(|place| Grant { scope: place.scope, role }).collect();
     // Nobody is taken away here: that the team keeps an owner is not asked.
     check(by, &[], &grants, 0).map_err(|no| members::refuse(no, None))?;
-    if i64::try_from(db::invitations::open(&mut tx, &permit, MOST_OPEN).await?.len()).unwrap_or(MOST_OPEN) >= MOST_OPEN {
+    if i64::try_from(db::invitations::open(&mut tx, &permit, MOST_OPEN).await?.len()).unwrap_or(MOST_OPEN) >= MOST_OPEN
+    {
         return Err(Refused::Conflict(format!("{MOST_OPEN} invitations are open. Take back those nobody will use.")));
     }
     let words: Vec<&str> = places.iter().map(|place| place.words.as_str()).collect();

@@ -79,7 +79,10 @@ pub async fn remove(conn: &mut PgConnection, permit: &Permit, member: MemberId) 
 /// Makes changes of the team's members wait for one another until the transaction ends: two owners who demote each other
 /// at once would both be right by what they read. Rows that only refer to the team wait for nothing.
 pub async fn lock(conn: &mut PgConnection, permit: &Permit) -> Result<(), sqlx::Error> {
-    sqlx::query!("select id from teams where id = $1 for no key update", permit.team().0).fetch_one(conn).await.map(drop)
+    sqlx::query!("select id from teams where id = $1 for no key update", permit.team().0)
+        .fetch_one(conn)
+        .await
+        .map(drop)
 }
 
 /// A member.
@@ -98,11 +101,7 @@ pub struct Row {
 }
 
 /// The members, by name; or only this one.
-pub async fn list(
-    conn: &mut PgConnection,
-    permit: &Permit,
-    only: Option<MemberId>,
-) -> Result<Vec<Row>, sqlx::Error> {
+pub async fn list(conn: &mut PgConnection, permit: &Permit, only: Option<MemberId>) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
         r#"select m.id as "id: MemberId", m.account_id as "account: AccountId", a.name, a.email, m.created_at
@@ -151,7 +150,10 @@ pub async fn grants_of(
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().filter_map(|r| Some(Grant { scope: scope(&r.scope_kind, r.scope_id)?, role: r.role })).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|r| Some(Grant { scope: scope(&r.scope_kind, r.scope_id)?, role: r.role }))
+        .collect())
 }
 
 /// Somebody at the door: the account's name, its teams, and the place in one of them.

@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use tower_sessions::Session;
 
 use super::login::with_token;
-use crate::actions::invitations::{self, Choices, Made, NewAccount, NewInvitation, Offer};
 use crate::actions::Refused;
+use crate::actions::invitations::{self, Choices, Made, NewAccount, NewInvitation, Offer};
 use crate::domain::ids::InvitationId;
 use crate::domain::rights::{Permission, Role};
 use crate::door::client;
@@ -60,7 +60,10 @@ impl New {
             (Choice::new(&place.value, &place.words, ""), input.scopes.contains(&place.value))
         };
         let fields = vec![
-            Field::text("note", "For whom").value(&input.note).hint("A name or an address, for your list. May be empty.").focus(),
+            Field::text("note", "For whom")
+                .value(&input.note)
+                .hint("A name or an address, for your list. May be empty.")
+                .focus(),
             Field::of(Input::Radio(choices.roles.iter().map(role).collect()), "role", "Role").value(&input.role),
             Field::of(Input::Checks(choices.scopes.iter().map(place).collect()), "scopes", "Where")
                 .hint("In these places alone; everything else of the team is not there for them."),
@@ -107,7 +110,8 @@ pub struct Show {
 
 async fn new(State(web): State<Web>, here: Here) -> Result<Response, Problem> {
     let choices = invitations::choices(web.actions(), here.actor()?).await?;
-    let input = NewInvitation { role: Role::Developer.word().to_owned(), scopes: vec!["team".into()], ..Default::default() };
+    let input =
+        NewInvitation { role: Role::Developer.word().to_owned(), scopes: vec!["team".into()], ..Default::default() };
     Ok(page_with(StatusCode::OK, &New::new(&here, &choices, &input)?))
 }
 
@@ -121,7 +125,8 @@ async fn create(State(web): State<Web>, here: Here, sent: Sent) -> Result<Respon
     let refused = match invitations::create(web.actions(), here.actor()?, input.clone()).await {
         Ok(made) => {
             let members = SafeUrl::path(["t", &here.place()?.team.slug, "members"]);
-            let shell = Shell::new(&here, "Invited", "Team").crumb("Team", Some(members.clone())).crumb("Invited", None);
+            let shell =
+                Shell::new(&here, "Invited", "Team").crumb("Team", Some(members.clone())).crumb("Invited", None);
             return Ok(page_with(StatusCode::OK, &Ready { shell, made, members }));
         }
         Err(refused) => refused,
@@ -202,12 +207,7 @@ async fn join_as_new(
     }
 }
 
-async fn join(
-    State(web): State<Web>,
-    here: Here,
-    session: Session,
-    At(link): At<String>,
-) -> Result<Response, Problem> {
+async fn join(State(web): State<Web>, here: Here, session: Session, At(link): At<String>) -> Result<Response, Problem> {
     let joined = invitations::join(web.actions(), here.account, &here.name, &here.address, &link).await?;
     session::flash(&session, &format!("Welcome to {}.", joined.team_name)).await?;
     Ok(Redirect::to(SafeUrl::path(["t", &joined.team]).as_str()).into_response())

@@ -110,8 +110,11 @@ impl Show {
         let id = view.line.id.to_string();
         let may = !view.scopes.is_empty();
         let scopes = view.scopes.iter().map(|scope| Choice::new(&scope.value, &scope.words, "")).collect();
-        let mut roles: Vec<Choice> =
-            view.roles.iter().map(|role| Choice::new(role.word(), role.word(), super::invitations::may(*role))).collect();
+        let mut roles: Vec<Choice> = view
+            .roles
+            .iter()
+            .map(|role| Choice::new(role.word(), role.word(), super::invitations::may(*role)))
+            .collect();
         roles.push(Choice::new("", "none", "takes back what was given there"));
         let first = view.line.grants.first();
         let fields = vec![

@@ -30,7 +30,8 @@ pub struct Index {
 impl Index {
     /// The page, with what was typed.
     pub fn new(here: &Here, may_create: bool, name: &str) -> Self {
-        let field = Field::text("name", "Another team").value(name).hint("With hosts, projects and members of its own.");
+        let field =
+            Field::text("name", "Another team").value(name).hint("With hosts, projects and members of its own.");
         let form = Form::new(SafeUrl::path(["teams"]), &here.token, "Create team", vec![field]).style("").inline();
         Self { shell: Shell::new(here, "Teams", "").crumb("Teams", None), form: may_create.then_some(form) }
     }
