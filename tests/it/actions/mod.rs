@@ -5,6 +5,7 @@ mod apps;
 mod deploys;
 mod hostile;
 mod kept;
+mod members;
 mod placement;
 mod rights;
 mod secrets;
