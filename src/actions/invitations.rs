@@ -153,7 +153,7 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewInvitation) -> Result<Ma
     let after = json!({ "as": words, "days": days });
     record(&mut tx, &permit, "member.invited", "invitation", id.0, &note, Some(after)).await?;
     tx.commit().await?;
-    let link = [&ctx.settings.base_url, "/join/", token.expose()].concat();
+    let link = [&ctx.settings.base_url, "/join?token=", token.expose()].concat();
     Ok(Made { note, words, days, link })
 }
 

@@ -46,7 +46,6 @@ fn real(route: &Route, ids: &Ids) -> String {
     let fills = [
         ("{team}", ids.team.as_str()),
         ("{id}", id),
-        ("{token}", "nobody-was-invited-so"),
         ("{number}", "1"),
         ("{hash}", "000000000000"),
         ("{folder}", "ibm-plex-sans-5.3.0"),

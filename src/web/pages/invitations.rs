@@ -1,7 +1,7 @@
 //! Inviting somebody, and the page a link leads to: with it one joins, signed in or with a new account.
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use tower_sessions::Session;
@@ -26,9 +26,9 @@ pub fn routes() -> Routes {
         .get("/t/{team}/invitations/new", manage, new)
         .post("/t/{team}/invitations", manage, create)
         .post("/t/{team}/invitations/{id}/revoke", manage, revoke)
-        .get("/join/{token}", Policy::Open, offer)
-        .post("/join/{token}", Policy::Open, join_as_new)
-        .post("/join/{token}/account", Policy::Account, join)
+        .get("/join", Policy::Open, offer)
+        .post("/join", Policy::Open, join_as_new)
+        .post("/join/account", Policy::Account, join)
 }
 
 /// What a role may, in a few words.
@@ -154,26 +154,35 @@ async fn revoke(
 impl Show {
     fn new(offer: Offer, link: &str, form_token: &str, signed_in: bool, input: &NewAccount) -> Self {
         let form = if signed_in {
-            Form::new(SafeUrl::path(["join", link, "account"]), form_token, "Join", Vec::new())
+            let fields = vec![Field::hidden("token", link)];
+            Form::new(SafeUrl::path(["join", "account"]), form_token, "Join", fields)
         } else {
             let fields = vec![
+                Field::hidden("token", link),
                 Field::text("name", "Your name").value(&input.name).focus(),
                 Field::of(Input::Email, "email", "E-mail").value(&input.email).hint("What you sign in with."),
                 Field::of(Input::Password("new-password"), "password", "Password").hint("At least 12 characters."),
             ];
-            Form::new(SafeUrl::path(["join", link]), form_token, "Make an account and join", fields)
+            Form::new(SafeUrl::path(["join"]), form_token, "Make an account and join", fields)
         };
         let until = When::new(offer.expires_at);
-        let sign_in = SafeUrl::path(["login"]).back_to(&SafeUrl::path(["join", link]));
+        let sign_in = SafeUrl::path(["login"]).back_to(&SafeUrl::path(["join"]).asking([("token", link)]));
         Self { assets: assets::links(), until, signed_in, form, sign_in, offer }
     }
+}
+
+/// The token stands in the query, as paths are logged.
+#[derive(serde::Deserialize)]
+struct Asked {
+    #[serde(default)]
+    token: String,
 }
 
 async fn offer(
     State(web): State<Web>,
     newcomer: Newcomer,
     session: Session,
-    At(link): At<String>,
+    Query(Asked { token: link }): Query<Asked>,
 ) -> Result<Response, Problem> {
     let offer = invitations::look(web.actions(), &link).await?;
     let who = session::signed_in(&session).await?;
@@ -187,9 +196,9 @@ async fn join_as_new(
     newcomer: Newcomer,
     session: Session,
     headers: HeaderMap,
-    At(link): At<String>,
     sent: Sent,
 ) -> Result<Response, Problem> {
+    let link = sent.get("token");
     let input = NewAccount { name: sent.get("name"), email: sent.get("email"), password: sent.get("password") };
     match invitations::join_as_new(web.actions(), &newcomer.address, &link, input.clone()).await {
         Ok(joined) => {
@@ -207,7 +216,8 @@ async fn join_as_new(
     }
 }
 
-async fn join(State(web): State<Web>, here: Here, session: Session, At(link): At<String>) -> Result<Response, Problem> {
+async fn join(State(web): State<Web>, here: Here, session: Session, sent: Sent) -> Result<Response, Problem> {
+    let link = sent.get("token");
     let joined = invitations::join(web.actions(), here.account, &here.name, &here.address, &link).await?;
     session::flash(&session, &format!("Welcome to {}.", joined.team_name)).await?;
     Ok(Redirect::to(SafeUrl::path(["t", &joined.team]).as_str()).into_response())

@@ -16,7 +16,7 @@ use crate::harness::panel::{PASSWORD, Panel, new_app};
 async fn link(panel: &Panel, by: &Actor, role: &str, scopes: &[String]) -> String {
     let form = NewInvitation { role: role.into(), scopes: scopes.to_vec(), ..NewInvitation::default() };
     let made = invitations::create(&panel.ctx, by, form).await.unwrap();
-    made.link.rsplit('/').next().unwrap().to_owned()
+    made.link.rsplit('=').next().unwrap().to_owned()
 }
 
 fn grace() -> NewAccount {
