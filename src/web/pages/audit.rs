@@ -67,6 +67,10 @@ impl Index {
         audit::KINDS
     }
 
+    fn is_kind(&self, kind: &str) -> bool {
+        self.asked.kind == kind
+    }
+
     fn searched(&self) -> bool {
         let Asked { who, kind, name, from, to, .. } = &self.asked;
         [who, kind, name, from, to].iter().any(|text| !text.is_empty())
