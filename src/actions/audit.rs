@@ -1,13 +1,17 @@
 //! The audit: who did what, from where, when, before and after. Not here: writing it; each action writes its own event.
 
-use time::OffsetDateTime;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+use time::{Date, Month, OffsetDateTime};
+
+use super::fields::Fields;
 use super::gate::{self, Open};
 use super::{Ctx, Refused};
-use crate::db::audit::Row;
+use crate::db::audit::{Asked, Row, Within};
 use crate::db::{self, Tx};
-use crate::domain::ids::AuditEventId;
-use crate::domain::rights::{Actor, On, Permission, Permit};
+use crate::domain::ids::{AuditEventId, HostId};
+use crate::domain::rights::{Actor, On, Permit, Scope};
 
 /// One event.
 #[derive(Clone, Debug)]
@@ -34,30 +38,197 @@ pub struct AuditLine {
     pub before: Option<serde_json::Value>,
     /// How it became; never a secret.
     pub after: Option<serde_json::Value>,
+    /// The same as people read it, a line for each thing that changed.
+    pub changes: Vec<Change>,
+}
+
+/// One thing that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What: "health.path".
+    pub name: String,
+    /// How it was; empty where it was not there.
+    pub was: String,
+    /// How it became; empty where it is gone.
+    pub is: String,
+}
+
+/// What of the audit is looked for: raw texts of a form, all of them optional.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// A part of the name of who did it.
+    pub who: String,
+    /// The kind of thing it was done to: one of `KINDS`.
+    pub kind: String,
+    /// A part of the name of what it was done to.
+    pub name: String,
+    /// The first day, as 2026-11-25 (UTC).
+    pub from: String,
+    /// The last day.
+    pub to: String,
+    /// Events before this one.
+    pub before: Option<AuditEventId>,
+}
+
+/// A page of events.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The events, newest first.
+    pub lines: Vec<AuditLine>,
+    /// Where older ones begin, where there are some.
+    pub older: Option<AuditEventId>,
 }
 
 /// Events on one page.
 pub const EVENTS_ON_PAGE: i64 = 50;
+/// The kinds of things something is done to.
+pub const KINDS: [&str; 10] =
+    ["app", "deploy", "environment", "host", "invitation", "job", "member", "project", "team", "token"];
 
-/// The newest events, or those before this one. Needs a right on the whole team: events tell of all of it.
+/// The newest events, or those before this one.
 pub async fn list(ctx: &Ctx, actor: &Actor, before: Option<AuditEventId>) -> Result<Vec<AuditLine>, Refused> {
-    let Open { mut tx, permit, .. } = gate::team_for(ctx, actor, Permission::View).await?;
-    let rows = db::audit::latest(&mut tx, &permit, before, EVENTS_ON_PAGE).await?;
-    tx.commit().await?;
-    Ok(rows.into_iter().map(line).collect())
+    Ok(search(ctx, actor, Search { before, ..Search::default() }).await?.lines)
 }
 
-/// The newest events in the caller's transaction; none for whoever may not see the whole team.
+/// The newest events that are looked for, of the parts of the team one sees.
+pub async fn search(ctx: &Ctx, actor: &Actor, input: Search) -> Result<Found, Refused> {
+    let mut fields = Fields::default();
+    let kind = input.kind.trim();
+    if !kind.is_empty() && !KINDS.contains(&kind) {
+        fields.wrong("kind", "Choose one of the kinds.");
+    }
+    for (field, text) in [("who", &input.who), ("name", &input.name)] {
+        if text.len() > LONGEST_TEXT || text.contains('\0') {
+            fields.wrong(field, "Use at most 80 visible characters.");
+        }
+    }
+    let from = day(&mut fields, "from", &input.from);
+    let to = day(&mut fields, "to", &input.to).and_then(|day| day.checked_add(time::Duration::days(1)));
+    if !fields.fine() {
+        return Err(fields.refuse());
+    }
+    let Open { mut tx, permit, .. } = gate::team(ctx, actor).await?;
+    let asked = Asked {
+        before: input.before,
+        who: input.who.trim(),
+        kind,
+        name: input.name.trim(),
+        from,
+        until: to,
+        within: within(actor),
+    };
+    let rows = db::audit::latest(&mut tx, &permit, &asked, EVENTS_ON_PAGE + 1).await?;
+    tx.commit().await?;
+    let page = usize::try_from(EVENTS_ON_PAGE).unwrap_or(usize::MAX);
+    let older = (rows.len() > page).then(|| rows.get(page - 1).map(|row| row.id)).flatten();
+    let seen = rows.into_iter().take(page).filter(|row| sees(actor, row));
+    Ok(Found { lines: seen.map(line).collect(), older })
+}
+
+/// The newest events one may see, in the caller's transaction.
 pub(super) async fn latest(
     tx: &mut Tx<'_>,
     permit: &Permit,
     actor: &Actor,
     limit: i64,
 ) -> Result<Vec<AuditLine>, Refused> {
-    if !gate::sees(actor, On::team(actor.team())) {
-        return Ok(Vec::new());
+    let asked = Asked { within: within(actor), ..Asked::default() };
+    let rows = db::audit::latest(tx, permit, &asked, limit).await?;
+    Ok(rows.into_iter().filter(|row| sees(actor, row)).map(line).collect())
+}
+
+/// The parts of the team the actor's grants are for; none where one is for all of it.
+fn within(actor: &Actor) -> Option<Within> {
+    let mut within = Within::default();
+    for grant in actor.grants() {
+        match grant.scope {
+            Scope::Team(_) => return None,
+            Scope::Project(id) => within.projects.push(id.0),
+            Scope::Environment(id) => within.environments.push(id.0),
+            Scope::Host(id) => within.hosts.push(id.0),
+        }
     }
-    Ok(db::audit::latest(tx, permit, None, limit).await?.into_iter().map(line).collect())
+    Some(within)
+}
+
+/// Asks again on the very thing: a token sees less than its account.
+fn sees(actor: &Actor, row: &Row) -> bool {
+    let host = (row.subject_kind == "host").then_some(row.subject_id).flatten().map(HostId);
+    gate::sees(actor, On { team: actor.team(), project: row.project, environment: row.environment, host })
+}
+
+/// The longest text that is looked for: names have at most 80 characters, of 4 bytes each.
+const LONGEST_TEXT: usize = 320;
+
+/// A day's first moment.
+fn day(fields: &mut Fields, field: &'static str, raw: &str) -> Option<OffsetDateTime> {
+    let raw = raw.trim();
+    if raw.is_empty() {
+        return None;
+    }
+    let parts: Vec<&str> = raw.split('-').collect();
+    let date = match parts.as_slice() {
+        [year, month, day] if year.len() == 4 => {
+            year.parse::<i32>().ok().zip(month.parse::<u8>().ok()).zip(day.parse().ok())
+        }
+        _ => None,
+    };
+    let date =
+        date.and_then(|((year, month), day)| Date::from_calendar_date(year, Month::try_from(month).ok()?, day).ok());
+    if date.is_none() {
+        fields.wrong(field, "Use a day such as 2026-11-25.");
+    }
+    date.map(|date| date.midnight().assume_utc())
+}
+
+/// What changed, a line for each: its name, how it was, how it became. Empty texts are what was not there.
+fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<Change> {
+    let (mut was, mut is) = (BTreeMap::new(), BTreeMap::new());
+    for (value, flat) in [(before, &mut was), (after, &mut is)] {
+        if let Some(value) = value {
+            flatten("", value, flat);
+        }
+    }
+    let names: BTreeSet<String> = was.keys().chain(is.keys()).cloned().collect();
+    let change = |name: String| Change {
+        was: was.get(&name).cloned().unwrap_or_default(),
+        is: is.get(&name).cloned().unwrap_or_default(),
+        name,
+    };
+    names.into_iter().map(change).filter(|change| change.was != change.is).take(MOST_CHANGES).collect()
+}
+
+/// Changes that are shown of one event.
+const MOST_CHANGES: usize = 60;
+/// Characters that are shown of a value.
+const MOST_OF_VALUE: usize = 200;
+
+/// A value as names and texts: "health.path" and "/up".
+fn flatten(name: &str, value: &Value, into: &mut BTreeMap<String, String>) {
+    let below = |key: &str| if name.is_empty() { key.to_owned() } else { [name, ".", key].concat() };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| flatten(&below(key), value, into)),
+        Value::Array(all) if all.iter().any(|value| value.is_object() || value.is_array()) => {
+            all.iter().enumerate().for_each(|(place, value)| flatten(&below(&(place + 1).to_string()), value, into));
+        }
+        Value::Array(all) => {
+            drop(into.insert(name.to_owned(), short(&all.iter().map(plain).collect::<Vec<_>>().join(", "))))
+        }
+        Value::Null => {}
+        other => drop(into.insert(name.to_owned(), short(&plain(other)))),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn short(text: &str) -> String {
+    let mut short: String = text.chars().take(MOST_OF_VALUE).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
 }
 
 /// A row as a line.
@@ -72,6 +243,7 @@ fn line(row: Row) -> AuditLine {
         subject_kind: row.subject_kind,
         subject: row.subject_id,
         subject_name: row.subject_name,
+        changes: changes(row.before.as_ref().map(|json| &json.0), row.after.as_ref().map(|json| &json.0)),
         before: row.before.map(|json| json.0),
         after: row.after.map(|json| json.0),
     }
@@ -82,6 +254,16 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
     let of = |key: &str| detail.and_then(|json| json.get(key)).and_then(|text| text.as_str()).unwrap_or_default();
     match action {
         "panel.set_up" => "set up the panel".into(),
+        "team.renamed" => format!("renamed the team to {name}"),
+        "member.invited" if name.is_empty() => format!("invited somebody as {}", of("as")),
+        "member.invited" => format!("invited {name} as {}", of("as")),
+        "invitation.revoked" if name.is_empty() => "took back an invitation".into(),
+        "invitation.revoked" => format!("took back the invitation of {name}"),
+        "member.joined" => format!("joined as {}", of("as")),
+        "member.granted" => format!("made {name} {} of {}", of("role"), of("place")),
+        "member.ungranted" => format!("took {name}'s role of {}", of("place")),
+        "member.removed" => format!("removed {name} from the team"),
+        "member.left" => "left the team".into(),
         "team.created" => format!("created the team {name}"),
         "project.created" => format!("created the project {name}"),
         "environment.created" => format!("created the environment {} / {name}", of("project")),

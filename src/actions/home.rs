@@ -14,7 +14,7 @@ use crate::db::app_lines::Filter;
 use crate::domain::deploy::DeployState;
 use crate::domain::host::HostState;
 use crate::domain::ids::{AppId, HostId};
-use crate::domain::rights::{Actor, Permission};
+use crate::domain::rights::{Actor, On, Permission};
 
 /// The home page.
 #[derive(Clone, Debug)]
@@ -83,10 +83,14 @@ pub async fn get(ctx: &Ctx, actor: &Actor) -> Result<Home, Refused> {
     tx.commit().await?;
 
     let needs = needs(&apps, &hosts);
+    let may_create_apps = actor.may_somewhere(Permission::EditApps).is_ok();
+    let on = On::team(actor.team());
+    // Hosts that one cannot see are not counted as none, nor is one sent to add them who may not.
+    let (sees_hosts, may_add_hosts) = (gate::sees(actor, on), actor.may(Permission::ManageHosts, on).is_ok());
     Ok(Home {
-        headline: headline(needs.len(), apps.len(), hosts.len()),
-        next: next(&apps, &hosts),
-        may_create_apps: actor.may_somewhere(Permission::EditApps).is_ok(),
+        headline: headline(needs.len(), apps.len(), sees_hosts.then_some(hosts.len())),
+        next: if may_add_hosts { next(&apps, &hosts) } else { next_app(&apps, may_create_apps) },
+        may_create_apps,
         read_at: OffsetDateTime::now_utc(),
         needs: needs.into_iter().take(NEEDS).collect(),
         now,
@@ -144,13 +148,23 @@ fn answers(app: &AppLine) -> Option<&TakenBack> {
 }
 
 /// The page in one line.
-fn headline(needs: usize, apps: usize, hosts: usize) -> String {
+fn headline(needs: usize, apps: usize, hosts: Option<usize>) -> String {
     let count = |n: usize, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
-    let things = format!("{} on {}", count(apps, "app", "apps"), count(hosts, "host", "hosts"));
-    match (needs, apps, hosts) {
+    let on = hosts.map(|hosts| [" on ", &count(hosts, "host", "hosts")].concat()).unwrap_or_default();
+    let things = [count(apps, "app", "apps"), on].concat();
+    match (needs, apps, hosts.unwrap_or(0)) {
         (0, 0, 0) => "Nothing here yet".into(),
         (0, _, _) => format!("All well · {things}"),
         (n, _, _) => format!("{} you · {things}", count(n, "thing needs", "things need")),
+    }
+}
+
+/// The same for whoever adds no hosts: what is left of the way.
+fn next_app(apps: &[AppLine], may_create: bool) -> NextStep {
+    match apps.first() {
+        _ if !may_create || apps.iter().any(|app| app.current.is_some()) => NextStep::Nothing,
+        None => NextStep::AddApp,
+        Some(app) => NextStep::Deploy(app.id),
     }
 }
 

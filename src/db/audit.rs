@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::ids::AuditEventId;
+use crate::domain::ids::{AuditEventId, EnvironmentId, ProjectId};
 use crate::domain::rights::Permit;
 
 /// What is written down.
@@ -48,6 +48,10 @@ pub struct Row {
     pub before: Option<Json<serde_json::Value>>,
     /// How it became.
     pub after: Option<Json<serde_json::Value>>,
+    /// The project it was done in, or to.
+    pub project: Option<ProjectId>,
+    /// The environment it was done in, or to.
+    pub environment: Option<EnvironmentId>,
 }
 
 /// Writes an event down, in the permit holder's name.
@@ -74,24 +78,82 @@ pub async fn record(conn: &mut PgConnection, permit: &Permit, new: New<'_>) -> R
     Ok(())
 }
 
-/// The newest events, before this one where one is given.
+/// What of the audit is asked for. Empty texts and nothing mean: all.
+#[derive(Clone, Debug, Default)]
+pub struct Asked<'a> {
+    /// Those before this one.
+    pub before: Option<AuditEventId>,
+    /// Done by somebody with this in their name.
+    pub who: &'a str,
+    /// Done to this kind of thing.
+    pub kind: &'a str,
+    /// Done to a thing with this in its name.
+    pub name: &'a str,
+    /// Not before this moment.
+    pub from: Option<OffsetDateTime>,
+    /// Before this moment.
+    pub until: Option<OffsetDateTime>,
+    /// Only what was done in these projects, environments and hosts.
+    pub within: Option<Within>,
+}
+
+/// Parts of a team.
+#[derive(Clone, Debug, Default)]
+pub struct Within {
+    /// Projects, with all that is in them.
+    pub projects: Vec<Uuid>,
+    /// Environments.
+    pub environments: Vec<Uuid>,
+    /// Hosts.
+    pub hosts: Vec<Uuid>,
+}
+
+/// The newest events of those asked for. Whose part of the team an event belongs to is read from what it was done to: what
+/// is gone since belongs to the team alone.
 pub async fn latest(
     conn: &mut PgConnection,
     permit: &Permit,
-    before: Option<AuditEventId>,
+    asked: &Asked<'_>,
     limit: i64,
 ) -> Result<Vec<Row>, sqlx::Error> {
+    let part = asked.within.clone();
+    let all = part.is_none();
+    let Within { projects, environments, hosts } = part.unwrap_or_default();
     sqlx::query_as!(
         Row,
-        r#"select id as "id: AuditEventId", at, who, address, action, subject_kind, subject_id, subject_name,
-                  before as "before: Json<serde_json::Value>", after as "after: Json<serde_json::Value>"
-             from audit_events
-            where team_id = $1
+        r#"select e.id as "id: AuditEventId", e.at, e.who, e.address, e.action, e.subject_kind, e.subject_id, e.subject_name,
+                  e.before as "before: Json<serde_json::Value>", e.after as "after: Json<serde_json::Value>",
+                  case when e.subject_kind = 'project' then e.subject_id else n.project_id end as "project: ProjectId",
+                  n.id as "environment?: EnvironmentId"
+             from audit_events e
+             left join deploys d on e.subject_kind = 'deploy' and d.team_id = e.team_id and d.id = e.subject_id
+             left join apps a on a.team_id = e.team_id
+                             and a.id = case e.subject_kind when 'app' then e.subject_id else d.app_id end
+             left join environments n on n.team_id = e.team_id
+                             and n.id = case e.subject_kind when 'environment' then e.subject_id else a.environment_id end
+            where e.team_id = $1
               and ($2::uuid is null
-                   or (at, id) < (select b.at, b.id from audit_events b where b.team_id = $1 and b.id = $2))
-            order by at desc, id desc limit $3"#,
+                   or (e.at, e.id) < (select b.at, b.id from audit_events b where b.team_id = $1 and b.id = $2))
+              and ($3 = '' or position(lower($3) in lower(e.who)) > 0)
+              and ($4 = '' or e.subject_kind = $4)
+              and ($5 = '' or position(lower($5) in lower(e.subject_name)) > 0)
+              and ($6::timestamptz is null or e.at >= $6)
+              and ($7::timestamptz is null or e.at < $7)
+              and ($8 or n.id = any($9) or n.project_id = any($10)
+                   or (e.subject_kind = 'project' and e.subject_id = any($10))
+                   or (e.subject_kind = 'host' and e.subject_id = any($11)))
+            order by e.at desc, e.id desc limit $12"#,
         permit.team().0,
-        before.map(|id| id.0),
+        asked.before.map(|id| id.0),
+        asked.who,
+        asked.kind,
+        asked.name,
+        asked.from,
+        asked.until,
+        all,
+        &environments,
+        &projects,
+        &hosts,
         limit,
     )
     .fetch_all(conn)

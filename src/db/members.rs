@@ -1,6 +1,7 @@
 //! Members of teams and their grants. Not here: what a role may do.
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::teams;
@@ -45,6 +46,114 @@ pub async fn grant(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Takes back what a member may in a scope. False where they had nothing there.
+pub async fn ungrant(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    member: MemberId,
+    scope: Scope,
+) -> Result<bool, sqlx::Error> {
+    let (kind, id) = scope_parts(scope);
+    let gone = sqlx::query!(
+        "delete from grants where team_id = $1 and member_id = $2 and scope_kind = $3 and scope_id = $4",
+        permit.team().0,
+        member.0,
+        kind,
+        id,
+    )
+    .execute(conn)
+    .await?;
+    Ok(gone.rows_affected() > 0)
+}
+
+/// Ends a membership, with its grants and tokens. False where there is none.
+pub async fn remove(conn: &mut PgConnection, permit: &Permit, member: MemberId) -> Result<bool, sqlx::Error> {
+    let gone = sqlx::query!("delete from members where team_id = $1 and id = $2", permit.team().0, member.0)
+        .execute(conn)
+        .await?;
+    Ok(gone.rows_affected() > 0)
+}
+
+/// Makes changes of the team's members wait for one another until the transaction ends: two owners who demote each other
+/// at once would both be right by what they read. Rows that only refer to the team wait for nothing.
+pub async fn lock(conn: &mut PgConnection, permit: &Permit) -> Result<(), sqlx::Error> {
+    sqlx::query!("select id from teams where id = $1 for no key update", permit.team().0)
+        .fetch_one(conn)
+        .await
+        .map(drop)
+}
+
+/// A member.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The membership.
+    pub id: MemberId,
+    /// The account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: String,
+    /// What it signs in with.
+    pub email: String,
+    /// Since when it is in the team.
+    pub created_at: OffsetDateTime,
+}
+
+/// The members, by name; or only this one.
+pub async fn list(conn: &mut PgConnection, permit: &Permit, only: Option<MemberId>) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"select m.id as "id: MemberId", m.account_id as "account: AccountId", a.name, a.email, m.created_at
+             from members m join accounts a on a.id = m.account_id
+            where m.team_id = $1 and ($2::uuid is null or m.id = $2)
+            order by lower(a.name), m.id"#,
+        permit.team().0,
+        only.map(|id| id.0),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// What the members may, or only what this one may: the widest scopes first.
+pub async fn grants(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    only: Option<MemberId>,
+) -> Result<Vec<(MemberId, Grant)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select member_id as "member: MemberId", scope_kind, scope_id, role as "role: Role" from grants
+            where team_id = $1 and ($2::uuid is null or member_id = $2)
+            order by member_id, array_position(array['team', 'project', 'environment', 'host'], scope_kind), created_at"#,
+        permit.team().0,
+        only.map(|id| id.0),
+    )
+    .fetch_all(conn)
+    .await?;
+    let grant = |kind: &str, id, role| scope(kind, id).map(|scope| Grant { scope, role });
+    Ok(rows.into_iter().filter_map(|r| Some((r.member, grant(&r.scope_kind, r.scope_id, r.role)?))).collect())
+}
+
+/// What an account may in the team now; nothing where it is no member.
+pub async fn grants_of(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    account: AccountId,
+) -> Result<Vec<Grant>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select g.scope_kind, g.scope_id, g.role as "role: Role"
+             from members m join grants g on g.team_id = m.team_id and g.member_id = m.id
+            where m.team_id = $1 and m.account_id = $2
+            order by g.scope_kind, g.scope_id"#,
+        permit.team().0,
+        account.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|r| Some(Grant { scope: scope(&r.scope_kind, r.scope_id)?, role: r.role }))
+        .collect())
 }
 
 /// Somebody at the door: the account's name, its teams, and the place in one of them.

@@ -18,6 +18,7 @@ pub mod environments;
 pub mod host_logins;
 pub mod hosts;
 pub mod instances;
+pub mod invitations;
 pub mod job_log;
 pub mod job_steps;
 pub mod jobs;

@@ -45,6 +45,32 @@ pub async fn rename(conn: &mut PgConnection, id: TeamId, slug: &Slug, name: &Dis
     Ok(())
 }
 
+/// Gives a team another name; its addresses stay.
+pub async fn set_name(conn: &mut PgConnection, id: TeamId, name: &DisplayName) -> Result<(), sqlx::Error> {
+    sqlx::query!("update teams set name = $2 where id = $1", id.0, name.as_ref()).execute(conn).await.map(drop)
+}
+
+/// A team's name.
+pub async fn name(conn: &mut PgConnection, id: TeamId) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!("select name from teams where id = $1", id.0).fetch_optional(conn).await
+}
+
+/// Slugs that begin so: a new one must not be among them.
+pub async fn slugs_like(conn: &mut PgConnection, start: &str) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!("select slug from teams where starts_with(slug, $1)", start).fetch_all(conn).await
+}
+
+/// True where the account owns a team. Needs the door's scope.
+pub async fn owns_any(conn: &mut PgConnection, account: AccountId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from members m join grants g on g.team_id = m.team_id and g.member_id = m.id
+                           where m.account_id = $1 and g.scope_kind = 'team' and g.role = 'owner') as "owns!""#,
+        account.0,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// The oldest team: the one that exists before anybody owns it.
 pub async fn first(conn: &mut PgConnection) -> Result<Option<Row>, sqlx::Error> {
     sqlx::query_as!(Row, r#"select id as "id: TeamId", slug, name from teams order by created_at, id limit 1"#)

@@ -68,6 +68,8 @@ ids! {
     NetworkId;
     /// A line of the audit.
     AuditEventId;
+    /// An invitation to a team.
+    InvitationId;
     /// A bearer token of the API.
     TokenId;
 }

@@ -17,6 +17,7 @@ pub mod ids;
 pub mod ingress;
 pub mod job;
 pub mod log_text;
+pub mod members;
 pub mod names;
 pub mod observed;
 pub mod plan;

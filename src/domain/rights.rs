@@ -271,6 +271,16 @@ impl Actor {
         Self { moment: Some(moment), ..self }
     }
 
+    /// The same, by grants that were read since: a change that waited for another one is asked about anew.
+    pub fn again(&self, grants: Vec<Grant>) -> Self {
+        Self { grants, moment: None, ..self.clone() }
+    }
+
+    /// The grants, for looking only through rows in their scopes. What a token may of them `may` says.
+    pub fn grants(&self) -> &[Grant] {
+        &self.grants
+    }
+
     /// The moment at which the grants were read, where it is known.
     pub fn moment(&self) -> Option<&Moment> {
         self.moment.as_ref()

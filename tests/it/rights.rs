@@ -1,6 +1,9 @@
 //! Every route behind the browser's door, asked by everybody, against the committed table rights.txt. A new route without a row
 //! fails; `UPDATE_EXPECT=1` writes the table anew, and the difference is then read by a person.
 
+use skiff::actions::invitations::{self, NewInvitation};
+use skiff::actions::projects::{self, NewEnvironment, NewProject};
+use skiff::actions::{apps, deploys};
 use skiff::domain::rights::Role;
 use skiff::web::routes::{Policy, Route};
 
@@ -8,30 +11,103 @@ use crate::harness::door::{Panel, Visitor};
 use crate::pages::scene::{self, Scene};
 
 /// Who asks, in the order of the columns.
-const WHO: [&str; 6] = ["nobody", "viewer", "developer", "admin", "owner", "stranger"];
+///
+/// "dev: in" and "dev: out" are one person, a developer of one environment, asked about what is in it and what is not.
+const WHO: [&str; 8] = ["nobody", "viewer", "developer", "admin", "owner", "stranger", "dev: in", "dev: out"];
+
+/// What the routes are asked about.
+struct Ids {
+    team: String,
+    account: String,
+    app: String,
+    deploy: String,
+    job: String,
+    host: String,
+    project: String,
+    member: String,
+    invitation: String,
+}
 
 /// A path that names what is there.
-fn real(route: &Route, scene: &Scene, project: &str) -> String {
+fn real(route: &Route, ids: &Ids) -> String {
     let id = match route.path.split('/').nth(3) {
-        Some("apps") => scene.web.to_string(),
-        Some("deploys") => scene.running.to_string(),
-        Some("jobs") => scene.job.to_string(),
-        Some("hosts") => scene.host.to_string(),
-        Some("projects") => project.to_owned(),
-        Some("tokens") => scene.owner.account.to_string(),
-        _ => String::new(),
+        Some("apps") => &ids.app,
+        Some("deploys") => &ids.deploy,
+        Some("jobs") => &ids.job,
+        Some("hosts") => &ids.host,
+        Some("projects") => &ids.project,
+        Some("tokens") => &ids.account,
+        Some("members") => &ids.member,
+        Some("invitations") => &ids.invitation,
+        _ => "",
     };
     let vendored = route.path.contains("vendor");
     let name = if vendored { "ibm-plex-sans-latin-400-normal.woff2" } else { "logo.svg" };
     let fills = [
-        ("{team}", scene.owner.slug.as_str()),
-        ("{id}", &id),
+        ("{team}", ids.team.as_str()),
+        ("{id}", id),
         ("{number}", "1"),
         ("{hash}", "000000000000"),
         ("{folder}", "ibm-plex-sans-5.3.0"),
         ("{name}", name),
     ];
     fills.iter().fold(route.path.to_owned(), |path, (key, value)| path.replace(key, value))
+}
+
+/// Ids of what the scene has, and of a project beside it: an app of the environment *dev*, which Dina may develop, and
+/// nothing else.
+async fn ids(panel: &Panel, scene: &Scene) -> (Ids, Ids) {
+    let (ctx, owner) = (&panel.ctx, &scene.owner);
+    let mut conn = panel.db.superuser().await;
+    let main: uuid::Uuid = sqlx::query_scalar("select id from projects limit 1").fetch_one(&mut conn).await.unwrap();
+    let lab = projects::create(ctx, &owner.actor, NewProject { name: "Lab".into() }).await.unwrap();
+    let form = NewEnvironment { name: "dev".into() };
+    let dev = projects::create_environment(ctx, &owner.actor, lab, form).await.unwrap();
+    let mut form = scene::web_form("Sketch");
+    (form.environment, form.host) = (dev.to_string(), scene.host.to_string());
+    let app = apps::create(ctx, &owner.actor, form).await.unwrap();
+    scene::release(panel, app, 1, None).await;
+    let deploy = scene::request(panel, owner, app).await;
+    let job = deploys::get(ctx, &owner.actor, deploy).await.unwrap().job;
+    let dina = panel.member("Dina", owner.team, Role::Developer).await;
+    sqlx::query("update grants set scope_kind = 'environment', scope_id = $2 where member_id = (select id from members where account_id = $1)")
+        .bind(dina.0)
+        .bind(dev.0)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let mo = panel.member("Mo", owner.team, Role::Viewer).await;
+    let member: uuid::Uuid = sqlx::query_scalar("select id from members where account_id = $1")
+        .bind(mo.0)
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+    let form = NewInvitation { role: "viewer".into(), ..NewInvitation::default() };
+    invitations::create(ctx, &owner.actor, form).await.unwrap();
+    let invitation: uuid::Uuid = sqlx::query_scalar("select id from invitations").fetch_one(&mut conn).await.unwrap();
+    let out = Ids {
+        team: owner.slug.clone(),
+        account: owner.account.to_string(),
+        app: scene.web.to_string(),
+        deploy: scene.running.to_string(),
+        job: scene.job.to_string(),
+        host: scene.host.to_string(),
+        project: main.to_string(),
+        member: member.to_string(),
+        invitation: invitation.to_string(),
+    };
+    let within = Ids {
+        team: out.team.clone(),
+        account: out.account.clone(),
+        app: app.to_string(),
+        deploy: deploy.to_string(),
+        job: job.to_string(),
+        host: out.host.clone(),
+        project: lab.to_string(),
+        member: out.member.clone(),
+        invitation: out.invitation.clone(),
+    };
+    (out, within)
 }
 
 /// What the door said, in a word.
@@ -64,20 +140,19 @@ async fn every_route_lets_in_whom_the_table_says() {
     panel.member("Alan", team, Role::Admin).await;
     let others = panel.other_team().await;
     panel.member("Olaf", others, Role::Owner).await;
+    let (out, within) = ids(&panel, &scene).await;
     let mut people = vec![(panel.visitor(), panel.visitor())];
-    for email in ["vera", "dora", "alan", "ada", "olaf"] {
+    for email in ["vera", "dora", "alan", "ada", "olaf", "dina"] {
         let email = format!("{email}@example.org");
         // A second session for signing out, so that the first goes on.
         people.push((panel.signed_in(&email).await, panel.signed_in(&email).await));
     }
-    let project: uuid::Uuid =
-        sqlx::query_scalar("select id from projects limit 1").fetch_one(&mut panel.db.superuser().await).await.unwrap();
-
+    people.push((panel.signed_in("dina@example.org").await, panel.signed_in("dina@example.org").await));
     let mut rows = Vec::new();
     for route in &panel.table {
-        let path = real(route, &scene, &project.to_string());
         let mut cells = Vec::new();
         for (index, (visitor, second)) in people.iter().enumerate() {
+            let path = real(route, if index == 6 { &within } else { &out });
             let visitor = if route.path == "/logout" { second } else { visitor };
             let open = matches!(route.policy, Policy::Open | Policy::SetUp);
             let token = match (route.method, index) {
@@ -107,6 +182,9 @@ async fn every_route_lets_in_whom_the_table_says() {
         };
         if matches!(route.policy, Policy::Team(_)) {
             assert_eq!((cells[0], cells[5]), ("sign-in", "hidden"), "{} {}", route.method, route.path);
+        }
+        if matches!(route.policy, Policy::Team(_)) && route.path.contains("{id}") {
+            assert_ne!(cells[7], "yes", "{} {} lets in somebody of another environment", route.method, route.path);
         }
         let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:<9}")).collect();
         rows.push(

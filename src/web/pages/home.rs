@@ -146,7 +146,8 @@ impl<'a> Show<'a> {
 }
 
 async fn root(here: Here) -> Result<Response, Problem> {
-    let team = here.teams.first().ok_or(Problem::NotFound)?;
+    // Whoever has left every team is told how to come into one.
+    let Some(team) = here.teams.first() else { return Ok(Redirect::to("/teams").into_response()) };
     Ok(Redirect::to(SafeUrl::path(["t", &team.slug]).as_str()).into_response())
 }
 

@@ -7,11 +7,14 @@ pub mod deploys;
 pub mod health;
 pub mod home;
 pub mod hosts;
+pub mod invitations;
 pub mod jobs;
 pub mod login;
+pub mod members;
 pub mod projects;
 pub mod releases;
 pub mod setup;
+pub mod teams;
 pub mod tokens;
 
 use super::assets;
@@ -33,6 +36,9 @@ pub fn routes() -> Routes {
         .merge(hosts::routes())
         .merge(jobs::routes())
         .merge(projects::routes())
+        .merge(members::routes())
+        .merge(invitations::routes())
+        .merge(teams::routes())
         .merge(audit::routes())
         .merge(tokens::routes())
 }

@@ -27,6 +27,8 @@ pub enum Input {
     Area,
     /// One of a few, all visible.
     Radio(Vec<Choice>),
+    /// Any of a few, each ticked or not.
+    Checks(Vec<(Choice, bool)>),
     /// One of many.
     Select(Vec<Choice>),
     /// Rows of a name and a value; the second text names the value, the flag hides it.
@@ -375,6 +377,11 @@ impl Sent {
     /// The value of a field; empty where it was not sent. Line ends are as on every system of ours, not as browsers send.
     pub fn get(&self, name: &str) -> String {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+
+    /// All values of a field that may be sent several times.
+    pub fn all(&self, name: &str) -> Vec<String> {
+        self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
     }
 
     /// The rows of a field: its two columns, side by side.

@@ -84,6 +84,7 @@ impl Shell {
             ("Hosts", "#hosts", "hosts", "o"),
             ("Jobs", "#jobs", "jobs", "j"),
             ("Projects", "#projects", "projects", "p"),
+            ("Team", "#team", "members", "t"),
             ("History", "#history", "audit", "y"),
         ];
         let places = all.map(|(word, symbol, below, key)| Place {

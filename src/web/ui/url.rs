@@ -34,6 +34,24 @@ impl SafeUrl {
         self
     }
 
+    /// The same with the page one comes back to afterwards.
+    pub fn back_to(mut self, page: &Self) -> Self {
+        self.0.push_str("?back=");
+        self.0.extend(url::form_urlencoded::byte_serialize(page.0.as_bytes()));
+        self
+    }
+
+    /// The same with what was asked for in a form that is sent by GET; empty values are left out.
+    pub fn asking<'a>(mut self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+            self.0.push(if self.0.contains('?') { '&' } else { '?' });
+            self.0.extend(url::form_urlencoded::byte_serialize(name.as_bytes()));
+            self.0.push('=');
+            self.0.extend(url::form_urlencoded::byte_serialize(value.as_bytes()));
+        }
+        self
+    }
+
     /// The same from before a thing with this id, in a list that goes on.
     pub fn before(mut self, id: uuid::Uuid) -> Self {
         self.0.push_str(&format!("?before={id}"));

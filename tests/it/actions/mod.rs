@@ -6,6 +6,7 @@ mod deploys;
 mod hostile;
 mod hosts;
 mod kept;
+mod members;
 mod placement;
 mod rights;
 mod secrets;

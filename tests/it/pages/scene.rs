@@ -115,11 +115,13 @@ pub async fn set(panel: &Panel) -> Scene {
     Scene { owner, host, web, running, job, failed }
 }
 
-async fn request(panel: &Panel, owner: &Owner, app: AppId) -> DeployId {
+/// A deploy that was asked for.
+pub async fn request(panel: &Panel, owner: &Owner, app: AppId) -> DeployId {
     deploys::request(&panel.ctx, &owner.actor, app, RequestDeploy::default()).await.unwrap()
 }
 
-async fn release(panel: &Panel, app: AppId, number: i32, commit: Option<(&str, &str, &str)>) -> ReleaseId {
+/// A release, as a worker writes it.
+pub async fn release(panel: &Panel, app: AppId, number: i32, commit: Option<(&str, &str, &str)>) -> ReleaseId {
     let id = ReleaseId(Uuid::now_v7());
     let mut conn = panel.db.superuser().await;
     let hex = format!("{:0<64}", commit.map_or("c0ffee", |commit| commit.0));
