@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
-use crate::cli::admin;
+use crate::cli::{admin, remote};
 use crate::db::{ConnectError, DatabaseSettings};
 
 /// Skiff: the control panel for people who did not want to use Kubernetes.
@@ -35,6 +35,9 @@ pub enum Command {
         #[command(subcommand)]
         command: admin::Command,
     },
+    /// What a panel somewhere is asked for.
+    #[command(flatten)]
+    Remote(remote::Command),
 }
 
 /// Where the panel keeps its things, where nothing else is said.

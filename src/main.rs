@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let outcome = app::run(cli.command);
     let (answer, reason) = match outcome {
         Ok(answer) => (answer, None),
-        Err(stopped) => (stopped.answer().map(ToString::to_string).unwrap_or_default(), Some(stopped.to_string())),
+        Err(stopped) => (stopped.answer().unwrap_or_default(), Some((stopped.to_string(), stopped.code()))),
     };
     if !answer.is_empty() {
         // A closed standard output leaves nobody to tell.
@@ -19,9 +19,9 @@ fn main() -> ExitCode {
     }
     match reason {
         None => ExitCode::SUCCESS,
-        Some(reason) => {
+        Some((reason, code)) => {
             let _ = writeln!(std::io::stderr().lock(), "skiff: {reason}");
-            ExitCode::FAILURE
+            ExitCode::from(code)
         }
     }
 }

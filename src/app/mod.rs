@@ -9,11 +9,12 @@ mod serve;
 
 use std::time::Duration;
 
+use clap::CommandFactory;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{self, Failed};
-use crate::config::{BadSettings, Command, Store};
+use crate::config::{BadSettings, Cli, Command, Store};
 use ground::Ground;
 
 /// Why the program stopped otherwise than asked. Each is one sentence for the operator.
@@ -69,10 +70,18 @@ pub enum Stopped {
 
 impl Stopped {
     /// What a command has to say on standard output all the same.
-    pub fn answer(&self) -> Option<&serde_json::Value> {
+    pub fn answer(&self) -> Option<String> {
         match self {
-            Self::Command(Failed::Ended { answer, .. }) => Some(answer),
+            Self::Command(failed) => failed.answer(),
             _ => None,
+        }
+    }
+
+    /// The exit status.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Command(failed) => failed.code(),
+            _ => 1,
         }
     }
 }
@@ -101,6 +110,7 @@ pub fn run(command: Command) -> Result<String, Stopped> {
                 let act = async |ground: &Ground| Ok(cli::admin::run(&ground.actions, command).await?.to_string());
                 with_ground(&store, act).await
             }
+            Command::Remote(command) => Ok(cli::remote::run(command, Cli::command()).await?),
         }
     });
     runtime.shutdown_timeout(LAST_MOMENTS);

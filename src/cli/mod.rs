@@ -1,41 +1,25 @@
-//! Commands: each calls actions and prints. Not here: queries, pages, how the program is wired.
+//! Commands. Those of the panel's own machine (`setup`, `admin`) call actions; all others are a client of `/api/v1` and work
+//! from any machine. Not here: queries, pages, how the program is wired.
 
 pub mod admin;
+mod apps;
+mod client;
+mod completions;
+mod deploys;
 mod ensure;
+mod env;
+mod failed;
+mod follow;
+mod hosts;
+mod login;
+mod open;
+mod releases;
+pub mod remote;
+mod secrets;
 pub mod setup;
+mod show;
+mod status;
+mod typed;
 mod wait;
 
-use serde_json::Value;
-
-use crate::actions::Refused;
-
-/// Why a command did not do what it should. Printed as one sentence; the exit status is 1.
-#[derive(Debug, thiserror::Error)]
-pub enum Failed {
-    /// An action refused.
-    #[error("{}", sentence(.0))]
-    Refused(#[from] Refused),
-    /// Another reason.
-    #[error("{0}")]
-    Said(String),
-    /// What was waited for ended otherwise; the answer was printed.
-    #[error("{reason}")]
-    Ended {
-        /// The answer, for standard output.
-        answer: Value,
-        /// Why, for standard error.
-        reason: String,
-    },
-}
-
-/// A refusal on a terminal: with all its fields.
-fn sentence(refused: &Refused) -> String {
-    match refused {
-        Refused::Fields(fields) => {
-            let lines: Vec<String> =
-                fields.iter().map(|wrong| format!("{}: {}", wrong.field, wrong.sentence)).collect();
-            lines.join("\n")
-        }
-        other => other.to_string(),
-    }
-}
+pub use failed::Failed;

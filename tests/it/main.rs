@@ -12,6 +12,7 @@
 mod actions;
 mod api;
 mod build;
+mod cli;
 mod db;
 mod floors;
 mod harness;

@@ -1,0 +1,38 @@
+//! What people type besides arguments: values nobody shall see, and a yes. Never on a command line: others read those in `ps`.
+
+use std::io::{BufRead, IsTerminal, Read};
+
+use super::{Failed, show};
+
+/// Bytes of a value that are read: more than the longest secret may have.
+const LONGEST: u64 = 1024 * 1024;
+
+/// A value nobody shall see: asked for without echo on a terminal, else all of standard input without its last line's end.
+pub fn hidden(what: &str) -> Result<String, Failed> {
+    let cannot = |error: std::io::Error| Failed::Said(format!("{what} could not be read: {error}."));
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        return rpassword::prompt_password(format!("{what} (not shown): ")).map_err(cannot);
+    }
+    let mut text = String::new();
+    input.lock().take(LONGEST + 1).read_to_string(&mut text).map_err(cannot)?;
+    if text.len() as u64 > LONGEST {
+        return Err(Failed::Said(format!("{what} is longer than 1 MiB.")));
+    }
+    let end = text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text).len());
+    text.truncate(end.unwrap_or(text.len()));
+    Ok(text)
+}
+
+/// Asks for a yes. Where nobody can answer, it is a no.
+pub fn yes(question: &str) -> Result<bool, Failed> {
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        return Ok(false);
+    }
+    show::tell(&format!("{question} [y/N]"));
+    let mut line = String::new();
+    let read = input.lock().take(LONGEST).read_line(&mut line);
+    read.map_err(|error| Failed::Said(format!("The answer could not be read: {error}.")))?;
+    Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
+}

@@ -1,0 +1,131 @@
+//! Each command once, as people and as programs read it.
+
+use std::os::unix::fs::MetadataExt;
+
+use expect_test::expect;
+use serde_json::json;
+use skiff::actions::{apps, hosts};
+use skiff::db::host_logins;
+use skiff::domain::host::HostState;
+use skiff::domain::rights::Permit;
+
+use super::terminal::{Terminal, token};
+use crate::harness::door::{Owner, Panel};
+use crate::harness::panel::new_app;
+
+/// A panel with a host that counts as ready, and the app "web" on it.
+async fn panel() -> (Panel, Owner, Terminal) {
+    let panel = Panel::open().await;
+    let owner = panel.owner().await;
+    let form = hosts::NewHost { name: "fra 1".into(), address: "fra-1.example.org".into(), ..Default::default() };
+    let host = hosts::create(&panel.ctx, &owner.actor, form).await.unwrap();
+    let permit = Permit::of_claimed_row(owner.team);
+    let mut tx = panel.db.begin(&permit).await.unwrap();
+    host_logins::observed(&mut tx, &permit, host, HostState::Ready, "").await.unwrap();
+    tx.commit().await.unwrap();
+    apps::create(&panel.ctx, &owner.actor, new_app("web")).await.unwrap();
+    let secret = token(&panel.ctx, &owner.actor, "owner").await;
+    let terminal = Terminal::signed_in(&panel.base, &secret).await;
+    (panel, owner, terminal)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_in_says_who_one_is_and_keeps_the_token_for_its_owner_alone() {
+    let panel = Panel::open().await;
+    let owner = panel.owner().await;
+    let secret = token(&panel.ctx, &owner.actor, "developer").await;
+    let terminal = Terminal::new();
+    let ran = terminal.type_in(&["login", &panel.base, "--panel", "home"], &secret).await.well();
+    for said in ["home", "Ada", "Acme", "developer", "UTC"] {
+        assert!(ran.out.contains(said), "{said}: {ran:?}");
+    }
+    assert!(!ran.out.contains(&secret) && !ran.err.contains(&secret), "{ran:?}");
+    let settings = terminal.settings();
+    assert_eq!(std::fs::metadata(&settings).unwrap().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::metadata(settings.parent().unwrap()).unwrap().mode() & 0o777, 0o700);
+    let again = terminal.type_in(&["login", &panel.base, "--panel", "home", "--json"], &secret).await.well();
+    assert_eq!(again.json()["account"]["name"], "Ada");
+
+    terminal.run(&["apps", "--panel", "elsewhere"]).await.refused(4, "There are: home.");
+    let by_variables = Terminal::new().with("SKIFF_URL", &panel.base).with("SKIFF_TOKEN", &secret);
+    assert_eq!(by_variables.run(&["apps", "--json"]).await.well().json(), json!({"items": [], "next": null}));
+    assert!(!by_variables.settings().exists());
+
+    terminal.run(&["logout"]).await.well();
+    assert!(!std::fs::read_to_string(&settings).unwrap().contains(&secret));
+    terminal.run(&["apps"]).await.refused(4, "skiff login");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn apps_and_hosts_are_listed_and_the_status_is_the_exit_status() {
+    let (_panel, _owner, terminal) = panel().await;
+    let apps = terminal.run(&["apps"]).await.well();
+    assert!(apps.out.starts_with("APP") && apps.out.contains("/prod/web"), "{apps:?}");
+    let json = terminal.run(&["apps", "--json"]).await.well().json();
+    assert_eq!(json["items"][0]["name"], "web");
+    let path = json["items"][0]["path"].as_str().unwrap().to_owned();
+    assert_eq!(terminal.run(&["apps", "prod/web", "--json"]).await.well().json()["items"][0]["path"], path.as_str());
+
+    expect![[r#"
+        HOST   STATE  ADDRESS            DOCKER  INSTANCES  NOTE
+        fra-1  ready  fra-1.example.org  -       0          -
+    "#]]
+    .assert_eq(&terminal.run(&["hosts"]).await.well().out);
+    assert_eq!(terminal.run(&["hosts", "list", "--json"]).await.well().json()["items"][0]["slug"], "fra-1");
+
+    let one = terminal.run(&["status", "web"]).await.refused(1, "is not running as wanted: new");
+    assert!(one.out.contains("State") && one.out.contains("0 of 0"), "{one:?}");
+    let json = terminal.run(&["status", &path, "--json"]).await;
+    assert_eq!((json.code, json.json()["state"].as_str()), (1, Some("new")));
+    let all = terminal.run(&["status", "--json"]).await;
+    assert!(all.json()["apps"].as_array().unwrap().len() == 1, "{all:?}");
+    assert_eq!(terminal.run(&["releases", "web", "--json"]).await.well().json()["items"], json!([]));
+    assert!(terminal.run(&["releases", "web"]).await.well().out.contains("skiff deploy web"));
+    assert_eq!(terminal.run(&["open", "web", "--print"]).await.well().out.trim(), "http://web.example.org/");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_and_secrets_are_set_and_no_secret_is_shown() {
+    let (_panel, _owner, terminal) = panel().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "# of the shop\nGREETING=\"hello you\"\nLEVEL=1\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    terminal.run(&["env", "web", "set", "LEVEL=2", "--from-file", path]).await.well();
+    assert_eq!(terminal.run(&["env", "web"]).await.well().out, "GREETING=hello you\nLEVEL=2\n");
+    let json = terminal.run(&["env", "web", "list", "--json"]).await.well().json();
+    assert_eq!(json["items"][1], json!({"name": "LEVEL", "value": "2"}));
+    terminal.run(&["env", "web", "unset", "LEVEL"]).await.well();
+    terminal.run(&["env", "web", "unset", "GREETING", "LEVEL"]).await.refused(1, "Done before it: GREETING.");
+    assert_eq!(terminal.run(&["env", "web"]).await.well().out, "It has no variables.\n");
+    terminal.run(&["env", "web", "set", "1 BAD=x"]).await.refused(1, "1 BAD");
+    terminal.run(&["env", "web", "set", "nothing"]).await.refused(2, "NAME=value");
+
+    let value = "canary-of-the-terminal-51";
+    let set = terminal.type_in(&["secrets", "web", "set", "API_KEY", "--json"], value).await.well();
+    let list = terminal.run(&["secrets", "web"]).await.well();
+    assert!(list.out.contains("API_KEY"), "{list:?}");
+    for shown in [&set, &list] {
+        assert!(!shown.out.contains(value) && !shown.err.contains(value), "{shown:?}");
+    }
+    assert_eq!(terminal.run(&["secrets", "web", "--json"]).await.well().json()["items"][0]["name"], "API_KEY");
+    terminal.run(&["secrets", "web", "unset", "API_KEY"]).await.well();
+    assert_eq!(terminal.run(&["secrets", "web"]).await.well().out, "It has no secrets.\n");
+    terminal.run(&["secrets", "web", "set", "API_KEY", value]).await.refused(2, "unexpected argument");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_is_asked_for_and_a_host_is_added() {
+    let (_panel, _owner, terminal) = panel().await;
+    let asked = terminal.run(&["deploy", "web"]).await.well();
+    assert!(asked.out.contains("/t/") && asked.out.contains("/deploys/"), "{asked:?}");
+    let json = terminal.run(&["deploy", "web", "--json", "--image", "web:2"]).await.well().json();
+    assert_eq!((json["state"].as_str(), json["final"].as_bool()), (Some("queued"), Some(false)));
+    terminal.run(&["deploy", "web", "--ref", "main"]).await.refused(1, "");
+    terminal.run(&["rollback", "web"]).await.refused(1, "");
+
+    let added = terminal.run(&["hosts", "add", "ams 1", "ams-1.example.org", "--later"]).await.well();
+    assert!(added.out.starts_with("ssh-ed25519 ") && added.out.contains("skiff hosts provision ams-1"), "{added:?}");
+    let json = terminal.run(&["hosts", "add", "ams 2", "ams-2.example.org", "--later", "--json"]).await.well().json();
+    assert_eq!(json["slug"], "ams-2");
+    terminal.run(&["hosts", "add", "x", "not an address", "--later"]).await.refused(1, "address: ");
+}

@@ -1,0 +1,109 @@
+//! Deploys on a real host, followed from a terminal: to the end, over a restart of the panel, or only for a while.
+
+use skiff::actions::accounts;
+use skiff::domain::ids::{AccountId, MemberId};
+use skiff::domain::rights::{Actor, Grant, Role, Scope};
+use uuid::Uuid;
+
+use super::terminal::{Terminal, ended, token};
+use crate::harness::host::TestHost;
+use crate::harness::postgres::fresh_database;
+use crate::harness::program::Program;
+use crate::harness::world::{World, ask};
+
+/// The owner of the world's team, with an account.
+async fn owner(world: &World) -> Actor {
+    let (account, member) = (AccountId(Uuid::now_v7()), MemberId(Uuid::now_v7()));
+    let permit = &world.team.permit;
+    let mut tx = world.db.begin(permit).await.unwrap();
+    skiff::db::accounts::insert(&mut tx, account, &"ada@example.org".parse().unwrap(), "Ada", "no hash").await.unwrap();
+    skiff::db::members::insert(&mut tx, permit, member, account).await.unwrap();
+    let grant = Grant { scope: Scope::Team(world.team.id), role: Role::Owner };
+    skiff::db::members::grant(&mut tx, permit, member, grant).await.unwrap();
+    tx.commit().await.unwrap();
+    let slug = format!("team-{}", world.team.id.simple());
+    accounts::actor(&world.actions(), account, &slug, "127.0.0.1").await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_is_followed_to_its_end_and_the_exit_status_is_true() {
+    let (host, world) = (TestHost::bare().await, World::idle(fresh_database().await).await);
+    let actor = owner(&world).await;
+    let mut program = Program::start(&world).await;
+    let id = world.provision(&host).await;
+    for version in ["1", "2"] {
+        host.load_app(&format!("127.0.0.1:5000/hello:{version}"), version).await;
+    }
+    let mut app = world.app(id, "127.0.0.1:5000/hello:1", "cli.test").await;
+    let name = app.id.to_string();
+    let secret = token(&world.actions(), &actor, "developer").await;
+    let terminal = Terminal::signed_in(&program.base, &secret).await;
+
+    let first = terminal.run(&["deploy", &name, "--wait"]).await.well();
+    assert!(first.out.contains("Release #1") && first.out.contains("serves at http://cli.test"), "{first:?}");
+    assert!(first.err.contains("= ") && !first.err.contains('\u{1b}'), "steps, and no drawing in a pipe: {first:?}");
+    let second = terminal.run(&["deploy", &name, "--image", "127.0.0.1:5000/hello:2", "--wait", "--json"]).await.well();
+    assert_eq!((second.json()["state"].as_str(), second.json()["release"].as_i64()), (Some("succeeded"), Some(2)));
+    assert!(ask(&host, "cli.test", "/").await.1.contains('2'));
+    terminal.run(&["status", &name]).await.well();
+
+    let back = terminal.run(&["rollback", &name, "--wait"]).await.well();
+    assert!(back.out.contains("serves"), "{back:?}");
+    assert!(ask(&host, "cli.test", "/").await.1.contains('1'));
+    let releases = terminal.run(&["releases", &name, "--json"]).await.well().json();
+    let serves =
+        releases["items"].as_array().unwrap().iter().find(|release| release["current"] == true).unwrap().clone();
+    assert_eq!(serves["number"], 1, "{releases}");
+
+    // The panel goes away in the middle, and comes back.
+    let mut spec = app.spec.clone();
+    spec.variables.insert("START_DELAY_MS".parse().unwrap(), "3000".parse().unwrap());
+    app.save(spec).await;
+    let following = terminal.command(&["deploy", &name, "--wait"]).spawn().unwrap();
+    let job = newest(&world).await;
+    world.reach_step(job, "start").await;
+    program.kill().await;
+    program.again().await;
+    let over = ended(following).await.well();
+    assert!(over.out.contains("serves"), "{over:?}");
+
+    // Ctrl-C ends the following, not the deploy.
+    let followed = terminal.command(&["deploy", &name, "--wait"]).spawn().unwrap();
+    let former = job;
+    let job = loop {
+        let job = newest(&world).await;
+        if job != former {
+            break job;
+        }
+    };
+    world.reach_step(job, "start").await;
+    let pid = rustix::process::Pid::from_raw(i32::try_from(followed.id().unwrap()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    ended(followed).await.refused(130, "goes on without this terminal");
+    assert_eq!(world.over(job).await.state, "succeeded");
+
+    // One that fails says why.
+    app.set("STATUS", "500").await;
+    let failed = terminal.run(&["deploy", &name, "--wait"]).await.refused(1, "The deploy failed.");
+    assert!(failed.out.is_empty() && failed.err.contains("500"), "{failed:?}");
+    let json = terminal.run(&["deploy", &name, "--wait", "--json"]).await;
+    assert_eq!((json.code, json.json()["state"].as_str()), (1, Some("failed")), "{json:?}");
+    assert_eq!(ask(&host, "cli.test", "/").await.0, 200, "the old one serves");
+    let mut conn = world.db.superuser().await;
+    let count = sqlx::query_scalar::<_, i64>("select count(*) from deploys where app_id = $1").bind(app.id.0);
+    assert_eq!(count.fetch_one(&mut conn).await.unwrap(), 7, "each was asked for once");
+    crate::harness::quiet::assert_quiet(&world.db).await;
+}
+
+/// The job of the newest deploy that is not over, once there is one.
+async fn newest(world: &World) -> skiff::domain::ids::JobId {
+    let mut conn = world.db.superuser().await;
+    loop {
+        let newest = "select d.job_id from deploys d join jobs j on j.id = d.job_id
+                      where j.state in ('queued', 'running') order by d.created_at desc limit 1";
+        if let Some(job) = sqlx::query_scalar::<_, Uuid>(newest).fetch_optional(&mut conn).await.unwrap() {
+            return skiff::domain::ids::JobId(job);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}

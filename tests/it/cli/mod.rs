@@ -1,0 +1,6 @@
+//! The real binary as a client of the real panel: what people and scripts see, and the exit status.
+
+mod commands;
+mod deploys;
+mod refusals;
+mod terminal;
