@@ -68,6 +68,10 @@ ids! {
     NetworkId;
     /// A line of the audit.
     AuditEventId;
+    /// A hook that a forge calls; stands in its address.
+    HookId;
+    /// One call of a hook.
+    DeliveryId;
     /// A bearer token of the API.
     TokenId;
 }

@@ -13,8 +13,8 @@ pub mod projects;
 pub mod releases;
 pub mod setup;
 
-use super::assets;
 use super::routes::{Policy, Routes};
+use super::{assets, hooks};
 
 /// Every route of the door.
 pub fn routes() -> Routes {
@@ -33,4 +33,5 @@ pub fn routes() -> Routes {
         .merge(jobs::routes())
         .merge(projects::routes())
         .merge(audit::routes())
+        .merge(hooks::routes())
 }
