@@ -14,6 +14,7 @@ mod build;
 mod db;
 mod floors;
 mod harness;
+mod hooks;
 mod ingress;
 mod jobs;
 mod pages;

@@ -18,6 +18,8 @@ fn real(route: &Route, scene: &Scene, project: &str) -> String {
         Some("jobs") => scene.job.to_string(),
         Some("hosts") => scene.host.to_string(),
         Some("projects") => project.to_owned(),
+        // A hook's id alone opens nothing.
+        Some("{id}") => uuid::Uuid::nil().to_string(),
         _ => String::new(),
     };
     let vendored = route.path.contains("vendor");
@@ -29,6 +31,7 @@ fn real(route: &Route, scene: &Scene, project: &str) -> String {
         ("{hash}", "000000000000"),
         ("{folder}", "ibm-plex-sans-5.3.0"),
         ("{name}", name),
+        ("{provider}", "github"),
     ];
     fills.iter().fold(route.path.to_owned(), |path, (key, value)| path.replace(key, value))
 }
@@ -38,6 +41,7 @@ fn word(answer: &reqwest::Response) -> &'static str {
     let to = answer.headers().get("location").map_or("", |to| to.to_str().unwrap());
     match answer.status().as_u16() {
         303 if to.starts_with("/login") => "sign-in",
+        401 => "unsigned",
         403 => "no",
         404 => "hidden",
         405 | 500.. => "broken",
@@ -101,6 +105,7 @@ async fn every_route_lets_in_whom_the_table_says() {
         let policy = match route.policy {
             Policy::Open => "open".to_owned(),
             Policy::SetUp => "set-up".to_owned(),
+            Policy::Signed => "signed".to_owned(),
             Policy::Account => "account".to_owned(),
             Policy::Team(permission) => format!("team {permission:?}"),
         };
