@@ -104,7 +104,10 @@ async fn gitlab_gitea_and_a_script_deploy_as_well() {
     ];
     assert_eq!(gitlab.post(&gitlab.path, &headers, body.as_bytes()).await.0, 202);
     let view = hooks::get(&gitlab.panel.ctx, &gitlab.owner.actor, gitlab.app).await.unwrap();
-    assert_eq!((view.deliveries[0].author.as_str(), view.deliveries[0].subject.as_str()), ("Ada Lovelace", "fix the readme"));
+    assert_eq!(
+        (view.deliveries[0].author.as_str(), view.deliveries[0].subject.as_str()),
+        ("Ada Lovelace", "fix the readme")
+    );
 
     let gitea = Hooked::with("gitea").await;
     let body = shapes::gitea_push(ONE);

@@ -115,7 +115,7 @@ impl Show {
         When::new(*at)
     }
 
-    fn badge(&self, answer: Answer) -> Badge {
+    fn badge(&self, answer: &Answer) -> Badge {
         let (shape, tone) = match answer {
             Answer::Deploys => (Shape::Disc, Tone::Well),
             Answer::Present => (Shape::Disc, Tone::Quiet),
@@ -125,8 +125,8 @@ impl Show {
         Badge::new(shape, tone, answer.word())
     }
 
-    fn state(&self, state: DeployState) -> Badge {
-        Badge::from(state)
+    fn state(&self, state: &DeployState) -> Badge {
+        Badge::from(*state)
     }
 
     fn deploy_page(&self, deploy: &DeployId) -> SafeUrl {
@@ -134,7 +134,7 @@ impl Show {
     }
 
     /// Where at the forge it is entered.
-    fn steps(&self, provider: Provider) -> &'static [&'static str] {
+    fn steps(&self, provider: &Provider) -> &'static [&'static str] {
         match provider {
             Provider::Github => &[
                 "Open the repository's Settings, Webhooks, Add webhook.",
