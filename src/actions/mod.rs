@@ -8,6 +8,7 @@ mod fields;
 pub mod follow;
 mod gate;
 pub mod home;
+pub mod hooks;
 pub mod hosts;
 pub mod invitations;
 pub mod jobs;

@@ -11,10 +11,12 @@ pub mod builds;
 pub mod changes;
 pub mod cluster;
 mod connect;
+pub mod deliveries;
 pub mod deploy_requests;
 pub mod deploy_runs;
 pub mod deploys;
 pub mod environments;
+pub mod hooks;
 pub mod host_logins;
 pub mod hosts;
 pub mod instances;
@@ -65,7 +67,7 @@ impl Db {
     /// Begins a transaction that sees the permit's team and no other. One round trip.
     pub async fn begin(&self, permit: &Permit) -> Result<Tx<'static>, sqlx::Error> {
         let pool = match permit.who() {
-            Who::Person { .. } | Who::Token { .. } | Who::Machine => &self.app,
+            Who::Person { .. } | Who::Token { .. } | Who::Delivery { .. } | Who::Machine => &self.app,
             Who::Worker => &self.worker,
         };
         // A UUID prints as hex digits and hyphens only; `set` takes no bind parameters.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{AccountId, DeployId};
+use super::ids::{AccountId, DeliveryId, DeployId};
 
 /// The cause of a job, kept on its row and shown in history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +22,10 @@ pub enum Cause {
     },
     /// A delivery of a webhook.
     Delivery {
-        /// The forge's delivery id.
-        id: String,
+        /// The delivery.
+        id: DeliveryId,
+        /// What it was: "a push 9f3c21a by Ada". The author is hostile text.
+        words: String,
     },
     /// A schedule.
     Schedule {
@@ -44,7 +46,7 @@ impl Cause {
     pub fn who(&self) -> &str {
         match self {
             Self::Person { name, .. } | Self::Token { name } | Self::Schedule { name } => name,
-            Self::Delivery { .. } => "a push",
+            Self::Delivery { words, .. } => words,
             Self::System { .. } => "Skiff",
         }
     }

@@ -70,6 +70,10 @@ ids! {
     AuditEventId;
     /// An invitation to a team.
     InvitationId;
+    /// A hook that a forge calls; stands in its address.
+    HookId;
+    /// One call of a hook.
+    DeliveryId;
     /// A bearer token of the API.
     TokenId;
 }

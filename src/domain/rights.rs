@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cause::Cause;
-use super::ids::{AccountId, EnvironmentId, HostId, ProjectId, TeamId, TokenId};
+use super::ids::{AccountId, DeliveryId, EnvironmentId, HostId, ProjectId, TeamId, TokenId};
 
 /// What a member is in a scope. Each role may do all that the ones before it may.
 #[derive(
@@ -186,6 +186,15 @@ pub enum Who {
         /// The client's address.
         address: String,
     },
+    /// A delivery of a hook whose signature fits, with the address the request came from.
+    Delivery {
+        /// The delivery.
+        id: DeliveryId,
+        /// What it was: "a push 9f3c21a by Ada".
+        name: String,
+        /// The client's address.
+        address: String,
+    },
     /// Somebody with a shell on the panel's own machine, who holds its master key anyway: `skiff admin`.
     Machine,
     /// A worker, for the team of the row it claimed.
@@ -196,7 +205,7 @@ impl Who {
     /// The name that stands in the audit.
     pub fn name(&self) -> &str {
         match self {
-            Self::Person { name, .. } | Self::Token { name, .. } => name,
+            Self::Person { name, .. } | Self::Token { name, .. } | Self::Delivery { name, .. } => name,
             Self::Machine => "skiff admin",
             Self::Worker => "Skiff",
         }
@@ -206,14 +215,14 @@ impl Who {
     pub fn account(&self) -> Option<AccountId> {
         match self {
             Self::Person { account, .. } | Self::Token { account, .. } => Some(*account),
-            Self::Machine | Self::Worker => None,
+            Self::Delivery { .. } | Self::Machine | Self::Worker => None,
         }
     }
 
     /// The address the request came from; empty where there was none.
     pub fn address(&self) -> &str {
         match self {
-            Self::Person { address, .. } | Self::Token { address, .. } => address,
+            Self::Person { address, .. } | Self::Token { address, .. } | Self::Delivery { address, .. } => address,
             Self::Machine | Self::Worker => "",
         }
     }
@@ -223,6 +232,7 @@ impl Who {
         match self {
             Self::Person { account, name, .. } => Cause::Person { account: *account, name: name.clone() },
             Self::Token { name, .. } => Cause::Token { name: name.clone() },
+            Self::Delivery { id, name, .. } => Cause::Delivery { id: *id, words: name.clone() },
             Self::Machine | Self::Worker => Cause::System { why: self.name().to_owned(), deploy: None },
         }
     }
@@ -290,6 +300,12 @@ impl Actor {
     pub fn on_the_panels_machine(team: TeamId) -> Self {
         let grants = vec![Grant { scope: Scope::Team(team), role: Role::Owner }];
         Self { who: Who::Machine, team, grants, cap: None, moment: None }
+    }
+
+    /// A delivery whose signature fits the secret of a hook of this team: it may deploy.
+    pub fn of_delivery(id: DeliveryId, words: String, address: String, team: TeamId) -> Self {
+        let grants = vec![Grant { scope: Scope::Team(team), role: Role::Developer }];
+        Self { who: Who::Delivery { id, name: words, address }, team, grants, cap: None, moment: None }
     }
 
     /// The team this actor acts in.

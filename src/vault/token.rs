@@ -1,7 +1,7 @@
 //! Random tokens: shown once, kept as a hash.
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rand::RngCore;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -21,6 +21,13 @@ pub fn api_token() -> Secret<String> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
     rand::rng().fill_bytes(bytes.as_mut());
     crate::domain::token::of(&bytes)
+}
+
+/// 32 random bytes in the form of Standard Webhooks: `whsec_` and base64. Where a key is wanted, it is the bytes.
+pub fn signing_token() -> Secret<String> {
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    rand::rng().fill_bytes(bytes.as_mut());
+    Secret::new(["whsec_", &STANDARD.encode(*bytes)].concat())
 }
 
 /// What is kept of a token: its SHA-256. It has too much randomness to be guessed, so that needs no salt.

@@ -86,6 +86,10 @@ impl From<tower_sessions::session::Error> for Problem {
     }
 }
 
+/// In an answer's extensions: it is for a program, and no page is drawn in its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain;
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
@@ -113,6 +117,9 @@ pub async fn show(request: Request, next: Next) -> Response {
     let by_script = request.headers().contains_key("hx-request");
     let mut response = next.run(request).await;
     let status = response.status();
+    if response.extensions().get::<Plain>().is_some() {
+        return response;
+    }
     let problem = match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem,
         None if !status.is_client_error() && !status.is_server_error() => return response,

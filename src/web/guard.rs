@@ -48,6 +48,10 @@ async fn admit(
     params: &RawPathParams,
     request: Request,
 ) -> Result<Request, Problem> {
+    if duty.policy == Policy::Signed {
+        // No cookie is looked at and no form is read: the handler takes the body as it came and asks for its signature.
+        return Ok(request);
+    }
     let (mut parts, body) = request.into_parts();
     let act = is_unsafe(&parts.method);
     if act && !csrf::same_origin(&parts.headers, web.scheme_of(&parts.headers)) {
@@ -55,7 +59,7 @@ async fn admit(
     }
     // Pages that ask for nobody do not look into the store: health must not hang on a database that does not answer.
     let signed_in = match duty.policy {
-        Policy::Open | Policy::SetUp => None,
+        Policy::Open | Policy::SetUp | Policy::Signed => None,
         Policy::Account | Policy::Team(_) => session::signed_in(session).await?,
     };
     let body = match act {
@@ -79,7 +83,7 @@ async fn admit(
     }
     let address = client::address(&parts, web.secure());
     match duty.policy {
-        Policy::Open => {}
+        Policy::Open | Policy::Signed => {}
         Policy::SetUp => {
             if setup::stage(web.actions()).await? == setup::Stage::Done {
                 return Err(Problem::NotFound);

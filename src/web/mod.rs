@@ -6,6 +6,7 @@ pub mod csrf;
 pub mod error;
 pub mod guard;
 pub mod headers;
+pub mod hooks;
 pub mod live;
 pub mod pages;
 pub mod routes;

@@ -19,6 +19,8 @@ pub enum Policy {
     Open,
     /// Anyone, as long as the panel was not set up; not found afterwards.
     SetUp,
+    /// Any program with the right signature; nobody needs a session. The action checks it before it reads anything.
+    Signed,
     /// Somebody signed in.
     Account,
     /// A member of the team in the path who has this right on the team or on something in it.

@@ -16,6 +16,7 @@ mod cli;
 mod db;
 mod floors;
 mod harness;
+mod hooks;
 mod ingress;
 mod jobs;
 mod pages;

@@ -15,6 +15,9 @@ use crate::pages::scene::{self, Scene};
 /// "dev: in" and "dev: out" are one person, a developer of one environment, asked about what is in it and what is not.
 const WHO: [&str; 8] = ["nobody", "viewer", "developer", "admin", "owner", "stranger", "dev: in", "dev: out"];
 
+/// The id of nothing.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
 /// What the routes are asked about.
 struct Ids {
     team: String,
@@ -39,6 +42,8 @@ fn real(route: &Route, ids: &Ids) -> String {
         Some("tokens") => &ids.account,
         Some("members") => &ids.member,
         Some("invitations") => &ids.invitation,
+        // A hook's id alone opens nothing.
+        Some("{id}") => NOBODY,
         _ => "",
     };
     let vendored = route.path.contains("vendor");
@@ -50,6 +55,7 @@ fn real(route: &Route, ids: &Ids) -> String {
         ("{hash}", "000000000000"),
         ("{folder}", "ibm-plex-sans-5.3.0"),
         ("{name}", name),
+        ("{provider}", "github"),
     ];
     fills.iter().fold(route.path.to_owned(), |path, (key, value)| path.replace(key, value))
 }
@@ -115,6 +121,7 @@ fn word(answer: &reqwest::Response) -> &'static str {
     let to = answer.headers().get("location").map_or("", |to| to.to_str().unwrap());
     match answer.status().as_u16() {
         303 if to.starts_with("/login") => "sign-in",
+        401 => "unsigned",
         403 => "no",
         404 => "hidden",
         405 | 500.. => "broken",
@@ -177,6 +184,7 @@ async fn every_route_lets_in_whom_the_table_says() {
         let policy = match route.policy {
             Policy::Open => "open".to_owned(),
             Policy::SetUp => "set-up".to_owned(),
+            Policy::Signed => "signed".to_owned(),
             Policy::Account => "account".to_owned(),
             Policy::Team(permission) => format!("team {permission:?}"),
         };

@@ -13,7 +13,7 @@ mod source;
 mod views;
 
 pub use create::create;
-pub(in crate::actions) use edit::begin as begin_edit;
+pub(in crate::actions) use edit::{Editing, begin as begin_edit};
 pub use edit::{add_route, configure, remove_route, remove_variable, rename, set_source, set_variable};
 pub(in crate::actions) use entries::{MOST_VARIABLES, MOST_VOLUMES};
 pub use forms::{EditConfiguration, EditSource, NewApp, NewRoute, Pair, PlaceApp, RenameApp, SetVariable};

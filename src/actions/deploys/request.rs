@@ -62,7 +62,7 @@ pub async fn request_once(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDe
 }
 
 /// Asks for a deploy of an app whose row is locked, in the caller's transaction.
-pub(super) async fn ask(
+pub(in crate::actions) async fn ask(
     tx: &mut Tx<'_>,
     permit: &Permit,
     actor: &Actor,

@@ -63,10 +63,13 @@ pub(crate) use checked_text;
 
 /// True when the text holds a control character or one that changes the direction of text (Unicode bidi controls).
 pub(crate) fn has_hidden(text: &str) -> bool {
-    text.chars().any(|c| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    })
+    text.chars().any(is_hidden)
+}
+
+/// True for such a character.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

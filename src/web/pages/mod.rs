@@ -17,8 +17,8 @@ pub mod setup;
 pub mod teams;
 pub mod tokens;
 
-use super::assets;
 use super::routes::{Policy, Routes};
+use super::{assets, hooks};
 
 /// Every route of the door.
 pub fn routes() -> Routes {
@@ -41,4 +41,5 @@ pub fn routes() -> Routes {
         .merge(teams::routes())
         .merge(audit::routes())
         .merge(tokens::routes())
+        .merge(hooks::routes())
 }

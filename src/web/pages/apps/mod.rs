@@ -3,6 +3,7 @@
 mod configuration;
 mod new;
 mod placement;
+mod push;
 mod routes;
 mod variables;
 mod volumes;
@@ -42,6 +43,7 @@ pub fn routes() -> Routes {
         .merge(variables::routes())
         .merge(routes::routes())
         .merge(volumes::routes())
+        .merge(push::routes())
 }
 
 /// Apps as a table.
@@ -151,6 +153,7 @@ impl In {
             tab("Variables", "variables", count(view.variables.len() + view.secrets.len())),
             tab("Routes", "routes", count(view.routes.len())),
             tab("Volumes", "volumes", count(view.volumes.len())),
+            tab("Push", "push", String::new()),
         ];
         let overview = at == "Overview";
         let mut shell = Shell::new(here, view.line.name.clone(), "Apps")
