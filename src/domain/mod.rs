@@ -15,6 +15,7 @@ pub mod docker_ignore;
 pub mod host;
 pub mod ids;
 pub mod ingress;
+pub mod inspection;
 pub mod job;
 pub mod log_text;
 pub mod names;

@@ -13,6 +13,7 @@ pub mod check;
 mod deploy;
 mod give_up;
 mod placement;
+mod stop;
 pub mod words;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod tests;
 pub use deploy::plan;
 pub use give_up::{GivingUp, give_up};
 pub use placement::MAX_INSTANCES;
+pub use stop::{restart, stop};
 
 /// What a deploy wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
