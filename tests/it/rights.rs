@@ -11,7 +11,7 @@ use crate::pages::scene::{self, Scene};
 const WHO: [&str; 6] = ["nobody", "viewer", "developer", "admin", "owner", "stranger"];
 
 /// A path that names what is there.
-fn real(route: &Route, scene: &Scene, project: &str) -> String {
+fn real(route: &Route, scene: &Scene, project: &str, instance: &str) -> String {
     let id = match route.path.split('/').nth(3) {
         Some("apps") => scene.web.to_string(),
         Some("deploys") => scene.running.to_string(),
@@ -26,6 +26,7 @@ fn real(route: &Route, scene: &Scene, project: &str) -> String {
     let fills = [
         ("{team}", scene.owner.slug.as_str()),
         ("{id}", &id),
+        ("{instance}", instance),
         ("{number}", "1"),
         ("{hash}", "000000000000"),
         ("{folder}", "ibm-plex-sans-5.3.0"),
@@ -73,9 +74,15 @@ async fn every_route_lets_in_whom_the_table_says() {
     let project: uuid::Uuid =
         sqlx::query_scalar("select id from projects limit 1").fetch_one(&mut panel.db.superuser().await).await.unwrap();
 
+    let instance: uuid::Uuid = sqlx::query_scalar("select id from ledger_instances where app_id = $1 limit 1")
+        .bind(scene.web.0)
+        .fetch_one(&mut panel.db.superuser().await)
+        .await
+        .unwrap();
+
     let mut rows = Vec::new();
     for route in &panel.table {
-        let path = real(route, &scene, &project.to_string());
+        let path = real(route, &scene, &project.to_string(), &instance.to_string());
         let mut cells = Vec::new();
         for (index, (visitor, second)) in people.iter().enumerate() {
             let visitor = if route.path == "/logout" { second } else { visitor };

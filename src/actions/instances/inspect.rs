@@ -41,7 +41,7 @@ pub async fn inspect(ctx: &Ctx, actor: &Actor, app: AppId, id: InstanceId) -> Re
         let gone = || format!("The container is gone from {}. The next deploy makes another.", row.host_name);
         let seen = seen.map_err(|error| format!("{} could not tell: {error}", row.host_name))?.ok_or_else(gone)?;
         // One that does not run has none.
-        Ok((seen, processes.unwrap_or_default()))
+        Ok::<_, String>((seen, processes.unwrap_or_default()))
     };
     let seen = match tokio::time::timeout(LIMIT, asking).await {
         Ok(Ok((seen, processes))) => Ok(Box::new(told(&redaction, &release, seen, processes)?)),

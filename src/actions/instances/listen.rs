@@ -73,7 +73,8 @@ pub(super) struct Ear {
     pub tail: u16,
     pub after: Option<OffsetDateTime>,
     pub follow: bool,
-    pub seat: Seat,
+    /// Held as long as it listens.
+    pub _seat: Seat,
 }
 
 /// Where one is.

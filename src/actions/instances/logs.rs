@@ -21,8 +21,8 @@ use crate::db;
 use crate::db::changes::Topic;
 use crate::domain::ids::{AppId, InstanceId};
 use crate::domain::rights::{Actor, Permission, Permit};
+use crate::remote::Stream;
 use crate::remote::docker::TAIL_LINES;
-use crate::remote::script::Stream;
 
 pub use super::listen::Seats;
 
@@ -284,14 +284,14 @@ impl Follow {
                 tail: self.tail,
                 after: self.wanted.after,
                 follow: self.follow,
-                seat,
+                _seat: seat,
             }));
         }
         Ok(notes)
     }
 
     /// The instances there are, for picking one.
-    async fn instances(&self) -> Result<Vec<hosts::InstanceLine>, Refused> {
+    async fn instances(&mut self) -> Result<Vec<hosts::InstanceLine>, Refused> {
         let mut tx = self.ctx.db.begin(&self.permit).await?;
         let rows = db::instances::list(&mut tx, &self.permit, Some(self.app), None, MOST).await?;
         tx.commit().await?;

@@ -4,6 +4,7 @@ mod accounts;
 mod apps;
 mod deploys;
 mod hostile;
+mod instances;
 mod kept;
 mod placement;
 mod rights;

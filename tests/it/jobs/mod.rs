@@ -13,6 +13,7 @@ mod moves;
 mod registry;
 mod retention;
 mod run_bash;
+mod running;
 mod taken_back;
 mod volumes;
 mod zero_downtime;
