@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use time::OffsetDateTime;
+use tokio::time::timeout;
 
 use crate::access::{self, Access};
 use crate::domain::ids::{HostId, InstanceId};
@@ -21,6 +22,9 @@ use crate::remote::docker::{Following, LogLine, Reading, TAIL_LINES};
 const PER_HOST: usize = 16;
 /// Between two tries to reach what was away.
 const RETRY: Duration = Duration::from_secs(3);
+/// After so long a silence it is asked whether there was something to hear: Docker's own follower (seen in 20.10) can lose
+/// its place for good where files of a log are rotated faster than they are read.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// How many logs of each host are read now. Cheap to clone.
 #[derive(Clone, Default)]
@@ -128,7 +132,13 @@ impl Listening {
                 },
                 Now::Read(following, host) => {
                     let host = host.clone();
-                    if let Some(line) = following.next().await {
+                    let Ok(heard) = timeout(SILENCE, following.next()).await else {
+                        if self.ear.follow && self.missed(&host).await {
+                            (self.ear.after, self.ear.tail, self.now) = (self.last, TAIL_LINES, Now::Reach);
+                        }
+                        continue;
+                    };
+                    if let Some(line) = heard {
                         // The daemon begins with what is as old as what was heard last.
                         if self.ear.after.is_some_and(|after| line.at.is_some_and(|at| at <= after)) {
                             continue;
@@ -150,6 +160,14 @@ impl Listening {
         let reached = reached.map_err(|_| "the panel's database does not answer".to_owned())?;
         let reached = reached.into_iter().next().ok_or("it is gone")?;
         reached.host.map_err(|error| error.to_string())
+    }
+
+    /// Whether the container printed something that was not heard.
+    async fn missed(&self, host: &Host) -> bool {
+        let newest = Reading { tail: 1, since: self.last, follow: false };
+        let mut newest = host.docker_bulk().logs_read(&self.ear.name, newest);
+        let line = timeout(SILENCE, newest.next()).await.ok().flatten();
+        line.is_some_and(|line| line.at > self.last)
     }
 
     /// Nothing more comes: the container ended or is gone, or its host is away.
