@@ -54,6 +54,7 @@ pub async fn look(ctx: &Ctx, run: &Run, app: AppId) -> Result<Option<Current>, S
         release_command: None,
         host_ports: Vec::new(),
         disk_needed_mib: 0,
+        image_arch: None,
         release,
     };
     let looked = observe::app(ctx, permit, &hosts, &want).await?;

@@ -219,7 +219,7 @@ pub(super) async fn target(
             let raw = input.release.trim();
             let number = fields.number::<i32>("release", raw.strip_prefix('v').unwrap_or(raw), 1..=i32::MAX, "");
             let known = match number {
-                Some(number) => deploy_runs::release_numbered(tx, permit, app.id, number).await?.is_some(),
+                Some(number) => deploy_runs::release_numbered(tx, permit, app, number).await?.is_some(),
                 None => false,
             };
             if !known {
