@@ -135,7 +135,12 @@ fn needs(apps: &[AppLine], hosts: &[HostLine]) -> Vec<Need> {
                     _ => format!("{path} runs {} of {} instances.", app.serving, app.wanted),
                 }
             }
-            AppState::New | AppState::Running | AppState::Deploying | AppState::Unknown => continue,
+            AppState::New
+            | AppState::Running
+            | AppState::Deploying
+            | AppState::Unknown
+            | AppState::Stopped
+            | AppState::Stopping => continue,
         };
         needs.push(Need { sentence, app: Some(app.id), host: None });
     }

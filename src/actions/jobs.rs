@@ -13,7 +13,9 @@ use crate::domain::ids::{AppId, DeployId, HostId, JobId};
 use crate::domain::job::{JobState, StepState, Stream};
 use crate::domain::names::Slug;
 use crate::domain::rights::{Actor, On, Permission, Permit};
-use crate::queue::{self, Cancelled};
+use crate::jobs::restart_instance::RestartInstance;
+use crate::jobs::stop_app::StopApp;
+use crate::queue::{self, Cancelled, Job};
 
 /// One job in a list.
 #[derive(Clone, Debug)]
@@ -123,7 +125,7 @@ pub(super) async fn lines(
     tx: &mut Tx<'_>,
     permit: &Permit,
     actor: &Actor,
-    filter: &db::jobs::Filter,
+    filter: &db::jobs::Filter<'_>,
     limit: i64,
 ) -> Result<Vec<JobLine>, Refused> {
     let rows = db::jobs::list(tx, permit, filter, limit).await?;
@@ -142,7 +144,10 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: JobId) -> Result<JobView, Refused
     let log = log_end(&mut tx, &permit, id).await?;
     tx.commit().await?;
     Ok(JobView {
-        may_cancel: !row.state.is_final() && row.cancel_asked_by.is_none() && actor.may(needs(&row), on).is_ok(),
+        may_cancel: !row.state.is_final()
+            && stops_for_a_person(&row)
+            && row.cancel_asked_by.is_none()
+            && actor.may(needs(&row), on).is_ok(),
         cancel_asked_by: row.cancel_asked_by.clone(),
         log_seq: log.last().map_or(0, |line| line.seq),
         line: line(row),
@@ -208,6 +213,9 @@ pub async fn cancel(ctx: &Ctx, actor: &Actor, id: JobId) -> Result<(), Refused> 
     if row.deploy.is_some() {
         return Err(Refused::Conflict("This job carries out a deploy: cancel the deploy instead.".into()));
     }
+    if !stops_for_a_person(&row) {
+        return Err(Refused::Conflict("It has begun, and is brought to its end: half of it would be worse.".into()));
+    }
     match queue::cancel(&mut tx, &permit, id, actor.name()).await? {
         Cancelled::AtOnce | Cancelled::Asked => {}
         Cancelled::TooLate(state) => return Err(Refused::Conflict(format!("It has already {}.", state.word()))),
@@ -235,13 +243,18 @@ fn on(actor: &Actor, row: &db::jobs::Row) -> On {
     }
 }
 
+/// Whether it can be cancelled now: what stops or restarts something is brought to its end once it has begun.
+fn stops_for_a_person(row: &db::jobs::Row) -> bool {
+    row.state != JobState::Running || ![StopApp::KIND, RestartInstance::KIND].contains(&row.kind.as_str())
+}
+
 /// What cancelling it needs.
 fn needs(row: &db::jobs::Row) -> Permission {
     if row.app.is_some() { Permission::Deploy } else { Permission::ManageHosts }
 }
 
 /// A row as a line.
-fn line(row: db::jobs::Row) -> JobLine {
+pub(super) fn line(row: db::jobs::Row) -> JobLine {
     let count = |n: i64| u32::try_from(n).unwrap_or(0);
     JobLine {
         id: row.id,

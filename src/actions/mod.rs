@@ -10,6 +10,7 @@ mod gate;
 pub mod home;
 pub mod hooks;
 pub mod hosts;
+pub mod instances;
 pub mod invitations;
 pub mod jobs;
 mod kept;
@@ -31,8 +32,10 @@ pub use kept::{Kept, Weigh};
 
 use std::sync::Arc;
 
+use crate::access::Access;
 use crate::db::Db;
 use crate::db::changes::Changes;
+use crate::remote::Pool;
 use crate::vault::Vault;
 
 /// What actions work with. Cheap to clone.
@@ -48,6 +51,17 @@ pub struct Ctx {
     pub settings: Arc<Settings>,
     /// Views that were just read.
     pub kept: Kept,
+    /// Connections to hosts: views that stream look through them. What changes a host is a job.
+    pub pool: Pool,
+    /// How many logs of each host are read now.
+    pub log_seats: instances::Seats,
+}
+
+impl Ctx {
+    /// The way to hosts, for looking.
+    fn access(&self) -> Access {
+        Access { db: self.db.clone(), vault: Arc::new(self.vault.clone()), pool: self.pool.clone() }
+    }
 }
 
 /// The panel's settings that actions look at.

@@ -71,6 +71,8 @@ impl Ground {
             vault,
             settings: Arc::new(settings),
             kept: Default::default(),
+            pool: Default::default(),
+            log_seats: Default::default(),
         };
         Ok(Self { actions, panel, server })
     }

@@ -20,7 +20,6 @@ use crate::door::server;
 use crate::jobs;
 use crate::providers::git;
 use crate::queue::{Runner, RunnerSettings};
-use crate::remote::{Pool, PoolSettings};
 use crate::schedule;
 use crate::watch;
 
@@ -107,7 +106,8 @@ async fn work(ground: &Ground, settings: &Serve) -> Result<jobs::Ctx, Stopped> {
     Ok(jobs::Ctx {
         db: ground.actions.db.clone(),
         vault: Arc::new(ground.actions.vault.clone()),
-        pool: Pool::new(PoolSettings::default()),
+        // One for all: two connections per host, whoever looks.
+        pool: ground.actions.pool.clone(),
         git,
         panel: ground.panel,
     })

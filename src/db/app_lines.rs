@@ -17,7 +17,7 @@ pub async fn names(
     environment: EnvironmentId,
 ) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar!(
-        "select name from apps where team_id = $1 and environment_id = $2",
+        "select name from apps where team_id = $1 and environment_id = $2 and removed_at is null",
         permit.team().0,
         environment.0,
     )
@@ -72,6 +72,12 @@ pub struct Row {
     pub host_silent: bool,
     /// True where an edit waits for the next deploy.
     pub pending: bool,
+    /// Since when it is wanted to stand still, where it is.
+    pub stopped_at: Option<OffsetDateTime>,
+    /// Who wanted that.
+    pub stopped_by: String,
+    /// Instances that were last seen running, wanted or not.
+    pub up: i64,
     /// The newest deploy.
     pub deploy: Option<DeployId>,
     /// How it stands.
@@ -106,7 +112,7 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, filter: Filter) -> R
                   coalesce(r.instances, 0)::bigint as "wanted!",
                   i.serving as "serving!", i.lost as "lost!", i.seen_at as "seen_at?",
                   coalesce(i.host_silent, false) as "host_silent!",
-                  a.pending,
+                  a.pending, a.stopped_at, a.stopped_by, i.up as "up!",
                   d.id as "deploy?: DeployId", d.state as "deploy_state?: DeployState",
                   d.cause as "deploy_cause?: Json<Cause>", d.created_at as "deploy_created_at?",
                   d.finished_at as "deploy_finished_at?"
@@ -116,14 +122,17 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, filter: Filter) -> R
              left join hosts h on h.team_id = a.team_id and h.id = a.host_id
              left join releases r on r.team_id = a.team_id and r.id = a.current_release_id
             cross join lateral (
-               select count(*) as serving, count(*) filter (where x.seen in ('ended', 'missing')) as lost,
-                      min(x.seen_at) as seen_at, bool_or(y.state in ('unreachable', 'key_mismatch')) as host_silent
+               select count(*) filter (where x.wanted) as serving,
+                      count(*) filter (where x.wanted and x.seen in ('ended', 'missing')) as lost,
+                      count(*) filter (where x.seen = 'up') as up,
+                      min(x.seen_at) filter (where x.wanted) as seen_at,
+                      bool_or(x.wanted and y.state in ('unreachable', 'key_mismatch')) as host_silent
                  from ledger_instances x join hosts y on y.team_id = x.team_id and y.id = x.host_id
-                where x.team_id = a.team_id and x.app_id = a.id and x.removed_at is null and x.wanted) i
+                where x.team_id = a.team_id and x.app_id = a.id and x.removed_at is null and (x.wanted or not x.kept)) i
              left join lateral (
                select l.id, l.state, l.cause, l.created_at, l.finished_at from deploys l
                 where l.team_id = a.team_id and l.app_id = a.id order by l.created_at desc limit 1) d on true
-            where a.team_id = $1 and ($2::uuid is null or a.id = $2) and ($3::uuid is null or e.project_id = $3)
+            where a.team_id = $1 and a.removed_at is null and ($2::uuid is null or a.id = $2) and ($3::uuid is null or e.project_id = $3)
             order by p.name, e.created_at, e.id, a.name, a.id"#,
         permit.team().0,
         filter.app.map(|id| id.0),

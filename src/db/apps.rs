@@ -57,6 +57,8 @@ pub struct Row {
     pub last_release: i32,
     /// When it was last edited.
     pub config_changed_at: OffsetDateTime,
+    /// Since when it is wanted to stand still, where it is.
+    pub stopped_at: Option<OffsetDateTime>,
 }
 
 /// Where an app is: what rights on it are asked on.
@@ -94,7 +96,7 @@ pub async fn slugs(
     environment: EnvironmentId,
 ) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar!(
-        "select slug from apps where team_id = $1 and environment_id = $2",
+        "select slug from apps where team_id = $1 and environment_id = $2 and removed_at is null",
         permit.team().0,
         environment.0,
     )
@@ -110,7 +112,7 @@ pub async fn get(conn: &mut PgConnection, permit: &Permit, id: AppId) -> Result<
                   a.placement as "placement: Json<Vec<Place>>", a.environment_id as "environment: EnvironmentId",
                   e.project_id as "project: ProjectId", a.source_id as "source_id: SourceId",
                   s.spec as "source: Json<Source>", a.current_release_id as "current: ReleaseId",
-                  a.last_release, a.config_changed_at
+                  a.last_release, a.config_changed_at, a.stopped_at
              from apps a
              join environments e on e.team_id = a.team_id and e.id = a.environment_id
              join sources s on s.team_id = a.team_id and s.id = a.source_id
@@ -134,13 +136,13 @@ pub async fn lock(conn: &mut PgConnection, permit: &Permit, id: AppId) -> Result
     Ok(found.is_some())
 }
 
-/// Where an app is.
+/// Where an app is; none where it was removed.
 pub async fn above(conn: &mut PgConnection, permit: &Permit, id: AppId) -> Result<Option<Above>, sqlx::Error> {
     sqlx::query_as!(
         Above,
         r#"select e.project_id as "project: ProjectId", a.environment_id as "environment: EnvironmentId"
              from apps a join environments e on e.team_id = a.team_id and e.id = a.environment_id
-            where a.team_id = $1 and a.id = $2"#,
+            where a.team_id = $1 and a.id = $2 and a.removed_at is null"#,
         permit.team().0,
         id.0,
     )
@@ -186,5 +188,18 @@ pub async fn rename(
     sqlx::query!("update apps set name = $3 where team_id = $1 and id = $2", permit.team().0, id.0, name.as_ref())
         .execute(conn)
         .await?;
+    Ok(())
+}
+
+/// Notes that somebody wants it to stand still. What is noted already stays.
+pub async fn stop(conn: &mut PgConnection, permit: &Permit, id: AppId, by: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update apps set stopped_at = now(), stopped_by = $3 where team_id = $1 and id = $2 and stopped_at is null",
+        permit.team().0,
+        id.0,
+        by,
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }

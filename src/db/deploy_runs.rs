@@ -45,6 +45,8 @@ pub struct Row {
     pub source: Json<Source>,
     /// The release that serves now.
     pub current: Option<ReleaseId>,
+    /// Whether the app is wanted to stand still: then nothing serves that one could go back to.
+    pub stopped: bool,
 }
 
 /// Reads a deploy and its app in one round trip.
@@ -57,7 +59,7 @@ pub async fn load(conn: &mut PgConnection, permit: &Permit, deploy: DeployId) ->
                   a.id as "app: AppId", a.name as app_name, a.environment_id as "environment: EnvironmentId",
                   a.spec as "spec: Json<Spec>", a.placement as "placement: Json<Vec<Place>>",
                   s.id as "source_id: SourceId", s.spec as "source: Json<Source>",
-                  a.current_release_id as "current: ReleaseId"
+                  a.current_release_id as "current: ReleaseId", a.stopped_at is not null as "stopped!"
              from deploys d
              join apps a on a.team_id = d.team_id and a.id = d.app_id
              join sources s on s.team_id = a.team_id and s.id = a.source_id
@@ -226,7 +228,8 @@ pub async fn ran_release_command(
     Ok(())
 }
 
-/// Ends the deploy as succeeded: its release is the app's current one, and is watched for so many seconds.
+/// Ends the deploy as succeeded: its release is the app's current one, and is watched for so many seconds. An app that was
+/// stopped runs again.
 pub async fn succeed(
     conn: &mut PgConnection,
     permit: &Permit,
@@ -238,7 +241,7 @@ pub async fn succeed(
              update deploys set state = 'succeeded', finished_at = now(),
                     watch_until = case when $3 > 0 then now() + make_interval(secs => $3::int) end
               where team_id = $1 and id = $2 and state = 'running' returning app_id, release_id)
-           update apps set current_release_id = done.release_id from done where team_id = $1 and apps.id = done.app_id
+           update apps set current_release_id = done.release_id, stopped_at = null, stopped_by = '' from done where team_id = $1 and apps.id = done.app_id
            returning apps.id as "id: AppId""#,
         permit.team().0,
         deploy.0,
@@ -372,7 +375,7 @@ pub struct Watched {
     pub left_s: f64,
 }
 
-/// Reads what is watched; nothing where the deploy is not the current one of its app any more.
+/// Reads what is watched; nothing where the deploy is not the current one of its app any more, or somebody stopped the app.
 pub async fn watched(
     conn: &mut PgConnection,
     permit: &Permit,
@@ -386,7 +389,8 @@ pub async fn watched(
              join apps a on a.team_id = d.team_id and a.id = d.app_id and a.current_release_id = d.release_id
              join releases r on r.team_id = d.team_id and r.id = d.release_id
              left join releases f on f.team_id = d.team_id and f.id = d.former_release_id and f.id <> d.release_id
-            where d.team_id = $1 and d.id = $2 and d.state = 'succeeded' and d.watch_until is not null"#,
+            where d.team_id = $1 and d.id = $2 and d.state = 'succeeded' and d.watch_until is not null
+              and a.stopped_at is null and a.removed_at is null"#,
         permit.team().0,
         deploy.0,
     )

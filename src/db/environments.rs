@@ -51,7 +51,8 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<Row>, 
         Row,
         r#"select e.id as "id: EnvironmentId", e.project_id as "project: ProjectId", p.name as project_name,
                   e.slug, e.name,
-                  (select count(*) from apps a where a.team_id = e.team_id and a.environment_id = e.id) as "apps!"
+                  (select count(*) from apps a where a.team_id = e.team_id and a.environment_id = e.id
+                      and a.removed_at is null) as "apps!"
              from environments e join projects p on p.team_id = e.team_id and p.id = e.project_id
             where e.team_id = $1
             order by p.name, e.project_id, e.created_at, e.id"#,

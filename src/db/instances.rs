@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::domain::ids::{AppId, HostId, InstanceId};
+use crate::domain::ids::{AppId, HostId, InstanceId, ReleaseId};
 use crate::domain::rights::Permit;
 
 /// One open row of the ledger, with names.
@@ -21,6 +21,8 @@ pub struct Row {
     pub host: HostId,
     /// The host's name.
     pub host_name: String,
+    /// The release.
+    pub release: ReleaseId,
     /// The release's number.
     pub number: i32,
     /// 1, 2, … in its deploy.
@@ -35,6 +37,10 @@ pub struct Row {
     pub kept: bool,
     /// True while the deploy that made it runs.
     pub deploying: bool,
+    /// True where its app is wanted to stand still.
+    pub stopped: bool,
+    /// True where its host does not answer.
+    pub host_silent: bool,
     /// What it was last seen to be: empty, `up`, `created`, `ended`, `missing`.
     pub seen: String,
     /// When.
@@ -54,9 +60,11 @@ pub async fn list(
     sqlx::query_as!(
         Row,
         r#"select i.id as "id: InstanceId", i.name, i.app_id as "app: AppId", a.name as app_name,
-                  i.host_id as "host: HostId", h.name as host_name, i.number, i.position,
+                  i.host_id as "host: HostId", h.name as host_name, i.release_id as "release: ReleaseId", i.number, i.position,
                   host(i.address) as "address!", i.container_id as container, i.wanted, i.kept,
-                  d.state = 'running' as "deploying!", i.seen, i.seen_at, i.created_at
+                  d.state = 'running' as "deploying!",
+                  a.stopped_at is not null as "stopped!",
+                  h.state in ('unreachable', 'key_mismatch') as "host_silent!", i.seen, i.seen_at, i.created_at
              from ledger_instances i
              join apps a on a.team_id = i.team_id and a.id = i.app_id
              join hosts h on h.team_id = i.team_id and h.id = i.host_id

@@ -30,7 +30,7 @@ pub struct Row {
     pub attempt: i16,
     /// The deploy it carries out.
     pub deploy: Option<DeployId>,
-    /// The app of that deploy.
+    /// The app it is about: that deploy's, or the one it stops or restarts.
     pub app: Option<AppId>,
     /// That app's project.
     pub project: Option<ProjectId>,
@@ -56,7 +56,7 @@ pub struct Row {
 
 /// Which jobs to list; nothing set means all.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Filter {
+pub struct Filter<'a> {
     /// Only those that are not over.
     pub unfinished: bool,
     /// Only those about this host.
@@ -65,13 +65,15 @@ pub struct Filter {
     pub app: Option<AppId>,
     /// Only those asked for before this one: the next page.
     pub before: Option<JobId>,
+    /// Only those of this lock key.
+    pub lock_key: Option<&'a str>,
 }
 
 /// Jobs, newest first.
 pub async fn list(
     conn: &mut PgConnection,
     permit: &Permit,
-    filter: &Filter,
+    filter: &Filter<'_>,
     limit: i64,
 ) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(
@@ -81,13 +83,13 @@ pub async fn list(
                        when ahead.title is not null then 'Waits for: ' || ahead.title
                        else '' end as "wait_reason!",
                   j.reason, j.cause as "cause: Json<Cause>", j.attempt,
-                  d.id as "deploy?: DeployId", d.app_id as "app?: AppId", e.project_id as "project?: ProjectId",
+                  d.id as "deploy?: DeployId", a.id as "app?: AppId", e.project_id as "project?: ProjectId",
                   e.id as "environment?: EnvironmentId", j.host_id as "host: HostId",
                   coalesce(steps.at, '') as "step!", steps.done as "steps_done!", steps.count as "steps!",
                   j.cancel_asked_by, j.created_at, j.started_at, j.finished_at
              from jobs j
              left join deploys d on d.team_id = j.team_id and d.job_id = j.id
-             left join apps a on a.team_id = d.team_id and a.id = d.app_id
+             left join apps a on a.team_id = j.team_id and a.id = coalesce(d.app_id, (j.args->>'app')::uuid)
              left join environments e on e.team_id = a.team_id and e.id = a.environment_id
              left join jobs ahead
                     on j.state = 'queued' and ahead.state = 'running' and ahead.lock_key = j.lock_key
@@ -98,6 +100,7 @@ pub async fn list(
             where j.team_id = $1 and (not $2 or j.finished_at is null)
               and ($3::uuid is null or j.host_id = $3) and ($4::uuid is null or d.app_id = $4)
               and ($5::uuid is null or j.id < $5)
+              and ($7::text is null or j.lock_key = $7)
             order by j.id desc limit $6"#,
         permit.team().0,
         filter.unfinished,
@@ -105,6 +108,7 @@ pub async fn list(
         filter.app.map(|id| id.0),
         filter.before.map(|id| id.0),
         limit,
+        filter.lock_key,
     )
     .fetch_all(conn)
     .await
@@ -129,13 +133,13 @@ pub async fn get(conn: &mut PgConnection, permit: &Permit, job: JobId) -> Result
                        when ahead.title is not null then 'Waits for: ' || ahead.title
                        else '' end as "wait_reason!",
                   j.reason, j.cause as "cause: Json<Cause>", j.attempt,
-                  d.id as "deploy?: DeployId", d.app_id as "app?: AppId", e.project_id as "project?: ProjectId",
+                  d.id as "deploy?: DeployId", a.id as "app?: AppId", e.project_id as "project?: ProjectId",
                   e.id as "environment?: EnvironmentId", j.host_id as "host: HostId",
                   coalesce(steps.at, '') as "step!", steps.done as "steps_done!", steps.count as "steps!",
                   j.cancel_asked_by, j.created_at, j.started_at, j.finished_at
              from jobs j
              left join deploys d on d.team_id = j.team_id and d.job_id = j.id
-             left join apps a on a.team_id = d.team_id and a.id = d.app_id
+             left join apps a on a.team_id = j.team_id and a.id = coalesce(d.app_id, (j.args->>'app')::uuid)
              left join environments e on e.team_id = a.team_id and e.id = a.environment_id
              left join jobs ahead
                     on j.state = 'queued' and ahead.state = 'running' and ahead.lock_key = j.lock_key

@@ -16,6 +16,7 @@ pub mod hook;
 pub mod host;
 pub mod ids;
 pub mod ingress;
+pub mod inspection;
 pub mod job;
 pub mod log_text;
 pub mod members;

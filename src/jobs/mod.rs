@@ -1,5 +1,6 @@
 //! What is done later: one file per kind of job. Not here: actions and doors; a job never calls another, it enqueues it.
 
+pub mod current;
 pub mod deploy;
 pub mod execute;
 pub mod log;
@@ -9,9 +10,11 @@ pub mod provision;
 pub mod proxy;
 pub mod registry;
 pub mod remove_volume;
+pub mod restart_instance;
 pub mod retention;
 pub mod source;
 pub mod stop;
+pub mod stop_app;
 pub mod tidy;
 pub mod watch;
 
@@ -53,6 +56,8 @@ pub fn registry(ctx: &Ctx) -> Registry {
         .with::<look_at_host::LookAtHost>(ctx.clone())
         .with::<provision::Provision>(ctx.clone())
         .with::<remove_volume::RemoveVolume>(ctx.clone())
+        .with::<restart_instance::RestartInstance>(ctx.clone())
+        .with::<stop_app::StopApp>(ctx.clone())
         .with::<tidy::Tidy>(ctx.clone())
         .with::<watch::Watch>(ctx.clone())
 }

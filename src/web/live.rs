@@ -15,13 +15,14 @@ use futures_util::{Stream, StreamExt, stream};
 use super::Web;
 use super::actor::{At, Here};
 use super::error::Problem;
+use super::pages::apps::logs as log_pages;
 use super::pages::deploys as deploy_pages;
 use super::pages::jobs as job_pages;
 use super::pages::releases as release_pages;
 use super::ui::SafeUrl;
 use crate::actions::jobs::{Download, LogLine, StepLine};
-use crate::actions::{deploys, jobs};
-use crate::domain::ids::{AccountId, DeployId, JobId};
+use crate::actions::{deploys, instances, jobs};
+use crate::domain::ids::{AccountId, AppId, DeployId, JobId};
 use crate::door::seats::Seat;
 
 /// A comment is sent this often where nothing happens, so that proxies keep the connection and a dead one is noticed.
@@ -59,9 +60,16 @@ struct Pieces {
 
 /// What a browser is sent: pieces, behind which line it is now, and whether that was all.
 struct Told {
-    pieces: Pieces,
-    last: Option<i64>,
+    html: String,
+    last: Option<i128>,
     done: bool,
+}
+
+impl Told {
+    fn pieces(pieces: &Pieces, lines: &[LogLine], done: bool) -> Self {
+        let last = lines.last().map(|line| i128::from(line.seq));
+        Self { html: pieces.render().unwrap_or_default(), last, done }
+    }
 }
 
 /// GET `…/deploys/{id}/live`.
@@ -90,7 +98,7 @@ pub async fn deploy(
                 pieces.plan = Some(deploy_pages::Plan { notes: view.notes.clone(), stages: view.plan.clone() });
                 pieces.deploy = Some(deploy_pages::Head::new(&team, &token, view));
             }
-            let told = Told { pieces, last: update.lines.last().map(|line| line.seq), done: update.done };
+            let told = Told::pieces(&pieces, &update.lines, update.done);
             Some((told, (follow, before, seat, web, token)))
         }
     });
@@ -119,17 +127,41 @@ pub async fn job(
                 let view = jobs::get(web.actions(), &actor, id).await.ok()?;
                 pieces.job = Some(job_pages::Head::new(&team, &token, &view));
             }
-            let told = Told { pieces, last: update.lines.last().map(|line| line.seq), done: update.done };
+            let told = Told::pieces(&pieces, &update.lines, update.done);
             Some((told, (follow, before, seat, web, token)))
         }
     });
     Ok(send(&web, told))
 }
 
+/// GET `…/apps/{id}/logs/live`. What instances print has no numbers: a moment says where to go on.
+pub async fn logs(
+    State(web): State<Web>,
+    here: Here,
+    At((_, id)): At<(String, AppId)>,
+    Query(asked): Query<log_pages::Asked>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let seat = sit(&web, here.account)?;
+    let wanted = log_pages::wanted(&asked, seen(&headers));
+    let follow = instances::follow(web.actions(), here.actor()?, id, wanted).await?;
+    let told = stream::unfold((follow, seat), |(mut follow, seat)| async move {
+        let lines = follow.next().await.ok().flatten()?;
+        let last = lines.iter().filter(|line| line.origin.is_some()).map(|line| line.at.unix_timestamp_nanos()).max();
+        let html = log_pages::Update { lines: log_pages::Lines::new(&lines) }.render().unwrap_or_default();
+        Some((Told { html, last, done: false }, (follow, seat)))
+    });
+    Ok(send(&web, told))
+}
+
 /// The browser says what it has seen last; a page that was just loaded says it in its address.
 fn begin(headers: &HeaderMap, after: i64) -> i64 {
-    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<i64>().ok());
-    seen.unwrap_or(after).max(0)
+    seen(headers).unwrap_or(after).max(0)
+}
+
+/// What the browser says it has seen last.
+fn seen<T: std::str::FromStr>(headers: &HeaderMap) -> Option<T> {
+    headers.get("last-event-id")?.to_str().ok()?.parse().ok()
 }
 
 fn pieces(lines: &[LogLine], steps: Option<&[StepLine]>, nothing: &'static str) -> Pieces {
@@ -147,8 +179,7 @@ fn pieces(lines: &[LogLine], steps: Option<&[StepLine]>, nothing: &'static str) 
 fn send(web: &Web, told: impl Stream<Item = Told> + Send + 'static) -> Response {
     let closing = web.shutdown().clone();
     let events = told.take_until(async move { closing.cancelled().await }).flat_map(|told| {
-        let html = told.pieces.render().unwrap_or_default();
-        let event = Event::default().data(html);
+        let event = Event::default().data(told.html);
         let event = match told.last {
             Some(seq) => event.id(seq.to_string()),
             None => event,

@@ -29,6 +29,7 @@ struct Ids {
     project: String,
     member: String,
     invitation: String,
+    instance: String,
 }
 
 /// A path that names what is there.
@@ -51,6 +52,7 @@ fn real(route: &Route, ids: &Ids) -> String {
     let fills = [
         ("{team}", ids.team.as_str()),
         ("{id}", id),
+        ("{instance}", ids.instance.as_str()),
         ("{number}", "1"),
         ("{hash}", "000000000000"),
         ("{folder}", "ibm-plex-sans-5.3.0"),
@@ -91,6 +93,11 @@ async fn ids(panel: &Panel, scene: &Scene) -> (Ids, Ids) {
     let form = NewInvitation { role: "viewer".into(), ..NewInvitation::default() };
     invitations::create(ctx, &owner.actor, form).await.unwrap();
     let invitation: uuid::Uuid = sqlx::query_scalar("select id from invitations").fetch_one(&mut conn).await.unwrap();
+    let instance: uuid::Uuid = sqlx::query_scalar("select id from ledger_instances where app_id = $1 limit 1")
+        .bind(scene.web.0)
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
     let out = Ids {
         team: owner.slug.clone(),
         account: owner.account.to_string(),
@@ -101,6 +108,7 @@ async fn ids(panel: &Panel, scene: &Scene) -> (Ids, Ids) {
         project: main.to_string(),
         member: member.to_string(),
         invitation: invitation.to_string(),
+        instance: instance.to_string(),
     };
     let within = Ids {
         team: out.team.clone(),
@@ -112,6 +120,7 @@ async fn ids(panel: &Panel, scene: &Scene) -> (Ids, Ids) {
         project: lab.to_string(),
         member: out.member.clone(),
         invitation: out.invitation.clone(),
+        instance: out.instance.clone(),
     };
     (out, within)
 }

@@ -5,13 +5,14 @@ use super::views::{AppView, HostChoice, May, RouteView, VariableLine};
 use super::{configuration, lines, placement, source, url};
 use crate::actions::gate::{self, Open};
 use crate::actions::kept::Weigh;
-use crate::actions::{Ctx, Refused, deploys, hosts, releases, secrets, volumes};
+use crate::actions::{Ctx, Refused, deploys, hosts, jobs as job_lines, releases, secrets, volumes};
 use crate::db;
 use crate::db::app_lines::Filter;
 use crate::domain::deploy::DeployState;
 use crate::domain::diff;
 use crate::domain::ids::{AppId, HostId};
 use crate::domain::rights::{Actor, On, Permission};
+use crate::jobs;
 
 /// Releases on the page; more on their own.
 const RELEASES: i64 = 20;
@@ -36,6 +37,9 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
     let app = db::apps::get(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
     let routes = db::routes::of_app(&mut tx, &permit, id).await?;
     let instances = db::instances::list(&mut tx, &permit, Some(id), None, INSTANCES).await?;
+    let key = jobs::deploy::lock_key(id);
+    let filter = db::jobs::Filter { unfinished: true, lock_key: Some(&key), ..Default::default() };
+    let acting = db::jobs::list(&mut tx, &permit, &filter, 1).await?.into_iter().find(|job| job.deploy.is_none());
     let history = db::releases::list(&mut tx, &permit, id, None, RELEASES).await?;
     let filter = db::deploys::Filter { app: Some(id), ..Default::default() };
     let recent = db::deploys::list(&mut tx, &permit, filter, DEPLOYS).await?;
@@ -86,6 +90,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
         volumes: volumes::lines(stored, &app.spec),
         instances: instances.into_iter().map(hosts::instance).collect(),
         releases: history.into_iter().map(|row| releases::line(row, app.current)).collect(),
+        acting: acting.map(job_lines::line),
         running: at(DeployState::Running),
         waiting: at(DeployState::Queued),
         deploys,

@@ -1,7 +1,7 @@
 //! Lists of apps: rows become lines with a state. Not here: one app's page.
 
 use super::views::{
-    AppLine, AppState, DeployBrief, EnvironmentChoice, HostChoice, NewAppForm, ReleaseBrief, TakenBack,
+    AppLine, AppState, DeployBrief, EnvironmentChoice, HostChoice, NewAppForm, ReleaseBrief, Stopped, TakenBack,
 };
 use crate::actions::gate::{self, Open};
 use crate::actions::{Ctx, Refused};
@@ -98,6 +98,7 @@ fn line(row: Row) -> AppLine {
         },
         pending: row.pending,
         observed_at: row.seen_at.or(row.deploy_finished_at),
+        stopped: row.stopped_at.map(|at| Stopped { by: row.stopped_by, at }),
     }
 }
 
@@ -117,6 +118,9 @@ fn state(row: &Row) -> AppState {
     let bad = answers || row.deploy_state == Some(DeployState::Failed);
     match row.number {
         _ if busy => AppState::Deploying,
+        // Not down: somebody wanted it so.
+        _ if row.stopped_at.is_some() && row.up > 0 => AppState::Stopping,
+        _ if row.stopped_at.is_some() => AppState::Stopped,
         None if bad => AppState::NeedsYou,
         None => AppState::New,
         Some(_) if row.host_silent => AppState::Unknown,

@@ -10,6 +10,7 @@ mod list;
 mod named;
 pub(in crate::actions) mod placement;
 mod source;
+mod stop;
 mod views;
 
 pub use create::create;
@@ -22,7 +23,8 @@ pub(in crate::actions) use list::{lines, url};
 pub use list::{list, new_form};
 pub use named::named;
 pub use placement::place;
+pub use stop::stop;
 pub use views::{
     AppLine, AppState, AppView, DeployBrief, EnvironmentChoice, HealthView, HostChoice, May, NewAppForm, PendingChange,
-    PlaceLine, ReleaseBrief, RouteView, SourceView, TakenBack, VariableLine,
+    PlaceLine, ReleaseBrief, RouteView, SourceView, Stopped, TakenBack, VariableLine,
 };

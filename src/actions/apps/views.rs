@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use super::forms::{EditConfiguration, EditSource};
 use crate::actions::deploys::DeployLine;
 use crate::actions::hosts::InstanceLine;
+use crate::actions::jobs::JobLine;
 use crate::actions::releases::ReleaseLine;
 use crate::actions::secrets::SecretLine;
 use crate::actions::volumes::VolumeLine;
@@ -28,6 +29,10 @@ pub enum AppState {
     Down,
     /// Its host does not answer: not known since the observed time.
     Unknown,
+    /// Somebody wanted it to stand still, and nothing of it runs.
+    Stopped,
+    /// Somebody wants it to stand still, and something of it still runs.
+    Stopping,
 }
 
 impl AppState {
@@ -40,6 +45,8 @@ impl AppState {
             Self::NeedsYou => "needs you",
             Self::Down => "down",
             Self::Unknown => "unknown",
+            Self::Stopped => "stopped",
+            Self::Stopping => "stopping",
         }
     }
 }
@@ -83,6 +90,17 @@ pub struct AppLine {
     pub pending: bool,
     /// When its instances were last observed.
     pub observed_at: Option<OffsetDateTime>,
+    /// Who stopped it and when, where it is stopped.
+    pub stopped: Option<Stopped>,
+}
+
+/// A stop that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Who wanted it.
+    pub by: String,
+    /// When.
+    pub at: OffsetDateTime,
 }
 
 /// A release in a few words.
@@ -151,6 +169,8 @@ pub struct AppView {
     pub running: Option<DeployLine>,
     /// The deploy that waits behind it, where one does.
     pub waiting: Option<DeployLine>,
+    /// What else is being done with it now: a stop, a restart of one instance.
+    pub acting: Option<JobLine>,
     /// What the next deploy will change, besides new code.
     pub pending: Vec<PendingChange>,
     /// The host it is placed on.

@@ -32,7 +32,7 @@ pub async fn preview(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDeploy)
     let Open { mut tx, permit, .. } = gate::app(ctx, actor, app, Permission::View).await?;
     let mut row = db::apps::get(&mut tx, &permit, app).await?.ok_or(Refused::NotFound)?;
     row.source.0 = with_image(&row.source, &input)?;
-    let target = target(&mut tx, &permit, &row, &row.source, &input).await?;
+    let target = target(&mut tx, &permit, &row, &input).await?;
     let ids: Vec<_> = row.spec.secrets.values().copied().collect();
     let secrets = db::secrets::of(&mut tx, &permit, &ids).await?;
     let versions = secrets.iter().map(|secret| (secret.id, secret.version)).collect();

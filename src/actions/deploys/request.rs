@@ -41,7 +41,7 @@ pub async fn request_once(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDe
     if let Some(deploy) = once::known(&mut tx, &permit, app, &input).await? {
         return Ok(Asked { deploy, again: true });
     }
-    let row = db::apps::get(&mut tx, &permit, app).await?.ok_or(Refused::NotFound)?;
+    let mut row = db::apps::get(&mut tx, &permit, app).await?.ok_or(Refused::NotFound)?;
     let source = with_image(&row.source, &input)?;
     if source != row.source.0 {
         actor.may(Permission::EditApps, on)?;
@@ -49,16 +49,28 @@ pub async fn request_once(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDe
         db::apps::touch(&mut tx, &permit, app).await?;
         record_source(&mut tx, &permit, &row, &source).await?;
     }
-    let target = target(&mut tx, &permit, &row, &source, &input).await?;
+    row.source.0 = source;
+    let target = target(&mut tx, &permit, &row, &input).await?;
     let title = match &target {
+        Target::Release { .. } if is_again(&input) && row.stopped_at.is_some() => format!("Start {}", row.name),
+        Target::Release { .. } if is_again(&input) => format!("Restart {}", row.name),
         Target::Release { number } => format!("Roll {} back to v{number}", row.name),
         Target::Scale { .. } => format!("Scale {}", row.name),
         Target::Head | Target::Ref { .. } | Target::Commit { .. } => format!("Deploy {}", row.name),
     };
-    let deploy = ask(&mut tx, &permit, actor, &row, &source, &target, &title).await?;
+    let said = Said { title, intent: words(&target, &row, &input) };
+    let deploy = ask(&mut tx, &permit, actor, &row, &target, said).await?;
     once::remember(&mut tx, &permit, app, &input, deploy).await?;
     tx.commit().await?;
     Ok(Asked { deploy, again: false })
+}
+
+/// How a deploy is told of.
+pub(super) struct Said {
+    /// Of its job.
+    pub title: String,
+    /// What it sets out to do, for the audit.
+    pub intent: String,
 }
 
 /// Asks for a deploy of an app whose row is locked, in the caller's transaction.
@@ -67,9 +79,8 @@ pub(in crate::actions) async fn ask(
     permit: &Permit,
     actor: &Actor,
     row: &Row,
-    source: &Source,
     target: &Target,
-    title: &str,
+    said: Said,
 ) -> Result<DeployId, Refused> {
     let app = row.id;
     if let Target::Release { number } | Target::Scale { number } = *target {
@@ -86,7 +97,7 @@ pub(in crate::actions) async fn ask(
 
     let id = DeployId(Uuid::now_v7());
     let cause = actor.who().cause();
-    let mut new = New::new(title, cause.clone());
+    let mut new = New::new(&said.title, cause.clone());
     new.lock_key = Some(deploy::lock_key(app));
     let pushed = queue::push(tx, permit, &Deploy { app, deploy: id }, new).await?;
     deploy_runs::insert(tx, permit, id, app, pushed.job, target, &cause).await?;
@@ -98,7 +109,7 @@ pub(in crate::actions) async fn ask(
         subject: Some(id.0),
         name: &row.name,
         before: None,
-        after: Some(json!({ "app": app, "target": target, "intent": intent(target, source) })),
+        after: Some(json!({ "app": app, "target": target, "intent": said.intent })),
     };
     audit::record(tx, permit, event).await?;
     Ok(id)
@@ -138,14 +149,27 @@ async fn record_source(tx: &mut Tx<'_>, permit: &Permit, row: &Row, source: &Sou
     Ok(audit::record(tx, permit, event).await?)
 }
 
+/// Whether the release that serves is asked for once more.
+fn is_again(input: &RequestDeploy) -> bool {
+    input.to.trim() == "again"
+}
+
+/// What the deploy sets out to do, for the audit.
+fn words(target: &Target, row: &db::apps::Row, input: &RequestDeploy) -> String {
+    match target {
+        Target::Release { number } if is_again(input) => format!("v{number} again"),
+        _ => intent(target, &row.source),
+    }
+}
+
 /// Reads what the deploy shall do.
 pub(super) async fn target(
     tx: &mut Tx<'_>,
     permit: &Permit,
-    app: &Row,
-    source: &Source,
+    row: &Row,
     input: &RequestDeploy,
 ) -> Result<Target, Refused> {
+    let (app, source) = (row.id, &row.source.0);
     #[derive(Clone, Copy)]
     enum To {
         Head,
@@ -154,6 +178,7 @@ pub(super) async fn target(
         Release,
         Scale,
         Former,
+        Again,
     }
     let mut fields = Fields::default();
     let words = [
@@ -163,6 +188,7 @@ pub(super) async fn target(
         ("release", To::Release),
         ("scale", To::Scale),
         ("former", To::Former),
+        ("again", To::Again),
         // What is the app's image by now.
         ("image", To::Head),
         ("", To::Head),
@@ -193,7 +219,7 @@ pub(super) async fn target(
             let raw = input.release.trim();
             let number = fields.number::<i32>("release", raw.strip_prefix('v').unwrap_or(raw), 1..=i32::MAX, "");
             let known = match number {
-                Some(number) => deploy_runs::release_numbered(tx, permit, app.id, number).await?.is_some(),
+                Some(number) => deploy_runs::release_numbered(tx, permit, app, number).await?.is_some(),
                 None => false,
             };
             if !known {
@@ -204,7 +230,17 @@ pub(super) async fn target(
                 _ => Target::Release { number },
             })
         }
-        Some(To::Former) => Some(former(tx, permit, app).await?),
+        Some(To::Former) => Some(former(tx, permit, row).await?),
+        Some(To::Again) => {
+            let serves = match row.current {
+                Some(release) => db::releases::get(tx, permit, release).await?,
+                None => None,
+            };
+            if serves.is_none() {
+                fields.wrong("to", "None of its releases serves: deploy the newest there is.");
+            }
+            serves.map(|release| Target::Release { number: release.body.number })
+        }
         None => None,
     };
     match (target, fields.fine()) {

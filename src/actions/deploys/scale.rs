@@ -1,7 +1,8 @@
 //! More or fewer instances at once: the places are kept, and the release that serves is deployed on them. No build, and
 //! nothing else that waits for a deploy goes along.
 
-use super::request::ask;
+use super::intent;
+use super::request::{Said, ask};
 use crate::actions::apps::{self, PlaceApp, placement};
 use crate::actions::{Ctx, Refused};
 use crate::db;
@@ -25,9 +26,9 @@ pub async fn scale(ctx: &Ctx, actor: &Actor, id: AppId, input: PlaceApp) -> Resu
     };
     edit.put_places(&placed.places).await?;
     edit.note_placed(&placed).await?;
-    let title = format!("Scale {}", edit.app.name);
     let (app, target) = (&edit.app, Target::Scale { number });
-    let deploy = ask(&mut edit.tx, &edit.permit, actor, app, &app.source, &target, &title).await?;
+    let said = Said { title: format!("Scale {}", app.name), intent: intent(&target, &app.source) };
+    let deploy = ask(&mut edit.tx, &edit.permit, actor, app, &target, said).await?;
     edit.tx.commit().await?;
     Ok(deploy)
 }

@@ -13,8 +13,9 @@ use crate::domain::release::Commit;
 /// The form that asks for a deploy.
 #[derive(Clone, Debug, Default)]
 pub struct RequestDeploy {
-    /// `head` (also when empty), `ref`, `image`, `commit`, `release` (as it was), `scale` (a release placed as the app is now), or
-    /// `former`: the newest kept release below the one that serves.
+    /// `head` (also when empty), `ref`, `image`, `commit`, `release` (as it was), `scale` (a release placed as the app is now),
+    /// `former` (the newest kept release below the one that serves), or `again`: the release that serves, in new instances. It
+    /// restarts an app, and starts one that is stopped.
     pub to: String,
     /// The name of a branch or tag, for `ref`.
     pub reference: String,

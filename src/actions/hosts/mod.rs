@@ -258,7 +258,11 @@ fn line(row: db::hosts::Row) -> HostLine {
 pub(super) fn instance(row: db::instances::Row) -> InstanceLine {
     let state = match (row.kept, row.wanted, row.deploying) {
         (true, _, _) => InstanceState::Kept,
+        (false, true, _) if row.host_silent => InstanceState::Unknown,
+        (false, true, _) if row.seen == "ended" => InstanceState::Ended,
+        (false, true, _) if row.seen == "missing" => InstanceState::Missing,
         (false, true, _) => InstanceState::Serving,
+        (false, false, false) if row.stopped => InstanceState::Stopped,
         (false, false, true) => InstanceState::Starting,
         (false, false, false) => InstanceState::Leaving,
     };

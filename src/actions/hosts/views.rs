@@ -82,7 +82,7 @@ pub struct InstanceLine {
     pub created_at: OffsetDateTime,
 }
 
-/// How an instance stands, from the ledger.
+/// How an instance stands, from the ledger and from what was last seen of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstanceState {
     /// Gets requests (or is the worker that is wanted).
@@ -93,6 +93,14 @@ pub enum InstanceState {
     Leaving,
     /// A failed one, stopped and kept for inspection.
     Kept,
+    /// Of an app that is stopped.
+    Stopped,
+    /// Is to serve, and was last seen ended: Docker may be starting it again.
+    Ended,
+    /// Is to serve, and was last seen gone from its host.
+    Missing,
+    /// Is to serve, and its host does not answer: not known since it was last seen.
+    Unknown,
 }
 
 impl InstanceState {
@@ -103,6 +111,10 @@ impl InstanceState {
             Self::Starting => "starting",
             Self::Leaving => "leaving",
             Self::Kept => "kept for inspection",
+            Self::Stopped => "stopped",
+            Self::Ended => "ended",
+            Self::Missing => "gone from its host",
+            Self::Unknown => "not known",
         }
     }
 }

@@ -68,6 +68,10 @@ enum AppState {
     Down,
     /// Its host does not answer: not known since `observed_at`.
     Unknown,
+    /// Somebody wanted it to stand still, and nothing of it runs.
+    Stopped,
+    /// Somebody wants it to stand still, and something of it still runs.
+    Stopping,
 }
 
 impl From<apps::AppState> for AppState {
@@ -79,6 +83,8 @@ impl From<apps::AppState> for AppState {
             apps::AppState::NeedsYou => Self::NeedsYou,
             apps::AppState::Down => Self::Down,
             apps::AppState::Unknown => Self::Unknown,
+            apps::AppState::Stopped => Self::Stopped,
+            apps::AppState::Stopping => Self::Stopping,
         }
     }
 }

@@ -195,6 +195,14 @@ enum InstanceState {
     Leaving,
     /// A failed one, stopped and kept for inspection.
     Kept,
+    /// Of an app that is stopped.
+    Stopped,
+    /// Is to serve, and was last seen ended: Docker may be starting it again.
+    Ended,
+    /// Is to serve, and was last seen gone from its host.
+    Missing,
+    /// Is to serve, and its host does not answer: not known since it was last seen.
+    Unknown,
 }
 
 impl From<hosts::InstanceState> for InstanceState {
@@ -204,6 +212,10 @@ impl From<hosts::InstanceState> for InstanceState {
             hosts::InstanceState::Starting => Self::Starting,
             hosts::InstanceState::Leaving => Self::Leaving,
             hosts::InstanceState::Kept => Self::Kept,
+            hosts::InstanceState::Stopped => Self::Stopped,
+            hosts::InstanceState::Ended => Self::Ended,
+            hosts::InstanceState::Missing => Self::Missing,
+            hosts::InstanceState::Unknown => Self::Unknown,
         }
     }
 }

@@ -14,6 +14,7 @@ mod deploy;
 mod give_up;
 mod peers;
 mod placement;
+mod stop;
 pub mod words;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod tests;
 pub use deploy::plan;
 pub use give_up::{GivingUp, give_up};
 pub use placement::MAX_INSTANCES;
+pub use stop::{restart, stop};
 
 /// What a deploy wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -228,7 +228,8 @@ impl Course<'_> {
             deploy: self.job.deploy,
             fresh: (0..count).map(|_| InstanceId(uuid::Uuid::now_v7())).collect(),
             bridges,
-            former: former.map(|former| former.deploy),
+            // Of a stopped app nothing serves: a failure leaves it stopped.
+            former: former.filter(|_| !self.row.stopped).map(|former| former.deploy),
             former_web: former.is_some_and(|former| former.web),
             image_arch: None,
             release_command: None,

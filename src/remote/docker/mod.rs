@@ -6,6 +6,7 @@ mod containers;
 mod exec;
 mod fault;
 mod images;
+mod inspection;
 mod logs;
 mod networks;
 mod seen;
@@ -29,7 +30,8 @@ pub use build::{BuildEvent, BuildRequest, BuildSecret};
 pub use containers::Which;
 pub use exec::Executed;
 pub use images::{ImageName, PullProgress};
-pub use logs::{Following, LogLine};
+pub use inspection::{Inspection, Processes};
+pub use logs::{Following, LogLine, Reading, TAIL_LINES};
 pub use seen::{ContainerLine, ContainerSeen, ImageSeen, NetworkSeen};
 pub use status::{DockerInfo, DockerVersion};
 

@@ -100,6 +100,8 @@ impl From<AppState> for Badge {
             AppState::NeedsYou => (Shape::Triangle, Tone::Watch),
             AppState::Down => (Shape::Cross, Tone::Wrong),
             AppState::Unknown => (Shape::Dotted, Tone::Watch),
+            AppState::Stopped => (Shape::Square, Tone::Quiet),
+            AppState::Stopping => (Shape::Half, Tone::Busy),
         };
         Self::new(shape, tone, state.word())
     }
@@ -154,6 +156,10 @@ impl From<InstanceState> for Badge {
             InstanceState::Starting => (Shape::Half, Tone::Busy),
             InstanceState::Leaving => (Shape::Half, Tone::Quiet),
             InstanceState::Kept => (Shape::Square, Tone::Watch),
+            InstanceState::Stopped => (Shape::Square, Tone::Quiet),
+            InstanceState::Ended => (Shape::Cross, Tone::Wrong),
+            InstanceState::Missing => (Shape::Cross, Tone::Wrong),
+            InstanceState::Unknown => (Shape::Dotted, Tone::Watch),
         };
         Self::new(shape, tone, state.word())
     }

@@ -5,6 +5,7 @@ mod apps;
 mod deploys;
 mod hostile;
 mod hosts;
+mod instances;
 mod kept;
 mod members;
 mod placement;

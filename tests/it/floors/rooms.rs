@@ -19,7 +19,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("jobs", &["queue", "access", "db", "remote", "providers", "vault", "domain"]),
     ("watch", &["queue", "access", "db", "remote", "providers", "vault", "domain"]),
     // Of `jobs` their arguments, of `remote` what a live view streams.
-    ("actions", &["jobs", "queue", "db", "remote", "providers", "vault", "domain"]),
+    ("actions", &["jobs", "queue", "access", "db", "remote", "providers", "vault", "domain"]),
     // What every HTTP door has.
     ("door", &["domain"]),
     ("web", &["door", "actions", "domain"]),

@@ -72,8 +72,15 @@ impl Panel {
         skiff::db::panel::create(&mut tx, &vault.key_check()).await.unwrap();
         tx.commit().await.unwrap();
         let settings = actions::Settings { base_url: base.clone(), local_sources: None };
-        let ctx =
-            actions::Ctx { db: db.db.clone(), changes, vault, settings: Arc::new(settings), kept: Default::default() };
+        let ctx = actions::Ctx {
+            db: db.db.clone(),
+            changes,
+            vault,
+            settings: Arc::new(settings),
+            kept: Default::default(),
+            pool: Default::default(),
+            log_seats: Default::default(),
+        };
         let known_as = known_as.unwrap_or(&base).parse().unwrap();
         let doors = doors::open(ctx.clone(), known_as, Arc::new(Sessions::new(&db)), shutdown.clone());
         let limits = server::Limits::default();

@@ -47,6 +47,8 @@ pub async fn unowned() -> (TestDb, Ctx, tempfile::TempDir) {
         vault,
         settings: Arc::new(settings),
         kept: Default::default(),
+        pool: Default::default(),
+        log_seats: Default::default(),
     };
     (test, ctx, key)
 }

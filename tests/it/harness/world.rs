@@ -111,6 +111,8 @@ impl World {
             vault: (*self.vault).clone(),
             settings: Arc::new(settings),
             kept: Default::default(),
+            pool: self.ctx.pool.clone(),
+            log_seats: Default::default(),
         }
     }
 

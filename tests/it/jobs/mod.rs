@@ -15,6 +15,7 @@ mod peers;
 mod registry;
 mod retention;
 mod run_bash;
+mod running;
 mod taken_back;
 mod volumes;
 mod zero_downtime;

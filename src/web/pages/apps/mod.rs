@@ -1,10 +1,13 @@
 //! Apps: the list, one at a glance. Its forms are in the files beside; its releases and deploys in rooms of their own.
 
 mod configuration;
+mod instances;
+pub mod logs;
 mod new;
 mod placement;
 mod push;
 mod routes;
+mod settings;
 mod variables;
 mod volumes;
 
@@ -17,9 +20,10 @@ use axum::response::Response;
 use time::OffsetDateTime;
 
 use super::releases::Changes;
-use super::{deploys, hosts, releases};
+use super::{deploys, releases};
 use crate::actions::apps::{self, AppLine, AppState, AppView, DeployBrief, May};
 use crate::actions::deploys::DeployLine;
+use crate::actions::jobs::JobLine;
 use crate::actions::{Refused, Weigh};
 use crate::domain::app::Kind;
 use crate::domain::deploy::DeployState;
@@ -29,7 +33,7 @@ use crate::web::Web;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
-use crate::web::ui::{Badge, Drawn, Form, SafeUrl, Shape, Shell, Tab, Way, When, Whole, mib, page};
+use crate::web::ui::{Badge, Drawn, Field, Form, SafeUrl, Shape, Shell, Tab, Way, When, Whole, mib, page};
 
 /// The routes.
 pub fn routes() -> Routes {
@@ -38,6 +42,9 @@ pub fn routes() -> Routes {
         .get("/t/{team}/apps", view, index)
         .get("/t/{team}/apps/{id}", view, show)
         .merge(new::routes())
+        .merge(instances::routes())
+        .merge(logs::routes())
+        .merge(settings::routes())
         .merge(configuration::routes())
         .merge(placement::routes())
         .merge(variables::routes())
@@ -143,6 +150,7 @@ impl In {
         };
         let tabs = vec![
             tab("Overview", "", String::new()),
+            tab("Logs", "logs", String::new()),
             tab(
                 "Releases",
                 "releases",
@@ -154,6 +162,7 @@ impl In {
             tab("Routes", "routes", count(view.routes.len())),
             tab("Volumes", "volumes", count(view.volumes.len())),
             tab("Push", "push", String::new()),
+            tab("Settings", "settings", String::new()),
         ];
         let overview = at == "Overview";
         let mut shell = Shell::new(here, view.line.name.clone(), "Apps")
@@ -214,7 +223,6 @@ impl Index {
 /// session that looked first.
 pub struct Looked {
     view: AppView,
-    instances: Drawn,
     deploys: Drawn,
     page: Option<Whole>,
 }
@@ -222,7 +230,7 @@ pub struct Looked {
 impl Weigh for Looked {
     fn bytes(&self) -> usize {
         let page = self.page.as_ref().map_or(0, Whole::bytes);
-        self.view.bytes() + self.instances.bytes() + self.deploys.bytes() + page
+        self.view.bytes() + self.deploys.bytes() + page
     }
 }
 
@@ -230,10 +238,9 @@ impl Looked {
     /// The app with its page drawn.
     pub fn new(here: &Here, view: AppView) -> Result<Self, Refused> {
         let team = here.place().map_err(|_| Refused::NotFound)?.team.slug.clone();
-        let instances = hosts::Instances { team: team.clone(), instances: view.instances.clone(), with_app: false };
         let newest = view.deploys.iter().take(Self::DEPLOYS).cloned().collect();
         let deploys = deploys::Table { team, deploys: newest };
-        let mut looked = Self { instances: Drawn::new(&instances)?, deploys: Drawn::new(&deploys)?, view, page: None };
+        let mut looked = Self { deploys: Drawn::new(&deploys)?, view, page: None };
         let here = Here { flash: None, ..here.clone() };
         let show = Show::new(&here, &looked).map_err(|_| Refused::NotFound)?;
         looked.page = Some(Whole::new(&here, &show)?);
@@ -263,11 +270,26 @@ pub struct Show<'a> {
     /// The form that scales it, once something serves.
     pub scale: Option<Form>,
     /// Its instances.
-    pub instances: &'a Drawn,
+    pub instances: instances::Table<'a>,
+    /// The button that restarts it, or starts it again.
+    pub again: Option<Form>,
     /// Its newest releases.
     pub releases: releases::Table,
     /// Its newest deploys.
     pub deploys: &'a Drawn,
+}
+
+/// The button that deploys the serving release once more: it restarts an app, or starts one that is stopped.
+fn again(team: &str, view: &AppView, token: &str, style: &'static str) -> Option<Form> {
+    let idle = view.running.is_none() && view.waiting.is_none() && view.acting.is_none();
+    view.line.current.as_ref().filter(|_| view.may.deploy && idle)?;
+    let verb = if view.line.stopped.is_some() { "Start" } else { "Restart" };
+    let action = SafeUrl::path(["t", team, "apps", &view.line.id.to_string(), "deploys"]);
+    let mut form = Form::act(action, token, verb, style);
+    for group in &mut form.groups {
+        group.fields = vec![Field::hidden("to", "again")];
+    }
+    Some(form)
 }
 
 /// Why an app needs somebody.
@@ -285,7 +307,7 @@ impl<'a> Show<'a> {
     const RELEASES: usize = 4;
     /// The page of this app.
     pub fn new(here: &Here, looked: &'a Looked) -> Result<Self, Problem> {
-        let Looked { view, instances, deploys, .. } = looked;
+        let Looked { view, deploys, .. } = looked;
         let team = here.place()?.team.slug.clone();
         let (shell, head) = In::app(here, view, "Overview")?;
         let token = view.may.deploy.then(|| here.token.clone());
@@ -298,7 +320,12 @@ impl<'a> Show<'a> {
                 Some(_) if view.may.deploy && view.may.edit => Some(placement::form(here, view, "scale", "Scale")?),
                 _ => None,
             },
-            instances,
+            instances: instances::Table {
+                team: team.clone(),
+                instances: &view.instances,
+                token: token.clone().filter(|_| view.line.stopped.is_none()),
+            },
+            again: again(&team, view, &here.token, "small"),
             releases: releases::Table {
                 team: team.clone(),
                 app: view.line.id,
@@ -313,6 +340,14 @@ impl<'a> Show<'a> {
 
     fn own(&self) -> SafeUrl {
         SafeUrl::path(["t", &self.team, "apps", &self.view.line.id.to_string()])
+    }
+
+    fn below(&self, page: &'static str) -> SafeUrl {
+        SafeUrl::path(["t", &self.team, "apps", &self.view.line.id.to_string(), page])
+    }
+
+    fn job_page(&self, job: &JobLine) -> SafeUrl {
+        SafeUrl::path(["t", &self.team, "jobs", &job.id.to_string()])
     }
 
     /// What went wrong last, while it stands.
