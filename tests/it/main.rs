@@ -12,6 +12,7 @@
 mod actions;
 mod api;
 mod build;
+mod compose;
 mod db;
 mod floors;
 mod harness;
