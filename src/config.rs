@@ -55,6 +55,10 @@ pub struct Store {
     /// Address people reach the panel at, such as https://skiff.example.org [default: http:// and the listen address]
     #[arg(long, env = "SKIFF_BASE_URL")]
     pub base_url: Option<Url>,
+    /// Says that what listens here is a container's port, published on its machine's loopback address only: then plain http
+    /// may be listened for on any address of the container
+    #[arg(long, env = "SKIFF_PUBLISHED_ON_LOOPBACK")]
+    pub published_on_loopback: bool,
     /// PostgreSQL 14 or newer, postgres://user:password@host/database [default: a private cluster in the data folder]
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
@@ -142,13 +146,20 @@ pub enum BadSettings {
 impl Store {
     /// The panel's own address, checked against where it listens.
     pub fn base_url(&self) -> Result<Url, BadSettings> {
-        let own = || format!("http://{}", self.listen).parse().map_err(|_| BadSettings::BaseUrl);
+        let own = || match self.published_on_loopback {
+            true => format!("http://127.0.0.1:{}", self.listen.port()),
+            false => format!("http://{}", self.listen),
+        };
+        let own = || own().parse().map_err(|_| BadSettings::BaseUrl);
         let base = self.base_url.clone().map_or_else(own, Ok)?;
         let plain = base.path() == "/" && base.query().is_none() && base.fragment().is_none() && base.has_host();
         if !plain || !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() {
             return Err(BadSettings::BaseUrl);
         }
-        if base.scheme() == "http" && !self.listen.ip().is_loopback() {
+        // What is published on loopback is reached under a loopback name; the door answers to no other over http.
+        let published =
+            self.published_on_loopback && matches!(base.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        if base.scheme() == "http" && !self.listen.ip().is_loopback() && !published {
             return Err(BadSettings::PlainHttp { listen: self.listen, port: self.listen.port() });
         }
         Ok(base)
@@ -189,6 +200,19 @@ mod tests {
         assert!(matches!(named.base_url(), Err(BadSettings::PlainHttp { .. })));
         let proxied = store(&["--listen", "0.0.0.0:7070", "--base-url", "https://skiff.example.org"]);
         assert_eq!(proxied.base_url().unwrap().as_str(), "https://skiff.example.org/");
+    }
+
+    #[test]
+    fn a_container_published_on_loopback_is_known_by_a_loopback_name_only() {
+        let published = |more: &[&str]| {
+            store(&[&["--listen", "0.0.0.0:7070", "--published-on-loopback"], more].concat()).base_url()
+        };
+        assert_eq!(published(&[]).unwrap().as_str(), "http://127.0.0.1:7070/");
+        assert_eq!(published(&["--base-url", "http://localhost:8000"]).unwrap().as_str(), "http://localhost:8000/");
+        for elsewhere in ["http://192.0.2.7:7070", "http://skiff.example.org", "http://0.0.0.0:7070"] {
+            let refused = published(&["--base-url", elsewhere]);
+            assert!(matches!(refused, Err(BadSettings::PlainHttp { .. })), "{elsewhere}");
+        }
     }
 
     #[test]

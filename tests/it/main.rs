@@ -13,6 +13,7 @@ mod actions;
 mod api;
 mod build;
 mod cli;
+mod compose;
 mod db;
 mod floors;
 mod harness;

@@ -6,6 +6,7 @@ pub mod configuration;
 pub mod deploys;
 pub mod document;
 pub mod hosts;
+pub mod instances;
 pub mod jobs;
 pub mod me;
 pub mod placement;
@@ -35,6 +36,7 @@ pub fn routes() -> Routes {
         .merge(secrets::routes())
         .merge(routes::routes())
         .merge(volumes::routes())
+        .merge(instances::routes())
         .merge(deploys::routes())
         .merge(releases::routes())
         .merge(jobs::routes())
