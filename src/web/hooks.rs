@@ -68,10 +68,8 @@ async fn receive(State(web): State<Web>, Path((provider, id)): Path<(String, Str
         return unsigned();
     }
     let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if declared.is_some_and(|length: usize| length > BODY_BYTES) {
-        return unreadable(StatusCode::PAYLOAD_TOO_LARGE);
-    }
-    let small = declared.is_some_and(|length| length <= SMALL_BYTES);
+    // One that says it is too large is read up to the limit all the same: cut off while it sends, it would not see why.
+    let small = declared.is_some_and(|length: usize| length <= SMALL_BYTES);
     let Some(_turn) = turn(small).await else {
         return busy("Too many deliveries are being read at the moment.");
     };
