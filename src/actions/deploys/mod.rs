@@ -12,8 +12,8 @@ pub(in crate::actions) use get::line;
 pub use get::{DEPLOYS_ON_PAGE, get, list};
 pub use live::{Follow, follow, log};
 pub use preview::preview;
-pub(in crate::actions) use request::ask;
 pub use request::{Asked, cancel, request, request_once};
+pub(in crate::actions) use request::{Said, ask};
 pub use scale::scale;
 pub use views::{DeployLine, DeployView, FailureView, PlanStage, Preview, RequestDeploy, Update};
 

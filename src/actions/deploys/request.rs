@@ -66,11 +66,18 @@ pub async fn request_once(ctx: &Ctx, actor: &Actor, app: AppId, input: RequestDe
 }
 
 /// How a deploy is told of.
-pub(super) struct Said {
+pub(in crate::actions) struct Said {
     /// Of its job.
     pub title: String,
     /// What it sets out to do, for the audit.
     pub intent: String,
+}
+
+impl Said {
+    /// With this title, and what the target says.
+    pub fn of(row: &Row, target: &Target, title: String) -> Self {
+        Self { title, intent: intent(target, &row.source) }
+    }
 }
 
 /// Asks for a deploy of an app whose row is locked, in the caller's transaction.

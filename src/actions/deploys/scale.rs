@@ -1,7 +1,6 @@
 //! More or fewer instances at once: the places are kept, and the release that serves is deployed on them. No build, and
 //! nothing else that waits for a deploy goes along.
 
-use super::intent;
 use super::request::{Said, ask};
 use crate::actions::apps::{self, PlaceApp, placement};
 use crate::actions::{Ctx, Refused};
@@ -27,7 +26,7 @@ pub async fn scale(ctx: &Ctx, actor: &Actor, id: AppId, input: PlaceApp) -> Resu
     edit.put_places(&placed.places).await?;
     edit.note_placed(&placed).await?;
     let (app, target) = (&edit.app, Target::Scale { number });
-    let said = Said { title: format!("Scale {}", app.name), intent: intent(&target, &app.source) };
+    let said = Said::of(app, &target, format!("Scale {}", app.name));
     let deploy = ask(&mut edit.tx, &edit.permit, actor, app, &target, said).await?;
     edit.tx.commit().await?;
     Ok(deploy)

@@ -157,8 +157,8 @@ async fn act(
     {
         return Ok((Answer::Present, "This commit is deployed already, or about to be.".to_owned(), None));
     }
-    let title = format!("Deploy {}", row.name);
-    match deploys::ask(tx, permit, actor, &row, &row.source, &Target::Head, &title).await {
+    let said = deploys::Said::of(&row, &Target::Head, format!("Deploy {}", row.name));
+    match deploys::ask(tx, permit, actor, &row, &Target::Head, said).await {
         Ok(deploy) => Ok((Answer::Deploys, "A deploy was asked for.".to_owned(), Some(deploy))),
         // Said before anything was written: the transaction is good.
         Err(Refused::Conflict(why)) => Ok((Answer::Refused, why, None)),

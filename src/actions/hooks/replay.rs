@@ -21,7 +21,8 @@ pub async fn replay(ctx: &Ctx, actor: &Actor, app: AppId, id: DeliveryId) -> Res
         None => "a delivery".to_owned(),
     };
     let title = format!("Deploy {}, replaying {what}", row.name);
-    let deploy = deploys::ask(&mut tx, &permit, actor, &row, &row.source, &Target::Head, &title).await?;
+    let said = deploys::Said::of(&row, &Target::Head, title);
+    let deploy = deploys::ask(&mut tx, &permit, actor, &row, &Target::Head, said).await?;
     deliveries::replayed(&mut tx, &permit, id, actor.name(), deploy).await?;
     let event = audit::New {
         action: "delivery.replayed",

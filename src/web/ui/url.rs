@@ -58,18 +58,6 @@ impl SafeUrl {
         self
     }
 
-    /// The same with what a form of ours would ask: names of ours, values of anyone. Empty ones are left out.
-    pub fn asking<'a>(mut self, pairs: impl IntoIterator<Item = (&'static str, &'a str)>) -> Self {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(pairs.into_iter().filter(|(_, value)| !value.is_empty()));
-        let query = query.finish();
-        if !query.is_empty() {
-            self.0.push('?');
-            self.0.push_str(&query);
-        }
-        self
-    }
-
     /// An address somebody gave, if it is one of the web.
     pub fn web(text: &str) -> Option<Self> {
         let url = url::Url::parse(text).ok()?;
