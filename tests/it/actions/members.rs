@@ -157,7 +157,7 @@ async fn what_is_changed_holds_at_once() {
     let grace = joined(&panel, "developer", &[]).await;
     let (account, id) = (grace.who().account().unwrap(), line(&panel, "Grace").await.id);
     panel.host(&panel.owner, "fra").await;
-    let app = apps::create(&panel.ctx, &grace, new_app("web")).await.unwrap();
+    let app = apps::create(&panel.ctx, &panel.owner, new_app("web")).await.unwrap();
     let deploy = deploys::request(&panel.ctx, &grace, app, Default::default()).await.unwrap();
     let mut follow = deploys::follow(&panel.ctx, &grace, deploy, 0).await.unwrap();
     assert!(follow.next().await.unwrap().is_some(), "the live log has begun");

@@ -70,12 +70,6 @@ impl Hooked {
         self.github("push", id, &shapes::github_push("refs/heads/main", commit)).await
     }
 
-    /// Deliveries: "answer reason", the newest first.
-    pub async fn deliveries(&self) -> Vec<String> {
-        let view = hooks::get(&self.panel.ctx, &self.owner.actor, self.app).await.unwrap();
-        view.deliveries.iter().map(|line| format!("{}: {}", line.answer.word(), line.reason)).collect()
-    }
-
     /// States of the deploys, the oldest first.
     pub async fn deploys(&self) -> Vec<String> {
         let rows = sqlx::query("select state from deploys order by created_at, id");
