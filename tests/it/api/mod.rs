@@ -1,5 +1,6 @@
 //! The API: who may what with which token, what it takes and gives, its description, and that nothing of the pages is missing.
 
+mod calls;
 mod covers;
 mod document;
 mod rights;
