@@ -38,9 +38,8 @@ async fn an_app_is_named_as_far_as_it_is_unique() {
         assert_eq!(client.send("GET", &format!("/apps/{wrong}"), None).await.0, 404, "{wrong}");
     }
     let project = by_id["project"]["id"].as_str().unwrap();
-    let (_, stage) = client
-        .send("POST", &format!("/projects/{project}/environments"), Some(json!({ "name": "stage" })))
-        .await;
+    let (_, stage) =
+        client.send("POST", &format!("/projects/{project}/environments"), Some(json!({ "name": "stage" }))).await;
     let twin = json!({ "name": "Shop", "environment": stage["id"], "host": scene.host,
         "source": { "from": "image", "image": "shop:1" }, "configuration": { "port": 80 } });
     let (status, made) = client.send("POST", "/apps", Some(twin)).await;
@@ -192,7 +191,8 @@ async fn what_is_set_is_there_and_no_secret_ever_is() {
     assert_eq!((status, &line["version"]), (200, &json!(2)));
     let (_, refused) = client.send("PUT", "/apps/shop/secrets/STRIPE_KEY", value("sk_live\0nul")).await;
     assert_eq!(refused["errors"][0]["field"], "value");
-    let all = [client.get("/apps/shop").await, client.get("/apps/shop/secrets").await, client.get("/audit").await, refused];
+    let all =
+        [client.get("/apps/shop").await, client.get("/apps/shop/secrets").await, client.get("/audit").await, refused];
     assert!(!json!(all).to_string().contains("sk_live"), "no answer holds it");
     assert_eq!(client.send("DELETE", "/apps/shop/variables/GREETING", None).await.0, 204);
     assert_eq!(client.send("DELETE", "/apps/shop/variables/GREETING", None).await.0, 404);
