@@ -150,7 +150,6 @@ fn of_file(text: &str) -> Result<Vec<(String, String)>, Failed> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -89,11 +89,7 @@ async fn carry(channel: Channel<Msg>, far: Arc<Session>, of: u16, moved: Arc<Ato
 /// One direction to its end, which is handed on.
 async fn copy(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin), count: Option<&AtomicU64>) {
     let mut piece = vec![0; PIECE];
-    loop {
-        let read = match from.read(&mut piece).await {
-            Ok(read @ 1..) => read,
-            _ => break,
-        };
+    while let Ok(read @ 1..) = from.read(&mut piece).await {
         let Some(bytes) = piece.get(..read) else { break };
         if to.write_all(bytes).await.is_err() || to.flush().await.is_err() {
             break;

@@ -133,6 +133,8 @@ fn word(answer: &reqwest::Response) -> &'static str {
         401 => "unsigned",
         403 => "no",
         404 => "hidden",
+        // What is asked of a host, which stands nowhere here.
+        503 => "away",
         405 | 500.. => "broken",
         _ => "yes",
     }

@@ -100,7 +100,6 @@ pub(super) fn unreached(base: &Url, error: &dyn std::error::Error, connecting: b
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use serde_json::json;
 

@@ -260,7 +260,6 @@ fn address(base: &Url, path: &[String]) -> Result<Url, Failed> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -163,7 +163,6 @@ pub fn store(file: &Path, panels: &Panels) -> Result<(), Failed> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

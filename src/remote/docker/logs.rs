@@ -20,6 +20,9 @@ use crate::remote::error::{Error, detail};
 use crate::remote::lines::Lines;
 use crate::remote::script::Stream;
 
+/// Is told each line: when it was written where that is known, by which stream, and its bytes.
+type OnLine<'a> = dyn FnMut(Option<OffsetDateTime>, Stream, &[u8]) + Send + 'a;
+
 /// The last lines never are more than this: more is a download.
 pub const TAIL_LINES: u16 = 5_000;
 /// Bytes of them at most; older lines are let go.
@@ -186,12 +189,7 @@ impl Docker {
 }
 
 /// Reads frames of output to their end, none of them kept whole: a host says itself how long a frame is.
-async fn follow(
-    transport: &Transport,
-    path: &str,
-    stamped: bool,
-    on_line: &mut (dyn FnMut(Option<OffsetDateTime>, Stream, &[u8]) + Send),
-) -> Result<(), Error> {
+async fn follow(transport: &Transport, path: &str, stamped: bool, on_line: &mut OnLine<'_>) -> Result<(), Error> {
     let mut tasks = Tasks::default();
     let ask = Request::get(path).header("host", "docker").body(Empty::<Bytes>::new());
     let ask = ask.map_err(|e| Error::Refused { detail: detail(e) })?;
@@ -230,7 +228,7 @@ impl Frames {
         Self { stamped, head: Vec::with_capacity(HEAD_BYTES), ..Self::default() }
     }
 
-    fn feed(&mut self, mut data: Bytes, on_line: &mut (dyn FnMut(Option<OffsetDateTime>, Stream, &[u8]) + Send)) {
+    fn feed(&mut self, mut data: Bytes, on_line: &mut OnLine<'_>) {
         while !data.is_empty() {
             if self.left > 0 {
                 let piece = data.split_to(self.left.min(data.len()));
@@ -281,7 +279,7 @@ impl Frames {
         }
     }
 
-    fn end(&mut self, on_line: &mut (dyn FnMut(Option<OffsetDateTime>, Stream, &[u8]) + Send)) {
+    fn end(&mut self, on_line: &mut OnLine<'_>) {
         let at = self.at;
         self.sorter.end(&mut |stream, line| on_line(at, stream, line));
     }
