@@ -59,7 +59,9 @@ struct Project {
 
 /// Reads the JSON of a push.
 pub fn push(body: &[u8]) -> Event {
-    let Ok(payload) = serde_json::from_slice::<Payload>(body) else {
+    // A list would be read as the fields in their order.
+    let object = body.trim_ascii_start().first() == Some(&b'{');
+    let Some(payload) = serde_json::from_slice::<Payload>(body).ok().filter(|_| object) else {
         return Event::Unreadable("It is not the JSON of a push.");
     };
     let after = payload.after.unwrap_or_default();
