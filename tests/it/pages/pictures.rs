@@ -68,4 +68,10 @@ async fn pages_of_a_team_at_work_are_whole() {
     look(&browser, &panel, "projects", &format!("{team}/projects")).await;
     look(&browser, &panel, "history", &format!("{team}/audit")).await;
     look(&browser, &panel, "account", "/account").await;
+    look(&browser, &panel, "app-push-none", &format!("{web}/push")).await;
+    look(&browser, &panel, "app-settings", &format!("{web}/settings")).await;
+    look(&browser, &panel, "tokens", &format!("{team}/tokens")).await;
+    look(&browser, &panel, "members", &format!("{team}/members")).await;
+    look(&browser, &panel, "invitation-new", &format!("{team}/invitations/new")).await;
+    look(&browser, &panel, "teams", "/teams").await;
 }
