@@ -230,8 +230,10 @@ impl TestHost {
         let ids = self.docker(&["ps", "--all", "--quiet", "--no-trunc"]).await;
         let ids: Vec<&str> = ids.lines().collect();
         if !ids.is_empty() {
-            let format = "{{index .Config.Labels \"skiff.panel\"}}|container {{.Id}} {{.Name}} {{.Image}} running={{.State.Running}} \
-                          started={{.State.StartedAt}} restarts={{.RestartCount}} {{json .Mounts}} {{json .HostConfig}}";
+            // A line for each mount, as Docker lists them in no order.
+            let format = "{{$panel := index .Config.Labels \"skiff.panel\"}}{{$id := .Id}}{{$panel}}|container {{.Id}} {{.Name}} \
+                          {{.Image}} running={{.State.Running}} started={{.State.StartedAt}} restarts={{.RestartCount}} \
+                          {{json .HostConfig}}{{range .Mounts}}{{println}}{{$panel}}|mount {{$id}} {{json .}}{{end}}";
             let mut args = vec!["inspect", "--format", format];
             args.extend_from_slice(&ids);
             lines.extend(not_ours(&self.docker(&args).await));

@@ -376,7 +376,14 @@ async fn places(walk: &Walk) {
     menu.click().await.unwrap();
     let kind = if walk.browser.keep { "webp" } else { "png" };
     walk.browser.shoot(&format!("menu-390.{kind}"), kind).await;
-    let narrow = walk.browser.client.find(Locator::Css(".menu a.narrow")).await.unwrap();
+    let narrow = walk
+        .browser
+        .client
+        .find(Locator::XPath(
+            "//*[contains(@class, 'menu')]//a[contains(@class, 'narrow')][normalize-space(.)='History']",
+        ))
+        .await
+        .unwrap();
     narrow.click().await.unwrap();
     walk.says("Nobody can change or remove a line.").await;
     walk.browser.window(1280, 900, false).await;
