@@ -56,7 +56,7 @@ if [ "$wanted" = yes ]; then
     '{'*) sed '0,/{/s/{/{\n  "live-restore": true,/' "$CONFIG" > "$new" ;;
     *) refuse "$CONFIG is not a JSON object; mend it, then try again." ;;
   esac
-  if dockerd --help 2>/dev/null | grep -q -- --validate && ! dockerd --validate --config-file "$new" >/dev/null 2>&1; then
+  if dockerd --help 2>/dev/null | grep -- --validate >/dev/null && ! dockerd --validate --config-file "$new" >/dev/null 2>&1; then
     refuse "$CONFIG cannot be extended: dockerd does not accept it with \"live-restore\": true."
   fi
   chmod --reference="$CONFIG" "$new" 2>/dev/null || chmod 644 "$new"
