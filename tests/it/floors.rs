@@ -99,6 +99,7 @@ fn scripts_are_bash_and_have_one_owner() {
     let scripts = read("scripts", &["bash"]);
     assert!(scripts.iter().any(|script| script.path == "scripts/facts.bash"), "the scripts were found");
     none(words::script_owners(&scripts, &read("src", &["rs"])));
+    none(words::without_words(&read("src", &["rs"])));
     for script in scripts {
         let checked = std::process::Command::new("bash").args(["-n", &script.path]).output().unwrap();
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));

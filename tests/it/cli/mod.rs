@@ -3,4 +3,4 @@
 mod commands;
 mod deploys;
 mod refusals;
-mod terminal;
+pub mod terminal;

@@ -59,9 +59,62 @@ pub fn script_owners(scripts: &[Source], sources: &[Source]) -> Vec<String> {
     complaints
 }
 
+/// What history is written about: the first half of an event's action.
+const SUBJECTS: &[&str] = &[
+    "account",
+    "app",
+    "delivery",
+    "deploy",
+    "environment",
+    "hook",
+    "host",
+    "instance",
+    "invitation",
+    "job",
+    "member",
+    "panel",
+    "project",
+    "route",
+    "secret",
+    "team",
+    "token",
+    "variable",
+    "volume",
+];
+/// Where the words of history stand.
+const HISTORY: &str = "src/actions/audit.rs";
+
+/// Events that history would show by their name in the code.
+pub fn without_words(sources: &[Source]) -> Vec<String> {
+    let history = sources.iter().find(|source| source.path == HISTORY).map_or("", |source| source.text.as_str());
+    let mut complaints = Vec::new();
+    let acting = |source: &&Source| {
+        source.path != HISTORY && ["src/actions/", "src/jobs/"].iter().any(|room| source.path.starts_with(room))
+    };
+    for source in sources.iter().filter(acting) {
+        for literal in source.text.split('"').skip(1).step_by(2) {
+            let Some((subject, verb)) = literal.split_once('.') else { continue };
+            let named =
+                SUBJECTS.contains(&subject) && verb.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            if named && verb != "localhost" && !history.contains(&format!("\"{literal}\"")) {
+                complaints.push(format!("{}: history has no words for {literal}; {HISTORY} has them", source.path));
+            }
+        }
+    }
+    complaints
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_without_words_is_seen() {
+        let acting = || Source::new("src/actions/hosts.rs", "record(tx, \"host.burnt\", \"my file\")");
+        assert_eq!(without_words(&[acting()]).len(), 1);
+        assert_eq!(without_words(&[acting(), Source::new(HISTORY, "\"host.burnt\" => \"burnt\"")]), [""; 0]);
+        assert_eq!(without_words(&[Source::new("src/actions/a.rs", "\"app.localhost\" \"health.path\"")]), [""; 0]);
+    }
 
     #[test]
     fn a_long_file_is_seen_and_the_list_only_shrinks() {

@@ -2,7 +2,7 @@
 
 mod calls;
 mod forged;
-mod shapes;
+pub mod shapes;
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;

@@ -1,181 +1,18 @@
 //! The whole way in a browser: from the link the program prints to an app that answers at its address, deployed again while
 //! people use it, broken, and brought back. The panel is the real program; host, repository and proxy are real.
-//! A picture of every page goes to target/screenshots/journey, or, small enough to be kept, to where SKIFF_SCREENSHOTS says.
-
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
 use fantoccini::Locator;
 
+use super::walk::{User, Walk, commit};
 use crate::build::forge::{Behaviour, Forge};
 use crate::build::repo::Repo;
-use crate::harness::browser::{Browser, WAIT};
 use crate::harness::door::PASSWORD;
-use crate::harness::host::{self, TestHost};
+use crate::harness::host::TestHost;
 use crate::harness::quiet::assert_quiet;
 use crate::harness::served::Served;
 
-/// A job of this way is over by then: Docker and HAProxy are on the host, and the app's image is small.
-const JOB: Duration = Duration::from_secs(180);
 /// Where the app is served.
 const DOMAIN: &str = "hello.example";
-/// Between two requests of somebody who uses the app.
-const PACE: Duration = Duration::from_millis(50);
-
-/// Pictures that are not kept: another one shows the same page.
-const NOT_KEPT: [&str; 3] = ["deploy-plan", "deploy-succeeded", "deploy-back"];
-
-/// Somebody with a browser, on the way.
-struct Walk {
-    browser: Browser,
-    base: String,
-    team: String,
-}
-
-impl Walk {
-    /// Looks at the page one is on: whole at every width, no complaint of the browser. Leaves its picture.
-    async fn look(&self, name: &str) {
-        for width in [1280, 900, 390, 360] {
-            self.browser.window(width, 844, width < 500).await;
-            assert!(!self.browser.overflows().await, "{name} sticks out at {width} px");
-        }
-        self.browser.window(1280, 900, false).await;
-        if !(self.browser.keep && NOT_KEPT.contains(&name)) {
-            self.browser.picture(name).await;
-        }
-        self.unmoved(name).await;
-    }
-
-    /// The browser has nothing to complain of: no error of a script, no refusal of the content security policy.
-    async fn unmoved(&self, name: &str) {
-        // What the visited app lacks (an icon) is its own affair.
-        let ours = |line: &String| !line.starts_with("DEBUG") && !line.contains(&format!(" http://{DOMAIN}/"));
-        let complaints: Vec<String> = self.browser.console().await.into_iter().filter(ours).collect();
-        assert_eq!(complaints, Vec::<String>::new(), "{name}");
-    }
-
-    async fn says(&self, words: &str) {
-        self.browser.wait_for_words(words).await;
-    }
-
-    /// Waits for the end of a job whose page one watches.
-    async fn says_at_last(&self, words: &str) {
-        self.browser.wait_for_words_within(words, JOB).await;
-    }
-
-    /// Waits until the tab is called so.
-    async fn titled(&self, begins: &str) {
-        let begun = std::time::Instant::now();
-        loop {
-            let title = self.browser.client.title().await.unwrap();
-            if title.starts_with(begins) {
-                return;
-            }
-            assert!(begun.elapsed() < JOB, "the tab is called {title}");
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-    }
-
-    async fn press(&self, words: &str) {
-        self.browser.press(words).await;
-    }
-
-    async fn fill(&self, fields: &[(&str, &str)]) {
-        for (name, value) in fields {
-            self.browser.fill(name, value).await;
-        }
-    }
-
-    /// Opens a page of the team by the rail, as one does who knows where it is.
-    async fn go(&self, place: &str) {
-        let path = format!("//nav[@aria-label='Places']//a[normalize-space(.)='{place}']");
-        self.browser.client.find(Locator::XPath(&path)).await.unwrap().click().await.unwrap();
-        self.browser.client.wait().at_most(WAIT).for_element(Locator::Css("h1")).await.unwrap();
-    }
-
-    /// Opens a tab of the app one is at.
-    async fn tab(&self, word: &str) {
-        let path = format!("//nav[contains(@class, 'tabs')]//a[starts-with(normalize-space(.), '{word}')]");
-        self.browser
-            .client
-            .wait()
-            .at_most(WAIT)
-            .for_element(Locator::XPath(&path))
-            .await
-            .unwrap()
-            .click()
-            .await
-            .unwrap();
-        let here = format!("{path}[@aria-current]");
-        self.browser.client.wait().at_most(WAIT).for_element(Locator::XPath(&here)).await.unwrap();
-    }
-
-    async fn path(&self) -> String {
-        self.browser.client.current_url().await.unwrap().path().to_owned()
-    }
-
-    async fn open(&self, path: &str) {
-        self.browser.client.goto(&format!("{}{path}", self.base)).await.unwrap();
-    }
-
-    /// Follows the app's own link and says what it answers.
-    async fn visit_app(&self) -> String {
-        self.press(&format!("http://{DOMAIN}")).await;
-        let here = self.browser.client.current_url().await.unwrap();
-        assert_eq!(here.host_str(), Some(DOMAIN));
-        let shown = self.browser.wait_text("body").await;
-        self.browser.client.back().await.unwrap();
-        shown
-    }
-}
-
-/// Somebody who asks the app all the time, on new connections.
-struct User {
-    stop: Arc<AtomicBool>,
-    asked: Arc<AtomicU32>,
-    task: tokio::task::JoinHandle<Vec<String>>,
-}
-
-impl User {
-    fn of(host: &TestHost) -> Self {
-        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
-        let (until, count, url) = (stop.clone(), asked.clone(), format!("http://{}/", host.address));
-        let task = tokio::spawn(async move {
-            let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(WAIT).build().unwrap();
-            let mut wrong = Vec::new();
-            while !until.load(Ordering::Relaxed) {
-                match http.get(&url).header("host", DOMAIN).send().await {
-                    Ok(answer) if answer.status() == 200 => {}
-                    other => wrong.push(format!("{other:?}")),
-                }
-                count.fetch_add(1, Ordering::Relaxed);
-                tokio::time::sleep(PACE).await;
-            }
-            wrong
-        });
-        Self { stop, asked, task }
-    }
-
-    async fn was_served(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        let wrong = self.task.await.unwrap();
-        assert!(self.asked.load(Ordering::Relaxed) > 0);
-        assert_eq!(wrong, Vec::<String>::new());
-    }
-}
-
-/// The sample app as this version.
-async fn commit(repo: &Repo, version: u32, message: &str) {
-    let text = include_str!("../../../samples/hello/Dockerfile");
-    assert!(text.contains("ARG VERSION=1\n"));
-    let program = std::fs::read(host::app_program().await).unwrap();
-    repo.write("hello", program);
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(repo.path().join("hello"), mode).unwrap();
-    repo.write("Dockerfile", text.replace("ARG VERSION=1\n", &format!("ARG VERSION={version}\n"))).commit(message);
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_the_set_up_link_to_a_rollback() {
@@ -185,11 +22,7 @@ async fn from_the_set_up_link_to_a_rollback() {
     let forge = Forge::serve(repo.root.path(), Behaviour::default()).await;
     let host = TestHost::bare().await;
     let panel = Served::start(&forge.ca_file).await;
-    let mut browser = Browser::start_where(&format!("MAP {DOMAIN} {}", host.address)).await;
-    let asked = std::env::var_os("SKIFF_SCREENSHOTS");
-    browser.keep = asked.is_some();
-    browser.shots = asked.map_or_else(|| browser.shots.join("journey"), PathBuf::from);
-    let mut walk = Walk { browser, base: panel.base.clone(), team: String::new() };
+    let mut walk = Walk::new(&panel.base, "journey", DOMAIN, &format!("MAP {DOMAIN} {}", host.address)).await;
 
     walk.browser.client.goto(&panel.set_up_link()).await.unwrap();
     walk.look("setup").await;
@@ -207,7 +40,7 @@ async fn from_the_set_up_link_to_a_rollback() {
     walk.open(&app).await;
     assert_eq!(walk.visit_app().await, "1");
 
-    let user = User::of(&host);
+    let user = User::of(&host, DOMAIN);
     commit(&repo, 2, "Say hello to everybody who asks").await;
     second_deploy(&walk, &app).await;
     walk.open(&app).await;

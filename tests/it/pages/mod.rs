@@ -2,6 +2,7 @@
 
 mod contrast;
 mod door;
+mod fleet;
 mod forms;
 mod hostile;
 mod journey;
@@ -9,3 +10,4 @@ mod live;
 mod pictures;
 mod refusals;
 pub mod scene;
+pub mod walk;
