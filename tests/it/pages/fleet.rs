@@ -136,6 +136,7 @@ async fn ready(walk: &Walk, page: &str) {
 async fn parts(walk: &Walk, hosts: &[TestHost; 3], pages: &[String]) {
     for (index, page) in pages.iter().enumerate() {
         walk.open(page).await;
+        walk.says("For the other hosts").await;
         let form = "//form[contains(@action, '/part')]";
         if index == 2 {
             click(walk, &format!("{form}//input[@value='yes']")).await;
