@@ -1,6 +1,6 @@
 //! Deploys on a real host, followed from a terminal: to the end, over a restart of the panel, or only for a while.
 
-use skiff::actions::accounts;
+use skiff::actions::{accounts, members};
 use skiff::domain::ids::{AccountId, MemberId};
 use skiff::domain::rights::{Actor, Grant, Role, Scope};
 use uuid::Uuid;
@@ -13,16 +13,21 @@ use crate::harness::world::{World, ask};
 
 /// The owner of the world's team, with an account.
 async fn owner(world: &World) -> Actor {
+    member(world, "ada@example.org", Role::Owner).await.1
+}
+
+/// A member of the world's team with this role in all of it.
+async fn member(world: &World, email: &str, role: Role) -> (MemberId, Actor) {
     let (account, member) = (AccountId(Uuid::now_v7()), MemberId(Uuid::now_v7()));
     let permit = &world.team.permit;
     let mut tx = world.db.begin(permit).await.unwrap();
-    skiff::db::accounts::insert(&mut tx, account, &"ada@example.org".parse().unwrap(), "Ada", "no hash").await.unwrap();
+    skiff::db::accounts::insert(&mut tx, account, &email.parse().unwrap(), email, "no hash").await.unwrap();
     skiff::db::members::insert(&mut tx, permit, member, account).await.unwrap();
-    let grant = Grant { scope: Scope::Team(world.team.id), role: Role::Owner };
+    let grant = Grant { scope: Scope::Team(world.team.id), role };
     skiff::db::members::grant(&mut tx, permit, member, grant).await.unwrap();
     tx.commit().await.unwrap();
     let slug = format!("team-{}", world.team.id.simple());
-    accounts::actor(&world.actions(), account, &slug, "127.0.0.1").await.unwrap()
+    (member, accounts::actor(&world.actions(), account, &slug, "127.0.0.1").await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,6 +97,41 @@ async fn a_deploy_is_followed_to_its_end_and_the_exit_status_is_true() {
     let mut conn = world.db.superuser().await;
     let count = sqlx::query_scalar::<_, i64>("select count(*) from deploys where app_id = $1").bind(app.id.0);
     assert_eq!(count.fetch_one(&mut conn).await.unwrap(), 7, "each was asked for once");
+    crate::harness::quiet::assert_quiet(&world.db).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_member_asked_for_goes_on_when_she_is_removed() {
+    let (host, world) = (TestHost::bare().await, World::idle(fresh_database().await).await);
+    let owner = owner(&world).await;
+    let (grace, developer) = member(&world, "grace@example.org", Role::Developer).await;
+    let program = Program::start(&world).await;
+    let id = world.provision(&host).await;
+    host.load_app("127.0.0.1:5000/hello:1", "1").await;
+    let mut app = world.app(id, "127.0.0.1:5000/hello:1", "removed.test").await;
+    app.set("START_DELAY_MS", "3000").await;
+    let name = app.id.to_string();
+    let secret = token(&world.actions(), &developer, "developer").await;
+    let terminal = Terminal::signed_in(&program.base, &secret).await;
+
+    let following = terminal.command(&["deploy", &name, "--wait"]).spawn().unwrap();
+    let job = newest(&world).await;
+    world.reach_step(job, "start").await;
+    members::remove(&world.actions(), &owner, grace, "grace@example.org").await.unwrap();
+
+    let told = ended(following).await;
+    assert!(told.code != 0 && told.err.contains("token"), "her terminal sees no more of it: {told:?}");
+    assert_eq!(world.over(job).await.state, "succeeded", "what was begun is not left half done");
+    assert_eq!(ask(&host, "removed.test", "/").await.0, 200);
+    terminal.run(&["deploy", &name]).await.refused(told.code, "token");
+    let mut conn = world.db.superuser().await;
+    let asked =
+        "select count(*) from audit_events where action = 'deploy.requested' and who like '%grace@example.org%'";
+    assert_eq!(
+        sqlx::query_scalar::<_, i64>(asked).fetch_one(&mut conn).await.unwrap(),
+        1,
+        "history still says who asked"
+    );
     crate::harness::quiet::assert_quiet(&world.db).await;
 }
 
