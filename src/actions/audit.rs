@@ -8,10 +8,11 @@ use time::{Date, Month, OffsetDateTime};
 use super::fields::Fields;
 use super::gate::{self, Open};
 use super::{Ctx, Refused};
-use crate::db::audit::{Asked, Row, Within};
+use crate::db::audit::{Asked, Row};
 use crate::db::{self, Tx};
 use crate::domain::ids::{AuditEventId, HostId};
-use crate::domain::rights::{Actor, On, Permit, Scope};
+use crate::domain::parts::Sight;
+use crate::domain::rights::{Actor, On, Permit};
 
 /// One event.
 #[derive(Clone, Debug)]
@@ -108,6 +109,7 @@ pub async fn search(ctx: &Ctx, actor: &Actor, input: Search) -> Result<Found, Re
         return Err(fields.refuse());
     }
     let Open { mut tx, permit, .. } = gate::team(ctx, actor).await?;
+    let sight = Sight::of(actor);
     let asked = Asked {
         before: input.before,
         who: input.who.trim(),
@@ -115,7 +117,7 @@ pub async fn search(ctx: &Ctx, actor: &Actor, input: Search) -> Result<Found, Re
         name: input.name.trim(),
         from,
         until: to,
-        within: within(actor),
+        sight: Some(&sight),
     };
     let rows = db::audit::latest(&mut tx, &permit, &asked, EVENTS_ON_PAGE + 1).await?;
     tx.commit().await?;
@@ -132,26 +134,13 @@ pub(super) async fn latest(
     actor: &Actor,
     limit: i64,
 ) -> Result<Vec<AuditLine>, Refused> {
-    let asked = Asked { within: within(actor), ..Asked::default() };
+    let sight = Sight::of(actor);
+    let asked = Asked { sight: Some(&sight), ..Asked::default() };
     let rows = db::audit::latest(tx, permit, &asked, limit).await?;
     Ok(rows.into_iter().filter(|row| sees(actor, row)).map(line).collect())
 }
 
-/// The parts of the team the actor's grants are for; none where one is for all of it.
-fn within(actor: &Actor) -> Option<Within> {
-    let mut within = Within::default();
-    for grant in actor.grants() {
-        match grant.scope {
-            Scope::Team(_) => return None,
-            Scope::Project(id) => within.projects.push(id.0),
-            Scope::Environment(id) => within.environments.push(id.0),
-            Scope::Host(id) => within.hosts.push(id.0),
-        }
-    }
-    Some(within)
-}
-
-/// Asks again on the very thing: a token sees less than its account.
+/// Asks again on the very thing, whatever the statement has found.
 fn sees(actor: &Actor, row: &Row) -> bool {
     let host = (row.subject_kind == "host").then_some(row.subject_id).flatten().map(HostId);
     gate::sees(actor, On { team: actor.team(), project: row.project, environment: row.environment, host })

@@ -7,12 +7,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::jobs::{self, LogLine, StepLine};
+use super::standing::Standing;
 use super::{Ctx, Refused};
 use crate::db::changes::Topic;
 use crate::db::{self, job_log};
 use crate::domain::ids::JobId;
 use crate::domain::job::JobState;
-use crate::domain::rights::{Grant, Permit};
+use crate::domain::rights::Permit;
 
 /// Lines of one update: a burst reaches the browser in pieces it can draw.
 pub const FOLLOW_LINES: i64 = 500;
@@ -40,8 +41,7 @@ pub struct Update {
 pub struct Follow {
     ctx: Ctx,
     permit: Permit,
-    /// What the follower might in the team when last looked at: where it changes, they ask anew.
-    grants: Option<Vec<Grant>>,
+    standing: Standing,
     job: JobId,
     after: i64,
     steps: Vec<StepLine>,
@@ -60,7 +60,7 @@ impl Follow {
             wake: ctx.changes.subscribe(Topic::Job(job)),
             ctx: ctx.clone(),
             permit,
-            grants: None,
+            standing: Standing::default(),
             job,
             after: after.max(0),
             steps: Vec::new(),
@@ -94,13 +94,7 @@ impl Follow {
     /// Reads the table once. None where nothing is new.
     async fn look(&mut self) -> Result<Option<Update>, Refused> {
         let mut tx = self.ctx.db.begin(&self.permit).await?;
-        // Whoever was removed, or may less than before, is told nothing more; whoever still may see it is back at once.
-        if let Some(account) = self.permit.who().account() {
-            let grants = db::members::grants_of(&mut tx, &self.permit, account).await?;
-            if *self.grants.get_or_insert_with(|| grants.clone()) != grants || grants.is_empty() {
-                return Err(Refused::NotFound);
-            }
-        }
+        self.standing.holds(&mut tx, &self.permit).await?;
         // The state before the lines: whatever was said before the end is then among them.
         let state = db::jobs::state(&mut tx, &self.permit, self.job).await?.ok_or(Refused::NotFound)?;
         let rows = job_log::after(&mut tx, &self.permit, self.job, self.after, FOLLOW_LINES).await?;

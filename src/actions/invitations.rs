@@ -58,6 +58,8 @@ pub struct Choices {
 /// A new invitation: its link is told this once. Not `Debug`: the link lets somebody in.
 #[derive(Clone)]
 pub struct Made {
+    /// The invitation.
+    pub id: InvitationId,
     /// Whom it is for; may be empty.
     pub note: String,
     /// What they will be.
@@ -154,7 +156,7 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewInvitation) -> Result<Ma
     record(&mut tx, &permit, "member.invited", "invitation", id.0, &note, Some(after)).await?;
     tx.commit().await?;
     let link = [&ctx.settings.base_url, "/join?token=", token.expose()].concat();
-    Ok(Made { note, words, days, link })
+    Ok(Made { id, note, words, days, link })
 }
 
 /// Takes an invitation back. One that works no more anyway is left as it is.
@@ -168,7 +170,15 @@ pub async fn revoke(ctx: &Ctx, actor: &Actor, id: InvitationId) -> Result<(), Re
     Ok(())
 }
 
-/// The invitations whose links still work, in the caller's transaction.
+/// The invitations whose links still work, newest first.
+pub async fn list(ctx: &Ctx, actor: &Actor) -> Result<Vec<InvitationLine>, Refused> {
+    let gate::Open { mut tx, permit, .. } = gate::team_for(ctx, actor, Permission::ManageMembers).await?;
+    let lines = open(&mut tx, &permit).await?;
+    tx.commit().await?;
+    Ok(lines)
+}
+
+/// The same, in the caller's transaction.
 pub(super) async fn open(tx: &mut Tx<'_>, permit: &Permit) -> Result<Vec<InvitationLine>, Refused> {
     let rows = db::invitations::open(tx, permit, MOST_OPEN).await?;
     let line = |row: db::invitations::Row| InvitationLine {

@@ -12,6 +12,7 @@ use crate::db::{self, Tx, audit, job_log, job_steps};
 use crate::domain::ids::{AppId, DeployId, HostId, JobId};
 use crate::domain::job::{JobState, StepState, Stream};
 use crate::domain::names::Slug;
+use crate::domain::parts::Sight;
 use crate::domain::rights::{Actor, On, Permission, Permit};
 use crate::jobs::restart_instance::RestartInstance;
 use crate::jobs::stop_app::StopApp;
@@ -128,7 +129,8 @@ pub(super) async fn lines(
     filter: &db::jobs::Filter<'_>,
     limit: i64,
 ) -> Result<Vec<JobLine>, Refused> {
-    let rows = db::jobs::list(tx, permit, filter, limit).await?;
+    let sight = Sight::of(actor);
+    let rows = db::jobs::list(tx, permit, &db::jobs::Filter { sight: Some(&sight), ..*filter }, limit).await?;
     Ok(rows.into_iter().filter(|row| gate::sees(actor, on(actor, row))).map(line).collect())
 }
 

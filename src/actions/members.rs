@@ -175,9 +175,13 @@ pub async fn remove(ctx: &Ctx, actor: &Actor, id: MemberId, email: &str) -> Resu
     Ok(())
 }
 
-/// Leaves the team. Its name is typed, as the way back is an invitation. The last owner stays.
+/// Leaves the team. Its name is typed, as the way back is an invitation. The last owner stays. A token that was made for
+/// less than all its account may does not take everything from it.
 pub async fn leave(ctx: &Ctx, actor: &Actor, team: &str) -> Result<(), Refused> {
     let Open { mut tx, permit, .. } = gate::team(ctx, actor).await?;
+    if !actor.is_whole() {
+        return Err(Refused::Conflict("This token may less than its account: sign in, and leave the team there.".into()));
+    }
     db::members::lock(&mut tx, &permit).await?;
     let places = scopes::all(&mut tx, &permit, actor).await?;
     let all = lines(&mut tx, &permit, actor, &places, None).await?;

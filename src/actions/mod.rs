@@ -23,6 +23,7 @@ pub mod scopes;
 mod sealing;
 pub mod secrets;
 pub mod setup;
+mod standing;
 pub mod teams;
 pub mod tokens;
 pub mod upkeep;

@@ -155,16 +155,7 @@ pub async fn first_team(ctx: &Ctx) -> Result<TeamId, Refused> {
     let permit = Actor::on_the_panels_machine(id).may(Permission::OwnTeam, On::team(id))?;
     let mut tx = ctx.db.begin(&permit).await?;
     let name: DisplayName = "Home".parse().map_err(|bad| Refused::internal(&bad))?;
-    teams::insert(&mut tx, id, &Slug::of(UNOWNED, UNOWNED, &[]), &name, &ctx.vault.new_team_key(id)).await?;
-    let event = audit::New {
-        action: "team.created",
-        kind: "team",
-        subject: Some(id.0),
-        name: name.as_ref(),
-        before: None,
-        after: None,
-    };
-    audit::record(&mut tx, &permit, event).await?;
+    super::teams::insert(ctx, &mut tx, &permit, &Slug::of(UNOWNED, UNOWNED, &[]), &name).await?;
     tx.commit().await?;
     Ok(id)
 }

@@ -1,35 +1,26 @@
-//! What stays open: a job's lines, steps and state as they happen, and waiting for its end. Each client pulls from the table at
-//! its own pace, so a slow one slows nobody. Not here: reading the table (the actions follow it).
+//! Following a job: its lines, steps and state as they happen, and waiting for its end. Not here: how it travels (`stream`),
+//! reading the table (the actions follow it).
 
-use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt, stream};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::Api;
 use super::openapi::{Answer, Gives};
 use super::problem::{Problem, Wrong};
+use super::stream::{self, MEDIA, sit};
 use super::v1::jobs::{Line, Step};
 use crate::actions::follow::FOLLOW_LINES;
 use crate::actions::jobs::{LogLine, StepLine};
-use crate::actions::tokens::{self, Caller};
+use crate::actions::tokens::Caller;
 use crate::actions::{Refused, deploys, follow};
-use crate::door::seats::Seat;
 
-/// The media type of one object a line.
-pub const NDJSON: &str = "application/x-ndjson";
 /// The longest wait for an end: proxies in between give up after a minute.
 const LONGEST_WAIT: u64 = 60;
-/// A sign of life is sent this often where nothing happens, so that proxies keep the connection and a dead one is noticed.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-/// The token is looked at again this often: one that was ended ends its streams.
-const RECHECK: Duration = Duration::from_secs(5);
 
 /// Whether a call waits for an end.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -173,12 +164,12 @@ impl Gives for Events {
     fn answer() -> Answer {
         Answer::of_media::<Event>(
             "One object a line; for who accepts text/event-stream the same as server-sent events, whose id is the last line.",
-            &[NDJSON, "text/event-stream"],
+            MEDIA,
         )
     }
 }
 
-impl Event {
+impl stream::Event for Event {
     fn name(&self) -> &'static str {
         match self {
             Self::Lines { .. } => "lines",
@@ -189,24 +180,16 @@ impl Event {
         }
     }
 
-    /// As a piece of the stream.
-    fn text(&self, sse: bool) -> String {
-        let json = serde_json::to_string(self).unwrap_or_default();
-        if !sse {
-            return json + "\n";
+    fn id(&self) -> Option<String> {
+        match self {
+            Self::Lines { lines } => lines.last().map(|line| line.seq.to_string()),
+            _ => None,
         }
-        let id = match self {
-            Self::Lines { lines } => lines.last().map(|line| format!("id: {}\n", line.seq)).unwrap_or_default(),
-            _ => String::new(),
-        };
-        [id.as_str(), "event: ", self.name(), "\ndata: ", &json, "\n\n"].concat()
     }
-}
 
-/// Takes a seat for what stays open.
-pub fn sit(api: &Api, caller: &Caller) -> Result<Seat, Problem> {
-    let full = || Problem::Unavailable("Too many streams and waits of this account are open: end some.".to_owned());
-    api.seats().take(caller.account).ok_or_else(full)
+    fn ping() -> Self {
+        Self::Ping
+    }
 }
 
 /// Waits for the end, as long as was asked for. `follow` begins behind the line it is given.
@@ -235,45 +218,17 @@ pub async fn until_over(
     }
 }
 
-/// What a stream goes on with.
+/// A source as a stream tells it.
 struct Following {
-    api: Api,
-    caller: Caller,
     source: Source,
     state: serde_json::Value,
-    told_at: Instant,
-    checked_at: Instant,
-    over: bool,
-    _seat: Seat,
 }
 
-impl Following {
-    /// The next events; none when the stream ends.
-    async fn next(&mut self) -> Option<Vec<Event>> {
-        while !self.over {
-            let update = timeout(RECHECK, self.source.next()).await;
-            if self.checked_at.elapsed() >= RECHECK {
-                self.checked_at = Instant::now();
-                if !tokens::still_good(self.api.actions(), &self.caller).await.ok()? {
-                    return None;
-                }
-            }
-            match update {
-                Ok(update) => {
-                    self.told_at = Instant::now();
-                    return Some(self.events(update.ok()??));
-                }
-                Err(_) if self.told_at.elapsed() >= HEARTBEAT => {
-                    self.told_at = Instant::now();
-                    return Some(vec![Event::Ping]);
-                }
-                Err(_) => {}
-            }
-        }
-        None
-    }
+impl stream::Source for Following {
+    type Event = Event;
 
-    fn events(&mut self, update: Update) -> Vec<Event> {
+    async fn next(&mut self) -> Option<Vec<Event>> {
+        let update = self.source.next().await.ok()??;
         let mut events = Vec::new();
         if !update.lines.is_empty() {
             events.push(Event::Lines { lines: update.lines.into_iter().map(Line::from).collect() });
@@ -286,40 +241,15 @@ impl Following {
             events.push(Event::State { state: update.state.clone() });
         }
         if update.done {
-            self.over = true;
             events.push(Event::End { state: update.state });
         }
-        events
+        Some(events)
     }
 }
 
-/// The stream. It ends after "end", when the token is good no more, and when the door closes.
+/// The stream of what is followed; "end" is its last event.
 pub fn stream(api: &Api, caller: Caller, source: Source, headers: &HeaderMap) -> Result<Response, Problem> {
-    let seat = sit(api, &caller)?;
-    let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let sse = accepted.contains("text/event-stream");
-    let following = Following {
-        api: api.clone(),
-        caller,
-        source,
-        state: serde_json::Value::Null,
-        told_at: Instant::now(),
-        checked_at: Instant::now(),
-        over: false,
-        _seat: seat,
-    };
-    let closing = api.shutdown().clone();
-    let pieces = stream::unfold(following, move |mut following| async move {
-        let events = following.next().await?;
-        let text: String = events.iter().map(|event| event.text(sse)).collect();
-        Some((Ok::<_, Infallible>(text), following))
-    });
-    let body = Body::from_stream(pieces.take_until(async move { closing.cancelled().await }));
-    let kind = HeaderValue::from_static(if sse { "text/event-stream" } else { NDJSON });
-    let mut response = ([(header::CONTENT_TYPE, kind)], body).into_response();
-    // A proxy in front that collects answers would make the stream a dead one.
-    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
+    stream::stream(api, caller, Following { source, state: serde_json::Value::Null }, headers)
 }
 
 /// Says that of several fields too many were sent.

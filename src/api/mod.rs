@@ -8,6 +8,7 @@ mod guard;
 mod openapi;
 pub mod problem;
 pub mod routes;
+mod stream;
 mod take;
 pub mod v1;
 
@@ -84,7 +85,7 @@ pub fn door(actions: actions::Ctx, base: Url, shutdown: CancellationToken) -> Do
     let (router, table, document) = v1::routes().build();
     let secure = base.scheme() == "https";
     let api = Api(Arc::new(Inner { actions, base, seats: Seats::default(), shutdown, document }));
-    let compress = DefaultPredicate::new().and(NotForContentType::const_new(follow::NDJSON));
+    let compress = DefaultPredicate::new().and(NotForContentType::const_new(stream::NDJSON));
     // From the outside in: id, headers, the words of errors, panics, compression, the body's pace; the guard stands at each
     // call.
     let router = router

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::ids::{AuditEventId, EnvironmentId, ProjectId};
+use crate::domain::parts::Sight;
 use crate::domain::rights::Permit;
 
 /// What is written down.
@@ -93,19 +94,8 @@ pub struct Asked<'a> {
     pub from: Option<OffsetDateTime>,
     /// Before this moment.
     pub until: Option<OffsetDateTime>,
-    /// Only what was done in these projects, environments and hosts.
-    pub within: Option<Within>,
-}
-
-/// Parts of a team.
-#[derive(Clone, Debug, Default)]
-pub struct Within {
-    /// Projects, with all that is in them.
-    pub projects: Vec<Uuid>,
-    /// Environments.
-    pub environments: Vec<Uuid>,
-    /// Hosts.
-    pub hosts: Vec<Uuid>,
+    /// Only what was done in the parts of the team that are seen.
+    pub sight: Option<&'a Sight>,
 }
 
 /// The newest events of those asked for. Whose part of the team an event belongs to is read from what it was done to: what
@@ -116,9 +106,8 @@ pub async fn latest(
     asked: &Asked<'_>,
     limit: i64,
 ) -> Result<Vec<Row>, sqlx::Error> {
-    let part = asked.within.clone();
-    let all = part.is_none();
-    let Within { projects, environments, hosts } = part.unwrap_or_default();
+    let everything = Sight::whole();
+    let Sight { granted, reach } = asked.sight.unwrap_or(&everything);
     sqlx::query_as!(
         Row,
         r#"select e.id as "id: AuditEventId", e.at, e.who, e.address, e.action, e.subject_kind, e.subject_id, e.subject_name,
@@ -142,7 +131,10 @@ pub async fn latest(
               and ($8 or n.id = any($9) or n.project_id = any($10)
                    or (e.subject_kind = 'project' and e.subject_id = any($10))
                    or (e.subject_kind = 'host' and e.subject_id = any($11)))
-            order by e.at desc, e.id desc limit $12"#,
+              and ($12 or n.id = any($13) or n.project_id = any($14)
+                   or (e.subject_kind = 'project' and e.subject_id = any($14))
+                   or (e.subject_kind = 'host' and e.subject_id = any($15)))
+            order by e.at desc, e.id desc limit $16"#,
         permit.team().0,
         asked.before.map(|id| id.0),
         asked.who,
@@ -150,10 +142,14 @@ pub async fn latest(
         asked.name,
         asked.from,
         asked.until,
-        all,
-        &environments,
-        &projects,
-        &hosts,
+        granted.whole,
+        &granted.environments,
+        &granted.projects,
+        &granted.hosts,
+        reach.whole,
+        &reach.environments,
+        &reach.projects,
+        &reach.hosts,
         limit,
     )
     .fetch_all(conn)

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use crate::domain::cause::Cause;
 use crate::domain::ids::{AppId, DeployId, EnvironmentId, HostId, JobId, ProjectId};
 use crate::domain::job::JobState;
+use crate::domain::parts::Sight;
 use crate::domain::rights::Permit;
 
 /// A job with what a list shows of it.
@@ -67,6 +68,8 @@ pub struct Filter<'a> {
     pub before: Option<JobId>,
     /// Only those of this lock key.
     pub lock_key: Option<&'a str>,
+    /// Only those in the parts of the team that are seen.
+    pub sight: Option<&'a Sight>,
 }
 
 /// Jobs, newest first.
@@ -76,6 +79,8 @@ pub async fn list(
     filter: &Filter<'_>,
     limit: i64,
 ) -> Result<Vec<Row>, sqlx::Error> {
+    let everything = Sight::whole();
+    let Sight { granted, reach } = filter.sight.unwrap_or(&everything);
     sqlx::query_as!(
         Row,
         r#"select j.id as "id: JobId", j.kind, j.title, j.state as "state: JobState",
@@ -101,6 +106,8 @@ pub async fn list(
               and ($3::uuid is null or j.host_id = $3) and ($4::uuid is null or d.app_id = $4)
               and ($5::uuid is null or j.id < $5)
               and ($7::text is null or j.lock_key = $7)
+              and ($8 or e.id = any($9) or e.project_id = any($10) or (e.id is null and j.host_id = any($11)))
+              and ($12 or e.id = any($13) or e.project_id = any($14) or (e.id is null and j.host_id = any($15)))
             order by j.id desc limit $6"#,
         permit.team().0,
         filter.unfinished,
@@ -109,6 +116,14 @@ pub async fn list(
         filter.before.map(|id| id.0),
         limit,
         filter.lock_key,
+        granted.whole,
+        &granted.environments,
+        &granted.projects,
+        &granted.hosts,
+        reach.whole,
+        &reach.environments,
+        &reach.projects,
+        &reach.hosts,
     )
     .fetch_all(conn)
     .await

@@ -26,31 +26,46 @@ const PAUSE: Duration = Duration::from_secs(3);
 pub async fn attempt(conn: &mut PgConnection, email: &str, address: &str) -> Result<Option<Duration>, sqlx::Error> {
     let Subjects { account, client, pair } = Subjects::new(email, address);
     for (subject, most) in [(&pair, PER_PAIR), (&client, PER_CLIENT)] {
-        // The attempt that was `most` ago must leave the window first.
-        let wait = sqlx::query_scalar!(
-            r#"select extract(epoch from at + make_interval(secs => $2) - now())::float8 as "wait!"
-                 from sign_in_failures where subject = $1 and at > now() - make_interval(secs => $2)
-                order by at desc offset $3 limit 1"#,
-            subject,
-            WINDOW.as_secs_f64(),
-            most - 1,
-        )
-        .fetch_optional(&mut *conn)
-        .await?;
-        if let Some(wait) = wait {
-            return Ok(Some(at_least_a_second(wait)));
+        if let Some(wait) = must_wait(&mut *conn, subject, most).await? {
+            return Ok(Some(wait));
         }
     }
     if let Some(wait) = pause(&mut *conn, &account, email, address).await? {
         return Ok(Some(wait));
     }
+    count(conn, &[account, client, pair]).await?;
+    Ok(None)
+}
+
+/// How long this subject must wait, where it has failed so often in the window: until the attempt that was `most` ago
+/// leaves it.
+pub(super) async fn must_wait(
+    conn: &mut PgConnection,
+    subject: &str,
+    most: i64,
+) -> Result<Option<Duration>, sqlx::Error> {
+    let wait = sqlx::query_scalar!(
+        r#"select extract(epoch from at + make_interval(secs => $2) - now())::float8 as "wait!"
+             from sign_in_failures where subject = $1 and at > now() - make_interval(secs => $2)
+            order by at desc offset $3 limit 1"#,
+        subject,
+        WINDOW.as_secs_f64(),
+        most - 1,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(wait.map(at_least_a_second))
+}
+
+/// Counts an attempt against these subjects, and forgets what has left the window.
+pub(super) async fn count(conn: &mut PgConnection, subjects: &[String]) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from sign_in_failures where at < now() - make_interval(secs => $1)", WINDOW.as_secs_f64())
         .execute(&mut *conn)
         .await?;
-    sqlx::query!("insert into sign_in_failures (subject) values ($1), ($2), ($3)", account, client, pair)
+    sqlx::query!("insert into sign_in_failures (subject) select unnest($1::text[])", subjects)
         .execute(conn)
-        .await?;
-    Ok(None)
+        .await
+        .map(drop)
 }
 
 /// How long an account that many clients guess at makes this one wait; none where it is signed in from there.
@@ -79,7 +94,7 @@ async fn pause(
 }
 
 /// A wait that is worth saying.
-pub(super) fn at_least_a_second(seconds: f64) -> Duration {
+fn at_least_a_second(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(WINDOW).max(Duration::from_secs(1))
 }
 

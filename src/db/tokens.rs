@@ -12,9 +12,7 @@ use crate::domain::rights::{Bearer, Grant, Permit, Role};
 
 /// "Last used" is written at most this often: a program that asks every second must not write a row each time.
 const SEEN_EVERY: Duration = Duration::from_secs(60);
-/// The time wrong tokens are counted over.
-const WINDOW: Duration = Duration::from_secs(15 * 60);
-/// Wrong tokens from one client in that time. No one can be guessed; a program that goes on with one that ran out costs.
+/// Wrong tokens from one client in the time that sign-ins are counted over. No one can be guessed; a program that goes on with one that ran out costs.
 const PER_CLIENT: i64 = 50;
 
 /// A new token.
@@ -229,22 +227,9 @@ pub async fn used(conn: &mut PgConnection, permit: &Permit, id: TokenId, from: &
 /// Counts a wrong token. Some where this client has shown too many and must wait for so long.
 pub async fn wrong(conn: &mut PgConnection, address: &str) -> Result<Option<Duration>, sqlx::Error> {
     let subject = sign_ins::subject("token", &sign_ins::place(address));
-    let wait = sqlx::query_scalar!(
-        r#"select extract(epoch from at + make_interval(secs => $2) - now())::float8 as "wait!"
-             from sign_in_failures where subject = $1 and at > now() - make_interval(secs => $2)
-            order by at desc offset $3 limit 1"#,
-        subject,
-        WINDOW.as_secs_f64(),
-        PER_CLIENT - 1,
-    )
-    .fetch_optional(&mut *conn)
-    .await?;
-    if let Some(wait) = wait {
-        return Ok(Some(sign_ins::at_least_a_second(wait)));
+    let wait = sign_ins::must_wait(&mut *conn, &subject, PER_CLIENT).await?;
+    if wait.is_none() {
+        sign_ins::count(conn, &[subject]).await?;
     }
-    sqlx::query!("delete from sign_in_failures where at < now() - make_interval(secs => $1)", WINDOW.as_secs_f64())
-        .execute(&mut *conn)
-        .await?;
-    sqlx::query!("insert into sign_in_failures (subject) values ($1)", subject).execute(conn).await?;
-    Ok(None)
+    Ok(wait)
 }

@@ -10,7 +10,8 @@ use super::source::Source;
 pub type Headers = BTreeMap<String, String>;
 
 /// Who calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, sqlx::Type, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum Provider {
     /// GitHub.
@@ -103,7 +104,9 @@ impl Push {
 }
 
 /// What came of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, sqlx::Type, schemars::JsonSchema)]
+#[schemars(rename = "DeliveryAnswer")]
+#[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum Answer {
     /// A deploy was asked for.

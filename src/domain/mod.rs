@@ -22,6 +22,7 @@ pub mod log_text;
 pub mod members;
 pub mod names;
 pub mod observed;
+pub mod parts;
 pub mod plan;
 pub mod redact;
 pub mod registry;

@@ -276,6 +276,14 @@ impl Actor {
         self.cap
     }
 
+    /// True where it may all that its account may in the team: false for a token that was made for less.
+    pub fn is_whole(&self) -> bool {
+        let all = |cap: Grant| {
+            matches!(cap.scope, Scope::Team(_)) && self.grants.iter().all(|grant| grant.role <= cap.role)
+        };
+        self.cap.is_none_or(all)
+    }
+
     /// The same, whose grants were read at this moment.
     pub fn read_at(self, moment: Moment) -> Self {
         Self { moment: Some(moment), ..self }

@@ -9,7 +9,7 @@ mod views;
 pub use receive::{Incoming, Received, may_be_signed, receive};
 pub use replay::replay;
 pub use set_up::{Shown, create, remove, rotate, show};
-pub use views::{DeliveryLine, HookLine, PushView, get};
+pub use views::{DeliveryLine, HookLine, PushView, deliveries, get};
 
 use super::{Ctx, Refused};
 use crate::db;

@@ -93,6 +93,22 @@ pub async fn get(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<PushView, Refus
     })
 }
 
+/// All deliveries to an app that are kept, newest first; or this one, which must be there.
+pub async fn deliveries(
+    ctx: &Ctx,
+    actor: &Actor,
+    app: AppId,
+    one: Option<DeliveryId>,
+) -> Result<Vec<DeliveryLine>, Refused> {
+    let Open { mut tx, permit, .. } = gate::app(ctx, actor, app, Permission::View).await?;
+    let rows = deliveries::list(&mut tx, &permit, app, one, deliveries::KEPT).await?;
+    tx.commit().await?;
+    if one.is_some() && rows.is_empty() {
+        return Err(Refused::NotFound);
+    }
+    Ok(rows.into_iter().map(delivery).collect())
+}
+
 /// A row as a line.
 fn delivery(row: Row) -> DeliveryLine {
     DeliveryLine {

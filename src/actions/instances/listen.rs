@@ -134,7 +134,7 @@ impl Listening {
                     let host = host.clone();
                     let Ok(heard) = timeout(SILENCE, following.next()).await else {
                         if self.ear.follow && self.missed(&host).await {
-                            (self.ear.after, self.ear.tail, self.now) = (self.last, TAIL_LINES, Now::Reach);
+                            self.go_on(Now::Reach);
                         }
                         continue;
                     };
@@ -164,6 +164,10 @@ impl Listening {
 
     /// Whether the container printed something that was not heard.
     async fn missed(&self, host: &Host) -> bool {
+        // Who wants only what comes has not missed what was there before.
+        if self.last.is_none() && self.ear.tail == 0 {
+            return false;
+        }
         let newest = Reading { tail: 1, since: self.last, follow: false };
         let mut newest = host.docker_bulk().logs_read(&self.ear.name, newest);
         let line = timeout(SILENCE, newest.next()).await.ok().flatten();
@@ -179,7 +183,7 @@ impl Listening {
         match host.docker().inspect(&self.ear.name).await {
             // Docker may start it again, or a person.
             Ok(Some(_)) => {
-                (self.ear.after, self.ear.tail, self.now) = (self.last, TAIL_LINES, Now::Pause);
+                self.go_on(Now::Pause);
                 None
             }
             Ok(None) => {
@@ -190,9 +194,17 @@ impl Listening {
         }
     }
 
+    /// Goes on behind what was heard, with all that was said since; where nothing was heard, as it began.
+    fn go_on(&mut self, now: Now) {
+        if self.last.is_some() {
+            (self.ear.after, self.ear.tail) = (self.last, TAIL_LINES);
+        }
+        self.now = now;
+    }
+
     /// Said once, until it is back.
     fn away(&mut self, why: String) -> Option<Heard> {
-        (self.ear.after, self.now) = (self.last, if self.ear.follow { Now::Pause } else { Now::Over });
+        self.go_on(if self.ear.follow { Now::Pause } else { Now::Over });
         (!std::mem::replace(&mut self.silent, true)).then_some(Heard::Silent(why))
     }
 }

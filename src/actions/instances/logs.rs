@@ -16,6 +16,7 @@ use super::listen::{Ear, Heard, listen};
 use super::redaction::Redaction;
 use super::views::{AppLogLine, Logs, Origin, Voice, Wanted};
 use crate::actions::gate::{self, Open};
+use crate::actions::standing::Standing;
 use crate::actions::{Ctx, Refused, hosts};
 use crate::db;
 use crate::db::changes::Topic;
@@ -27,7 +28,7 @@ use crate::remote::docker::TAIL_LINES;
 pub use super::listen::Seats;
 
 /// Lines a page begins with.
-pub const LINES: usize = 200;
+pub const LINES: u16 = 200;
 /// Lines of each instance in a file.
 pub const DOWNLOAD_LINES: u16 = TAIL_LINES;
 /// Lines of one update: more in a tenth of a second nobody reads.
@@ -64,7 +65,8 @@ pub struct Follow {
     app: AppId,
     wanted: Wanted,
     follow: bool,
-    tail: u16,
+    beginning: Beginning,
+    standing: Standing,
     redaction: Redaction,
     origins: HashMap<InstanceId, Origin>,
     heard: SelectAll<BoxStream<'static, (InstanceId, Heard)>>,
@@ -78,24 +80,24 @@ pub struct Follow {
 
 /// Listens to an app's instances. Those that a deploy starts meanwhile join by themselves.
 pub async fn follow(ctx: &Ctx, actor: &Actor, app: AppId, wanted: Wanted) -> Result<Follow, Refused> {
-    // A filter looks further back, for as many lines as a page has.
-    let tail = if wanted.text.is_empty() { u16::try_from(LINES).unwrap_or(TAIL_LINES) } else { TAIL_LINES };
-    begin(ctx, actor, app, wanted, true, tail).await
+    let beginning = Beginning::of(&wanted);
+    begin(ctx, actor, app, wanted, true, beginning).await
 }
 
 /// The newest lines of an app's instances, for a page.
 pub async fn read(ctx: &Ctx, actor: &Actor, app: AppId, wanted: Wanted) -> Result<Logs, Refused> {
-    let tail = if wanted.text.is_empty() { u16::try_from(LINES).unwrap_or(TAIL_LINES) } else { TAIL_LINES };
-    let mut all = begin(ctx, actor, app, wanted, false, tail).await?;
+    let beginning = Beginning::of(&wanted);
+    let mut all = begin(ctx, actor, app, wanted, false, beginning).await?;
     let instances = all.instances().await?;
-    let (lines, until) = all.whole(Batch::new(LINES, PAGE_BYTES), READ_LIMIT).await?;
+    let (lines, until) = all.whole(Batch::new(beginning.lines, PAGE_BYTES), READ_LIMIT).await?;
     Ok(Logs { lines, instances, until })
 }
 
 /// The newest lines as a text to keep: when, where from, what.
 pub async fn download(ctx: &Ctx, actor: &Actor, app: AppId, wanted: Wanted) -> Result<Vec<u8>, Refused> {
-    let mut all = begin(ctx, actor, app, wanted, false, DOWNLOAD_LINES).await?;
-    let batch = Batch::new(usize::from(DOWNLOAD_LINES) * PER_VIEWER, DOWNLOAD_BYTES);
+    let beginning = Beginning { lines: usize::from(DOWNLOAD_LINES) * PER_VIEWER, of_each: DOWNLOAD_LINES };
+    let mut all = begin(ctx, actor, app, wanted, false, beginning).await?;
+    let batch = Batch::new(beginning.lines, DOWNLOAD_BYTES);
     let (lines, _) = all.whole(batch, DOWNLOAD_LIMIT).await?;
     let mut text = Vec::new();
     for line in lines {
@@ -108,13 +110,35 @@ pub async fn download(ctx: &Ctx, actor: &Actor, app: AppId, wanted: Wanted) -> R
     Ok(text)
 }
 
+/// What one begins with.
+#[derive(Clone, Copy)]
+struct Beginning {
+    /// Lines of all together, the newest.
+    lines: usize,
+    /// Lines of each instance that are looked through for them.
+    of_each: u16,
+}
+
+impl Beginning {
+    fn of(wanted: &Wanted) -> Self {
+        let lines = wanted.tail.unwrap_or(LINES).min(TAIL_LINES);
+        // A filter looks further back; who comes back gets what was missed meanwhile.
+        let further = !wanted.text.is_empty() || wanted.after.is_some();
+        match lines {
+            // Whatever is heard is new then.
+            0 => Self { lines: AT_ONCE, of_each: 0 },
+            _ => Self { lines: lines.into(), of_each: if further { TAIL_LINES } else { lines } },
+        }
+    }
+}
+
 async fn begin(
     ctx: &Ctx,
     actor: &Actor,
     app: AppId,
     wanted: Wanted,
     follow: bool,
-    tail: u16,
+    beginning: Beginning,
 ) -> Result<Follow, Refused> {
     let Open { tx, permit, .. } = gate::app(ctx, actor, app, Permission::View).await?;
     tx.commit().await?;
@@ -126,7 +150,8 @@ async fn begin(
         app,
         wanted: Wanted { text: wanted.text.to_lowercase(), ..wanted },
         follow,
-        tail,
+        beginning,
+        standing: Standing::default(),
         redaction: Redaction::default(),
         origins: HashMap::new(),
         heard: SelectAll::new(),
@@ -171,7 +196,7 @@ impl Follow {
     /// Everything that is heard within a moment. The first time, what all have to say first.
     async fn gather(&mut self, first: (InstanceId, Heard)) -> Vec<AppLogLine> {
         let begins = !std::mem::replace(&mut self.begun, true);
-        let mut batch = Batch::new(if begins { LINES } else { AT_ONCE }, PAGE_BYTES);
+        let mut batch = Batch::new(if begins { self.beginning.lines } else { AT_ONCE }, PAGE_BYTES);
         let end = Instant::now() + if begins { FIRST } else { PACE };
         let mut heard = Some(first);
         while let Some(one) = heard.take() {
@@ -180,8 +205,11 @@ impl Follow {
             heard = timeout_at(wait, self.heard.next()).await.ok().flatten();
         }
         let (mut lines, left_out) = batch.sorted();
-        if left_out > 0 && !begins {
-            let words = format!("{left_out} lines were left out: they came faster than anybody reads.");
+        if left_out > 0 && (!begins || self.wanted.after.is_some()) {
+            let words = match begins {
+                true => format!("{left_out} older lines were left out."),
+                false => format!("{left_out} lines were left out: they came faster than anybody reads."),
+            };
             lines.insert(0, word(lines.first().map(|line| line.at), None, words));
         }
         lines
@@ -248,11 +276,13 @@ impl Follow {
     /// Looks for instances that are not listened to yet, learns their secrets, and listens to them.
     async fn join(&mut self) -> Result<Vec<AppLogLine>, Refused> {
         let mut tx = self.ctx.db.begin(&self.permit).await?;
+        self.standing.holds(&mut tx, &self.permit).await?;
         let rows = db::instances::list(&mut tx, &self.permit, Some(self.app), None, MOST).await?;
         tx.commit().await?;
         let mut notes = Vec::new();
         for row in rows {
             let asked = self.wanted.instance.map_or(!row.kept, |only| only == row.id);
+            let asked = asked && self.wanted.position.is_none_or(|only| only == row.position);
             if !asked || row.container.is_none() || self.origins.contains_key(&row.id) {
                 continue;
             }
@@ -281,7 +311,7 @@ impl Follow {
                 instance: row.id,
                 host: row.host,
                 name,
-                tail: self.tail,
+                tail: self.beginning.of_each,
                 after: self.wanted.after,
                 follow: self.follow,
                 _seat: seat,

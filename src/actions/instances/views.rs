@@ -21,8 +21,12 @@ pub struct Wanted {
     pub text: String,
     /// Only this instance's.
     pub instance: Option<InstanceId>,
+    /// Only those of instances with this number in their deploy: the next deploy's too.
+    pub position: Option<i32>,
     /// Only lines behind this moment, by the hosts' clocks.
     pub after: Option<OffsetDateTime>,
+    /// How many lines to begin with; none for as many as a page has, 0 for only what comes.
+    pub tail: Option<u16>,
 }
 
 /// Where a line comes from.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::actions::audit::{self, AuditLine, EVENTS_ON_PAGE};
+use crate::actions::audit::{self, AuditLine, Search};
 use crate::actions::tokens::Caller;
 use crate::api::Api;
 use crate::api::answer::{Page, Time};
@@ -68,11 +68,27 @@ impl From<AuditLine> for Event {
     }
 }
 
-/// Where a page of the list begins.
+/// Which events are listed.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Which {
-    /// `next` of the page before.
+    /// Done by somebody with this in their name.
+    #[serde(default)]
+    who: String,
+    /// Done to this kind of thing: `app`, `deploy`, `environment`, `host`, `invitation`, `job`, `member`, `project`, `team`
+    /// or `token`.
+    #[serde(default)]
+    kind: String,
+    /// Done to a thing with this in its name.
+    #[serde(default)]
+    name: String,
+    /// The first day, as 2026-11-25 (UTC).
+    #[serde(default)]
+    from: String,
+    /// The last day.
+    #[serde(default)]
+    to: String,
+    /// Where the page begins: `next` of the one before.
     #[serde(default)]
     cursor: Option<Uuid>,
 }
@@ -82,6 +98,9 @@ async fn list(
     caller: Caller,
     Asked(which): Asked<Which>,
 ) -> Result<Json<Page<Event>>, Problem> {
-    let lines = audit::list(api.actions(), &caller.actor, which.cursor.map(AuditEventId)).await?;
-    Ok(Page::part(lines, EVENTS_ON_PAGE, |line| line.id.to_string()))
+    let Which { who, kind, name, from, to, cursor } = which;
+    let search = Search { who, kind, name, from, to, before: cursor.map(AuditEventId) };
+    let found = audit::search(api.actions(), &caller.actor, search).await?;
+    let items = found.lines.into_iter().map(Event::from).collect();
+    Ok(Json(Page { items, next: found.older.map(|older| older.to_string()) }))
 }

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::tokens::{Account, Scope};
+use super::scopes::Scope;
+use super::teams::Team;
+use super::tokens::Account;
 use crate::actions::tokens::Caller;
 use crate::api::answer::Time;
 use crate::api::routes::{Routes, get};
@@ -36,17 +38,6 @@ pub struct Me {
     base_url: String,
 }
 
-/// A team.
-#[derive(Serialize, JsonSchema)]
-pub struct Team {
-    /// The id.
-    id: Uuid,
-    /// Its short name.
-    slug: String,
-    /// Its name.
-    name: String,
-}
-
 /// The token that was shown.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ShownToken")]
@@ -67,7 +58,7 @@ async fn show(State(api): State<Api>, caller: Caller) -> Json<Me> {
     Json(Me {
         role: highest(&caller.actor),
         account: Account { id: caller.account.0, name: caller.account_name },
-        team: Team { id: caller.team.id.0, slug: caller.team.slug, name: caller.team.name },
+        team: caller.team.into(),
         token: Shown {
             id: caller.token.0,
             name: caller.token_name,

@@ -5,17 +5,23 @@ pub mod audit;
 pub mod configuration;
 pub mod deploys;
 pub mod document;
+pub mod hooks;
 pub mod hosts;
 pub mod instances;
+pub mod invitations;
 pub mod jobs;
+pub mod logs;
 pub mod me;
+pub mod members;
 pub mod placement;
 pub mod projects;
 pub mod releases;
 pub mod routes;
+pub mod scopes;
 pub mod secrets;
 pub mod sources;
 pub mod status;
+pub mod teams;
 pub mod tokens;
 pub mod variables;
 pub mod volumes;
@@ -37,11 +43,16 @@ pub fn routes() -> Routes {
         .merge(routes::routes())
         .merge(volumes::routes())
         .merge(instances::routes())
+        .merge(logs::routes())
+        .merge(hooks::routes())
         .merge(deploys::routes())
         .merge(releases::routes())
         .merge(jobs::routes())
         .merge(hosts::routes())
         .merge(projects::routes())
         .merge(tokens::routes())
+        .merge(teams::routes())
+        .merge(members::routes())
+        .merge(invitations::routes())
         .merge(audit::routes())
 }

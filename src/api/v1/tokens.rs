@@ -7,14 +7,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::scopes::{Scope, WantedScope};
 use crate::actions::tokens::{self, Caller, TokenLine};
 use crate::api::Api;
 use crate::api::answer::{Created, Page, Time};
-use crate::api::problem::{Problem, Wrong};
+use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, post};
 use crate::api::take::{OfId, Sent};
 use crate::domain::ids::TokenId;
-use crate::domain::rights::{self, Permission, Role};
+use crate::domain::rights::{Permission, Role};
 
 /// The calls.
 pub fn routes() -> Routes {
@@ -35,41 +36,6 @@ pub struct Account {
     pub id: Uuid,
     /// The name.
     pub name: String,
-}
-
-/// Where a token is good for.
-#[derive(Serialize, JsonSchema)]
-pub struct Scope {
-    /// What it is.
-    kind: ScopeKind,
-    /// Its id.
-    id: Uuid,
-}
-
-/// What a scope is.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum ScopeKind {
-    /// The whole team.
-    Team,
-    /// One project.
-    Project,
-    /// One environment.
-    Environment,
-    /// One host.
-    Host,
-}
-
-impl From<rights::Scope> for Scope {
-    fn from(scope: rights::Scope) -> Self {
-        let (kind, id) = match scope {
-            rights::Scope::Team(id) => (ScopeKind::Team, id.0),
-            rights::Scope::Project(id) => (ScopeKind::Project, id.0),
-            rights::Scope::Environment(id) => (ScopeKind::Environment, id.0),
-            rights::Scope::Host(id) => (ScopeKind::Host, id.0),
-        };
-        Self { kind, id }
-    }
 }
 
 /// A token. Of its secret there are only the last characters.
@@ -142,24 +108,11 @@ struct Wanted {
     name: String,
     /// The most it may.
     role: Role,
-    /// Where: the whole team without this.
+    /// Where: the whole team without this. A token is for no single host.
     #[serde(default)]
     scope: WantedScope,
     /// Days until it runs out, 1–365; `null` for never.
     days: Option<i64>,
-}
-
-/// One project or one environment.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "NewTokenScope")]
-struct WantedScope {
-    /// A project's id.
-    #[serde(default)]
-    project: Option<Uuid>,
-    /// An environment's id.
-    #[serde(default)]
-    environment: Option<Uuid>,
 }
 
 async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Page<Token>>, Problem> {
@@ -168,19 +121,10 @@ async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Page<Token>
 }
 
 async fn create(State(api): State<Api>, caller: Caller, Sent(wanted): Sent<Wanted>) -> Result<Created<New>, Problem> {
-    let scope = match (wanted.scope.project, wanted.scope.environment) {
-        (None, None) => "team".to_owned(),
-        (Some(id), None) => format!("project:{id}"),
-        (None, Some(id)) => format!("environment:{id}"),
-        (Some(_), Some(_)) => {
-            let detail = "Name a project or an environment, not both.".to_owned();
-            return Err(Problem::Fields(vec![Wrong { field: "scope".to_owned(), entry: None, detail }]));
-        }
-    };
     let input = tokens::NewToken {
         name: wanted.name,
         role: wanted.role.word().to_owned(),
-        scope,
+        scope: wanted.scope.value("scope", None)?,
         days: wanted.days.map_or("never".to_owned(), |days| days.to_string()),
     };
     let made = tokens::create(api.actions(), &caller.actor, input).await?;

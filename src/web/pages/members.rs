@@ -187,7 +187,7 @@ async fn leave(State(web): State<Web>, here: Here, session: Session, sent: Sent)
 
 async fn rename(State(web): State<Web>, here: Here, session: Session, sent: Sent) -> Result<Response, Problem> {
     match teams::rename(web.actions(), here.actor()?, &sent.get("name")).await {
-        Ok(()) => {
+        Ok(_) => {
             session::flash(&session, "The team has its new name.").await?;
             Ok(Redirect::to(SafeUrl::path(["t", &here.place()?.team.slug, "members"]).as_str()).into_response())
         }

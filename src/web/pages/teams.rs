@@ -45,7 +45,7 @@ async fn index(State(web): State<Web>, here: Here) -> Result<Response, Problem> 
 async fn create(State(web): State<Web>, here: Here, sent: Sent) -> Result<Response, Problem> {
     let name = sent.get("name");
     match teams::create(web.actions(), here.account, &here.name, &here.address, &name).await {
-        Ok(slug) => Ok(Redirect::to(SafeUrl::path(["t", &slug]).as_str()).into_response()),
+        Ok(team) => Ok(Redirect::to(SafeUrl::path(["t", &team.slug]).as_str()).into_response()),
         Err(Refused::Fields(fields)) => {
             let mut index = Index::new(&here, true, &name);
             index.form = index.form.map(|form| form.refuse(&fields));

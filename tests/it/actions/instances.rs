@@ -98,7 +98,7 @@ async fn lines_of_all_instances_are_put_together_and_no_secret_is_in_them() {
     assert_eq!(instances::read(&actions, &person, app.id, asked("CANARY")).await.unwrap().lines.len(), 0);
     // One instance alone, and what is behind a moment.
     let one = logs.instances.iter().find(|one| one.name == names[0]).unwrap().id;
-    let only = Wanted { text: "line".into(), instance: Some(one), after: None };
+    let only = Wanted { text: "line".into(), instance: Some(one), ..Wanted::default() };
     let only = instances::read(&actions, &person, app.id, only).await.unwrap();
     assert_eq!(only.lines.iter().map(text).collect::<Vec<_>>(), ["the first line", "the third line"]);
     let behind = Wanted { after: logs.until, ..Wanted::default() };

@@ -238,7 +238,7 @@ async fn owners_make_teams_and_rename_them() {
     let ada = panel.owner.who().account().unwrap();
     let slug = teams::create(&panel.ctx, ada, "Ada", "", "Shop").await;
     assert_eq!(fields(slug.map(drop)), ["name"], "she is in a Shop already");
-    let slug = teams::create(&panel.ctx, ada, "Ada", "", "Side  Project").await.unwrap();
+    let slug = teams::create(&panel.ctx, ada, "Ada", "", "Side  Project").await.unwrap().slug;
     let side = accounts::actor(&panel.ctx, ada, &slug, "").await.unwrap();
     assert_ne!(side.team(), panel.owner.team());
     assert!(hosts::list(&panel.ctx, &side).await.unwrap().is_empty());

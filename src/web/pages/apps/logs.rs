@@ -48,6 +48,7 @@ pub fn wanted(asked: &Asked, seen: Option<i128>) -> Wanted {
         text: asked.q.trim().to_owned(),
         instance: asked.instance.parse::<InstanceId>().ok(),
         after: after.and_then(|nanos| OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()),
+        ..Wanted::default()
     }
 }
 
