@@ -53,6 +53,10 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let cause = error.into_inner();
         match cause.classify() {
             serde_json::error::Category::Data => Problem::Fields(vec![wrong(&path, &cause.to_string())]),
+            // A word was expected and a list or an object is there: the reader stumbles over it as over bad text.
+            _ if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() => {
+                Problem::Fields(vec![wrong(&path, "")])
+            }
             _ => {
                 let (line, column) = (cause.line(), cause.column());
                 Problem::Unreadable(format!("The body is no JSON: look at line {line}, column {column}."))
@@ -273,6 +277,9 @@ mod tests {
         #[serde(default)]
         #[expect(dead_code, reason = "only read")]
         list: Vec<Inner>,
+        #[serde(default)]
+        #[expect(dead_code, reason = "only read")]
+        word: Option<crate::domain::rights::Role>,
     }
 
     #[derive(Debug, serde::Deserialize)]
@@ -306,6 +313,8 @@ mod tests {
             (r#"{"name": "x", "inner": {"port": 70000}}"#, "port None Send a whole number, not below 0."),
             (r#"{"name": "x", "inner": 5}"#, "inner None Send an object."),
             (r#"{"name": "x", "list": [{"port": 1}, {"port": -1}]}"#, "port Some(1) Send a whole number, not below 0."),
+            (r#"{"name": "x", "word": ["viewer"]}"#, "word None Send another kind of value."),
+            (r#"{"name": "x", "word": {"viewer": 1}}"#, "word None Send another kind of value."),
             (r#"{"name": "x", "name": "y"}"#, "name None This field is there twice."),
             (r#"{"name": "x""#, "The body is no JSON: look at line 1, column 12."),
             (r#"{"name": "x"} {}"#, "There is more behind the JSON value of the body."),

@@ -13,9 +13,9 @@ use super::client::{Ask, Client};
 use super::show::{self, at, items};
 
 /// How long a panel may be away before one stops following: an update with its migrations takes less.
-const AWAY: Duration = Duration::from_secs(300);
+pub const AWAY: Duration = Duration::from_secs(300);
 /// Pause before a panel that is away is asked again.
-const AGAIN: Duration = Duration::from_secs(1);
+pub const AGAIN: Duration = Duration::from_secs(1);
 /// How often the seconds of the running step are drawn.
 const TICK: Duration = Duration::from_secs(1);
 /// Letters of the running step that are drawn: more would wrap on a narrow terminal, and a wrapped line cannot be drawn over.

@@ -12,6 +12,7 @@ mod failed;
 mod follow;
 mod hosts;
 mod login;
+mod logs;
 mod open;
 mod releases;
 pub mod remote;

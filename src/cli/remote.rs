@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::client::{Client, settings};
-use super::{Failed, apps, completions, deploys, env, hosts, login, open, releases, secrets, status};
+use super::{Failed, apps, completions, deploys, env, hosts, login, logs, open, releases, secrets, status};
 
 /// Which panel, and how the answer is printed.
 #[derive(Clone, Debug, Args)]
@@ -34,6 +34,8 @@ pub enum Command {
     Rollback(deploys::Rollback),
     /// List an app's releases
     Releases(releases::Releases),
+    /// Print what an app's instances print; with -f, go on as it comes
+    Logs(logs::Logs),
     /// Read and set an app's variables; they apply from its next deploy on
     Env(env::Env),
     /// Set an app's secrets; they apply from its next deploy on, and are never shown
@@ -93,6 +95,7 @@ pub async fn run(command: Command, program: clap::Command) -> Result<String, Fai
         Command::Deploy(input) => deploys::deploy(input).await,
         Command::Rollback(input) => deploys::rollback(input).await,
         Command::Releases(input) => releases::run(input).await,
+        Command::Logs(input) => logs::run(input).await,
         Command::Env(input) => env::run(input).await,
         Command::Secrets(input) => secrets::run(input).await,
         Command::Hosts(input) => hosts::run(input).await,

@@ -56,6 +56,17 @@ pub fn time(value: &Value, path: &str) -> String {
     }
 }
 
+/// The clock of a time of UTC, as `07:58:01`; a dash where there is none.
+pub fn clock(value: &Value, path: &str) -> String {
+    match OffsetDateTime::parse(&at(value, path), &Rfc3339) {
+        Ok(at) => {
+            let at = at.time();
+            format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
+        }
+        Err(_) => "-".into(),
+    }
+}
+
 /// A state as people read it.
 pub fn state(value: &Value, path: &str) -> String {
     at(value, path).replace('_', " ")
@@ -99,9 +110,14 @@ pub fn facts(of: &[(&str, String)]) -> String {
 
 /// True where a person watches what is told: not in a pipe, not where programs build.
 pub fn is_watched() -> bool {
+    std::io::stderr().is_terminal() && may_colour()
+}
+
+/// True where nobody has said that a terminal is to be left plain.
+pub fn may_colour() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    std::io::stderr().is_terminal() && !set("NO_COLOR") && !set("CI") && !dumb
+    !set("NO_COLOR") && !set("CI") && !dumb
 }
 
 /// Tells a person something beside the answer.

@@ -60,14 +60,14 @@ pub struct InstanceDetail {
     /// When its host was asked.
     asked_at: Time,
     /// What its host says; none where it says nothing.
-    seen: Option<Seen>,
+    inspection: Option<Inspection>,
     /// Why it says nothing; empty where it does.
     silent: String,
 }
 
 /// What Docker says about a container: text of its host, without secrets.
 #[derive(Serialize, JsonSchema)]
-struct Seen {
+struct Inspection {
     /// `running`, `exited` …
     status: String,
     /// Its environment; only values of plain variables.
@@ -77,7 +77,7 @@ struct Seen {
     /// Its processes, if it runs.
     processes: Processes,
     /// All Docker says, without the environment.
-    inspection: serde_json::Value,
+    raw: serde_json::Value,
 }
 
 /// A variable of an instance.
@@ -134,14 +134,14 @@ impl From<(String, Shown)> for Known {
     }
 }
 
-impl From<Inspected> for Seen {
+impl From<Inspected> for Inspection {
     fn from(seen: Inspected) -> Self {
         Self {
             status: seen.status,
             environment: seen.env.into_iter().map(Known::from).collect(),
             labels: seen.labels.into_iter().map(|(name, value)| Label { name, value }).collect(),
             processes: Processes { heads: seen.process_heads, rows: seen.processes },
-            inspection: serde_json::from_str(&seen.raw).unwrap_or_default(),
+            raw: serde_json::from_str(&seen.raw).unwrap_or_default(),
         }
     }
 }
@@ -153,7 +153,7 @@ async fn show(
     OfId(id): OfId<InstanceId>,
 ) -> Result<Json<InstanceDetail>, Problem> {
     let view = instances::inspect(api.actions(), &caller.actor, app, id).await?;
-    let (seen, silent) = match view.seen {
+    let (inspection, silent) = match view.seen {
         Ok(seen) => (Some((*seen).into()), String::new()),
         Err(why) => (None, why),
     };
@@ -162,7 +162,7 @@ async fn show(
         image: view.image,
         may_restart: view.may_restart,
         asked_at: view.at.into(),
-        seen,
+        inspection,
         silent,
     }))
 }

@@ -2,9 +2,6 @@
 
 use crate::harness::door::Panel;
 
-/// What has no call yet: docs/ROADMAP.md says so.
-const LATER: &str = "has no call yet";
-
 /// A page's act and the call that does the same, or why there is none.
 const ACTS: &[(&str, Result<&str, &str>)] = &[
     ("/account/password", Err("one's own way to sign in, not a token's")),
@@ -47,19 +44,19 @@ const ACTS: &[(&str, Result<&str, &str>)] = &[
     ("/join", Err("an invitation is accepted by a person")),
     ("/join/account", Err("an invitation is accepted by a person")),
     ("/t/{team}/apps/{id}/instances/{instance}/restart", Ok("POST /apps/{app}/instances/{id}/restart")),
-    ("/t/{team}/apps/{id}/push", Err(LATER)),
-    ("/t/{team}/apps/{id}/push/off", Err(LATER)),
-    ("/t/{team}/apps/{id}/push/replay", Err(LATER)),
-    ("/t/{team}/apps/{id}/push/rotate", Err(LATER)),
-    ("/t/{team}/apps/{id}/push/secret", Err(LATER)),
+    ("/t/{team}/apps/{id}/push", Ok("POST /apps/{app}/hook")),
+    ("/t/{team}/apps/{id}/push/off", Ok("DELETE /apps/{app}/hook")),
+    ("/t/{team}/apps/{id}/push/replay", Ok("POST /apps/{app}/deliveries/{id}/replay")),
+    ("/t/{team}/apps/{id}/push/rotate", Ok("POST /apps/{app}/hook/rotate")),
+    ("/t/{team}/apps/{id}/push/secret", Ok("POST /apps/{app}/hook/secret")),
     ("/t/{team}/apps/{id}/stop", Ok("POST /apps/{app}/stop")),
-    ("/t/{team}/invitations", Err(LATER)),
-    ("/t/{team}/invitations/{id}/revoke", Err(LATER)),
-    ("/t/{team}/members/leave", Err(LATER)),
-    ("/t/{team}/members/{id}/grants", Err(LATER)),
-    ("/t/{team}/members/{id}/remove", Err(LATER)),
-    ("/t/{team}/name", Err(LATER)),
-    ("/teams", Err(LATER)),
+    ("/t/{team}/invitations", Ok("POST /invitations")),
+    ("/t/{team}/invitations/{id}/revoke", Ok("DELETE /invitations/{id}")),
+    ("/t/{team}/members/leave", Ok("POST /members/leave")),
+    ("/t/{team}/members/{id}/grants", Ok("PUT /members/{id}/grants")),
+    ("/t/{team}/members/{id}/remove", Ok("POST /members/{id}/removal")),
+    ("/t/{team}/name", Ok("PATCH /team")),
+    ("/teams", Ok("POST /teams")),
 ];
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 mod calls;
 mod covers;
 mod document;
+mod people;
+mod push;
 mod rights;
 mod tokens;
 

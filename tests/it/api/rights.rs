@@ -28,7 +28,9 @@ fn real(route: &Route, scene: &Scene, project: &str) -> String {
         ("{number}", "1".to_owned()),
         ("{name}", "NOT_THERE".to_owned()),
     ];
-    fills.iter().fold(route.path.to_owned(), |path, (key, value)| path.replace(key, value))
+    let path = fills.iter().fold(route.path.to_owned(), |path, (key, value)| path.replace(key, value));
+    // Of nobody, so that no host is asked.
+    if path.ends_with("/logs") { path + "?instance=99" } else { path }
 }
 
 /// A body of the right form, so that the action is asked. Most say what no action takes, so that little is changed.
@@ -36,7 +38,8 @@ fn body(route: &Route) -> serde_json::Value {
     match route.path.rsplit('/').next().unwrap_or_default() {
         "apps" => json!({ "name": "", "source": {} }),
         "hosts" => json!({ "name": "", "address": "" }),
-        "projects" | "environments" | "{app}" | "removal" => json!({ "name": "" }),
+        "removal" if route.path.starts_with("/members") => json!({ "email": "" }),
+        "projects" | "environments" | "{app}" | "removal" | "team" | "teams" => json!({ "name": "" }),
         "{name}" => json!({ "value": "x" }),
         "routes" => json!({ "domain": "" }),
         "volumes" => json!({ "name": "", "path": "" }),
@@ -45,6 +48,10 @@ fn body(route: &Route) -> serde_json::Value {
         "part" => json!({ "builds": false }),
         "tokens" => json!({ "name": "", "role": "viewer", "days": 1 }),
         "placement" | "scale" => json!({ "places": [] }),
+        "hook" => json!({ "provider": "" }),
+        "invitations" => json!({ "role": "viewer", "days": 0 }),
+        "grants" => json!({ "role": "viewer" }),
+        "leave" => json!({ "team": "" }),
         _ => json!({}),
     }
 }
