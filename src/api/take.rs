@@ -6,7 +6,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use http_body_util::BodyExt;
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::Api;
 use super::openapi::{Operation, Told};
@@ -54,7 +54,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         match cause.classify() {
             serde_json::error::Category::Data => Problem::Fields(vec![wrong(&path, &cause.to_string())]),
             // A word was expected and a list or an object is there: the reader stumbles over it as over bad text.
-            _ if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() => {
+            _ if std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok()) => {
                 Problem::Fields(vec![wrong(&path, "")])
             }
             _ => {

@@ -11,8 +11,9 @@ use axum::http::{HeaderMap, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
+use tower_sessions::Session;
 
-use super::Web;
+use super::{Web, session};
 use super::actor::{At, Here};
 use super::error::Problem;
 use super::pages::apps::logs as log_pages;
@@ -27,6 +28,8 @@ use crate::door::seats::Seat;
 
 /// A comment is sent this often where nothing happens, so that proxies keep the connection and a dead one is noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// The session is looked at again this often: who is signed out sees no more.
+const RECHECK: Duration = Duration::from_secs(5);
 
 /// Takes a seat for one more stream.
 fn sit(web: &Web, account: AccountId) -> Result<Seat, Problem> {
@@ -76,6 +79,7 @@ impl Told {
 pub async fn deploy(
     State(web): State<Web>,
     here: Here,
+    session: Session,
     At((team, id)): At<(String, DeployId)>,
     Query(from): Query<From>,
     headers: HeaderMap,
@@ -102,13 +106,14 @@ pub async fn deploy(
             Some((told, (follow, before, seat, web, token)))
         }
     });
-    Ok(send(&web, told))
+    Ok(send(&web, session, told))
 }
 
 /// GET `…/jobs/{id}/live`.
 pub async fn job(
     State(web): State<Web>,
     here: Here,
+    session: Session,
     At((team, id)): At<(String, JobId)>,
     Query(from): Query<From>,
     headers: HeaderMap,
@@ -131,13 +136,14 @@ pub async fn job(
             Some((told, (follow, before, seat, web, token)))
         }
     });
-    Ok(send(&web, told))
+    Ok(send(&web, session, told))
 }
 
 /// GET `…/apps/{id}/logs/live`. What instances print has no numbers: a moment says where to go on.
 pub async fn logs(
     State(web): State<Web>,
     here: Here,
+    session: Session,
     At((_, id)): At<(String, AppId)>,
     Query(asked): Query<log_pages::Asked>,
     headers: HeaderMap,
@@ -151,7 +157,7 @@ pub async fn logs(
         let html = log_pages::Update { lines: log_pages::Lines::new(&lines) }.render().unwrap_or_default();
         Some((Told { html, last, done: false }, (follow, seat)))
     });
-    Ok(send(&web, told))
+    Ok(send(&web, session, told))
 }
 
 /// The browser says what it has seen last; a page that was just loaded says it in its address.
@@ -175,10 +181,14 @@ fn pieces(lines: &[LogLine], steps: Option<&[StepLine]>, nothing: &'static str) 
     }
 }
 
-/// The stream as server-sent events. It ends after "done", and when the door closes; the browser then comes back by itself.
-fn send(web: &Web, told: impl Stream<Item = Told> + Send + 'static) -> Response {
+/// The stream as server-sent events. It ends after "done", when the browser is signed in no more, and when the door closes;
+/// the browser then comes back by itself, and is asked who it is.
+fn send(web: &Web, session: Session, told: impl Stream<Item = Told> + Send + 'static) -> Response {
     let closing = web.shutdown().clone();
-    let events = told.take_until(async move { closing.cancelled().await }).flat_map(|told| {
+    let over = async move {
+        closing.run_until_cancelled(signed_out(session)).await;
+    };
+    let events = told.take_until(over).flat_map(|told| {
         let event = Event::default().data(told.html);
         let event = match told.last {
             Some(seq) => event.id(seq.to_string()),
@@ -191,6 +201,17 @@ fn send(web: &Web, told: impl Stream<Item = Told> + Send + 'static) -> Response 
     // A proxy in front that collects answers would make the live log a dead one.
     response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
     response
+}
+
+/// Waits until the session is over: signed out here or elsewhere, or run out.
+async fn signed_out(session: Session) {
+    loop {
+        tokio::time::sleep(RECHECK).await;
+        // A store that does not answer has ended nobody's session.
+        if session.load().await.is_ok() && matches!(session::signed_in(&session).await, Ok(None)) {
+            return;
+        }
+    }
 }
 
 /// A log as a file to keep. Whatever is in it, no browser shows it as a page.

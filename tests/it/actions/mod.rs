@@ -8,6 +8,7 @@ mod hosts;
 mod instances;
 mod kept;
 mod members;
+mod parts;
 mod placement;
 mod rights;
 mod secrets;

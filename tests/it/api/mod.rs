@@ -6,6 +6,7 @@ mod document;
 mod people;
 mod push;
 mod rights;
+mod streams;
 mod tokens;
 
 use reqwest::{Method, RequestBuilder};
