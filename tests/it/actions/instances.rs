@@ -17,7 +17,7 @@ const SECRET: &str = "CANARY-instance-51f7";
 const WITHIN: Duration = Duration::from_secs(30);
 
 /// Lets a container print this, as its program would: the shell's `{}` is its standard output.
-async fn print(host: &TestHost, name: &str, command: &str) {
+pub async fn print(host: &TestHost, name: &str, command: &str) {
     let pid = host.docker(&["inspect", "--format", "{{.State.Pid}}", name]).await;
     let command = command.replace("{}", &format!("/proc/{}/fd/1", pid.trim()));
     host.enter(&["/bin/sh", "-c", &command]).await.must("it is printed");

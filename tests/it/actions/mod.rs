@@ -5,7 +5,7 @@ mod apps;
 mod deploys;
 mod hostile;
 mod hosts;
-mod instances;
+pub mod instances;
 mod kept;
 mod members;
 mod parts;

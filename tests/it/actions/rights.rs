@@ -3,12 +3,20 @@
 use futures_util::future::LocalBoxFuture;
 use skiff::actions::apps::{self, EditConfiguration, NewRoute, RenameApp, SetVariable};
 use skiff::actions::hosts::{self, ConfirmHostKey, NewHost, SetHttpPort};
+use skiff::actions::instances::{self, Wanted};
+use skiff::actions::invitations::{self, NewInvitation};
+use skiff::actions::members::{self, SetGrant};
 use skiff::actions::projects::{self, NewEnvironment, NewProject};
 use skiff::actions::secrets::{self, SetSecret};
+use skiff::actions::tokens::{self, NewToken};
 use skiff::actions::volumes::{self, NewVolume};
-use skiff::actions::{Refused, audit, deploys, home, jobs, releases};
-use skiff::domain::ids::{AppId, DeployId, HostId, JobId, ProjectId, RouteId, VolumeId};
-use skiff::domain::rights::{Actor, Role};
+use skiff::actions::{Refused, audit, deploys, home, hooks, jobs, releases, teams};
+use skiff::db::deliveries;
+use skiff::domain::ids::{
+    AppId, DeliveryId, DeployId, HostId, InvitationId, JobId, MemberId, ProjectId, RouteId, TokenId, VolumeId,
+};
+use skiff::domain::hook::Provider;
+use skiff::domain::rights::{Actor, Permit, Role};
 
 use crate::harness::panel::{Panel, new_app};
 
@@ -22,6 +30,10 @@ struct Ids {
     volume: VolumeId,
     deploy: DeployId,
     job: JobId,
+    delivery: DeliveryId,
+    member: MemberId,
+    invitation: InvitationId,
+    token: TokenId,
 }
 
 type Act = for<'a> fn(&'a Panel, &'a Actor, Ids) -> LocalBoxFuture<'a, Result<(), Refused>>;
@@ -128,7 +140,68 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
         let form = volumes::RemoveVolume::default();
         Box::pin(async move { volumes::remove(&p.ctx, a, i.app, i.volume, form).await.map(drop) })
     }),
+    ("an app's logs", Role::Viewer, true, |p, a, i| {
+        // Of nobody: no host is asked.
+        let wanted = Wanted { position: Some(99), ..Wanted::default() };
+        Box::pin(async move { instances::read(&p.ctx, a, i.app, wanted).await.map(drop) })
+    }),
+    ("follow an app's logs", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { instances::follow(&p.ctx, a, i.app, Wanted::default()).await.map(drop) })
+    }),
+    ("hook", Role::Viewer, true, |p, a, i| Box::pin(async move { hooks::get(&p.ctx, a, i.app).await.map(drop) })),
+    ("turn a hook on", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { hooks::create(&p.ctx, a, i.app, "generic").await.map(drop) })
+    }),
+    ("show a hook's secret", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { hooks::show(&p.ctx, a, i.app).await.map(drop) })
+    }),
+    ("rotate a hook's secret", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { hooks::rotate(&p.ctx, a, i.app).await.map(drop) })
+    }),
+    ("deliveries", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { hooks::deliveries(&p.ctx, a, i.app, None).await.map(drop) })
+    }),
+    ("delivery", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { hooks::deliveries(&p.ctx, a, i.app, Some(i.delivery)).await.map(drop) })
+    }),
+    ("replay", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { hooks::replay(&p.ctx, a, i.app, i.delivery).await.map(drop) })
+    }),
+    ("members", Role::Viewer, false, |p, a, _| Box::pin(async { members::list(&p.ctx, a).await.map(drop) })),
+    ("member", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { members::get(&p.ctx, a, i.member).await.map(drop) })
+    }),
+    ("give a role", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { members::set_grant(&p.ctx, a, i.member, SetGrant::default()).await })
+    }),
+    ("remove a member", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { members::remove(&p.ctx, a, i.member, "").await })
+    }),
+    ("leave", Role::Viewer, false, |p, a, _| Box::pin(async { members::leave(&p.ctx, a, "").await })),
+    ("what to invite to", Role::Admin, false, |p, a, _| {
+        Box::pin(async { invitations::choices(&p.ctx, a).await.map(drop) })
+    }),
+    ("invitations", Role::Admin, false, |p, a, _| Box::pin(async { invitations::list(&p.ctx, a).await.map(drop) })),
+    ("invite", Role::Admin, false, |p, a, _| {
+        Box::pin(async { invitations::create(&p.ctx, a, NewInvitation::default()).await.map(drop) })
+    }),
+    ("take an invitation back", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { invitations::revoke(&p.ctx, a, i.invitation).await })
+    }),
+    ("tokens", Role::Viewer, false, |p, a, _| Box::pin(async { tokens::list(&p.ctx, a).await.map(drop) })),
+    ("where tokens are for", Role::Viewer, false, |p, a, _| Box::pin(async { tokens::scopes(&p.ctx, a).await.map(drop) })),
+    ("make a token", Role::Viewer, false, |p, a, _| {
+        Box::pin(async { tokens::create(&p.ctx, a, NewToken::default()).await.map(drop) })
+    }),
+    ("teams", Role::Viewer, false, |p, a, _| Box::pin(async { teams::list(&p.ctx, a).await.map(drop) })),
+    ("rename the team", Role::Owner, false, |p, a, _| Box::pin(async { teams::rename(&p.ctx, a, "").await.map(drop) })),
+    ("another team", Role::Owner, false, |p, a, _| {
+        Box::pin(async { teams::create_beside(&p.ctx, a, "").await.map(drop) })
+    }),
     // What takes something away comes last, so that the others find it.
+    ("turn a hook off", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { hooks::remove(&p.ctx, a, i.app).await })
+    }),
     ("remove secret", Role::Developer, true, |p, a, i| {
         Box::pin(async move { secrets::remove(&p.ctx, a, i.app, "KEY").await })
     }),
@@ -152,7 +225,32 @@ async fn things(panel: &Panel, of: &Actor, name: &str) -> Ids {
     let view = apps::get(&panel.ctx, of, app).await.unwrap();
     let job = deploys::get(&panel.ctx, of, deploy).await.unwrap().job;
     let (route, volume) = (view.routes[0].id, view.volumes[0].id);
-    Ids { host, project: view.line.project, app, route, volume, deploy, job }
+    let person = panel.person(of, Role::Viewer).await;
+    let all = members::list(&panel.ctx, of).await.unwrap().members;
+    let member = all.iter().find(|line| Some(line.account) == person.who().account()).unwrap().id;
+    let form = NewInvitation { role: "viewer".into(), ..NewInvitation::default() };
+    let invitation = invitations::create(&panel.ctx, of, form).await.unwrap().id;
+    let form = NewToken { name: "ci".into(), role: "viewer".into(), days: "1".into(), ..NewToken::default() };
+    let token = tokens::create(&panel.ctx, of, form).await.unwrap().line.id;
+    let delivery = DeliveryId(uuid::Uuid::now_v7());
+    let new = deliveries::New {
+        id: delivery,
+        app,
+        provider: Provider::Generic,
+        key: "one",
+        event: "push",
+        branch: "main",
+        commit: "",
+        author: "",
+        subject: "",
+        address: "",
+    };
+    let permit = Permit::of_claimed_row(of.team());
+    let mut tx = panel.test.begin(&permit).await.unwrap();
+    assert!(deliveries::insert(&mut tx, &permit, &new).await.unwrap());
+    tx.commit().await.unwrap();
+    let project = view.line.project;
+    Ids { host, project, app, route, volume, deploy, job, delivery, member, invitation, token }
 }
 
 #[tokio::test]
@@ -190,6 +288,11 @@ async fn another_teams_things_are_not_there() {
         if *by_id {
             assert_eq!(answer, Err(Refused::NotFound), "{name}");
         }
+    }
+    // Whoever may not end a token is not told that it is there, in one's own team as well.
+    let viewer = panel.person(&panel.owner, Role::Viewer).await;
+    for actor in [&stranger, &viewer] {
+        assert_eq!(tokens::revoke(&panel.ctx, actor, ids.token).await, Err(Refused::NotFound));
     }
     let home = home::get(&panel.ctx, &stranger).await.unwrap();
     assert_eq!((home.apps.len(), home.hosts.len()), (1, 1));

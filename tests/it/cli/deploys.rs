@@ -12,7 +12,7 @@ use crate::harness::program::Program;
 use crate::harness::world::{World, ask};
 
 /// The owner of the world's team, with an account.
-async fn owner(world: &World) -> Actor {
+pub(super) async fn owner(world: &World) -> Actor {
     member(world, "ada@example.org", Role::Owner).await.1
 }
 

@@ -2,5 +2,6 @@
 
 mod commands;
 mod deploys;
+mod logs;
 mod refusals;
 pub mod terminal;

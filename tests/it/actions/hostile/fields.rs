@@ -41,7 +41,7 @@ pub enum Shown {
 }
 
 /// Takes what was sent for the default where it is blank.
-fn or_default(sent: &str, shown: String) -> Shown {
+pub fn or_default(sent: &str, shown: String) -> Shown {
     if sent.trim().is_empty() { Shown::Default } else { Shown::Trimmed(shown) }
 }
 
@@ -369,10 +369,11 @@ pub fn fields() -> Vec<(&'static str, &'static str, Send)> {
         }),
     ];
     all.extend(more);
+    all.extend(super::people::fields());
     all
 }
 
-fn unique() -> String {
+pub fn unique() -> String {
     format!("u{}", &uuid::Uuid::now_v7().simple().to_string()[14..])
 }
 
