@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 use super::*;
 
 /// The plan of a deploy, in words. It is also sound.
-fn check(want: Want, have: Have, picture: Expect) {
+pub(super) fn check(want: Want, have: Have, picture: Expect) {
     match plan(&want, &have) {
         Ok(plan) => show(&want, &have, &plan, picture),
         Err(refusal) => picture.assert_eq(&refusal.to_string()),

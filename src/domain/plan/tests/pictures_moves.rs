@@ -1,13 +1,9 @@
 //! Apps that leave a host: what serves there goes on until all of the new placement serves.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 
+use super::pictures::check;
 use super::*;
-
-/// The plan of a deploy, in words. It is also sound.
-fn check(want: Want, have: Have, picture: Expect) {
-    show(&want, &have, &plan(&want, &have).unwrap(), picture);
-}
 
 /// Release 1 serves on host 1, and host 2 has nothing of it.
 fn on_the_first_of_two() -> Have {

@@ -1,12 +1,9 @@
 //! Hosts that send one another's requests on: when a host is shared, and when no more.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 
+use super::pictures::check;
 use super::*;
-
-fn check(want: Want, have: Have, picture: Expect) {
-    show(&want, &have, &plan(&want, &have).unwrap(), picture);
-}
 
 /// Release 1 serves on hosts 1 and 2, which share; host 3 has nothing of it.
 fn two_of_three() -> Have {
