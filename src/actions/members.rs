@@ -180,7 +180,9 @@ pub async fn remove(ctx: &Ctx, actor: &Actor, id: MemberId, email: &str) -> Resu
 pub async fn leave(ctx: &Ctx, actor: &Actor, team: &str) -> Result<(), Refused> {
     let Open { mut tx, permit, .. } = gate::team(ctx, actor).await?;
     if !actor.is_whole() {
-        return Err(Refused::Conflict("This token may less than its account: sign in, and leave the team there.".into()));
+        return Err(Refused::Conflict(
+            "This token may less than its account: sign in, and leave the team there.".into(),
+        ));
     }
     db::members::lock(&mut tx, &permit).await?;
     let places = scopes::all(&mut tx, &permit, actor).await?;

@@ -108,6 +108,7 @@ fn kind(expected: &str) -> String {
         "a boolean" => "true or false".to_owned(),
         "a sequence" => "a list".to_owned(),
         "a UUID string" => "an id".to_owned(),
+        "unit" => "one word".to_owned(),
         other if other.starts_with("struct ") || other == "a map" => "an object".to_owned(),
         other => other.replace('`', ""),
     }
@@ -314,7 +315,7 @@ mod tests {
             (r#"{"name": "x", "inner": 5}"#, "inner None Send an object."),
             (r#"{"name": "x", "list": [{"port": 1}, {"port": -1}]}"#, "port Some(1) Send a whole number, not below 0."),
             (r#"{"name": "x", "word": ["viewer"]}"#, "word None Send another kind of value."),
-            (r#"{"name": "x", "word": {"viewer": 1}}"#, "word None Send another kind of value."),
+            (r#"{"name": "x", "word": {"viewer": 1}}"#, "word None Send one word."),
             (r#"{"name": "x", "name": "y"}"#, "name None This field is there twice."),
             (r#"{"name": "x""#, "The body is no JSON: look at line 1, column 12."),
             (r#"{"name": "x"} {}"#, "There is more behind the JSON value of the body."),

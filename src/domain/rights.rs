@@ -278,9 +278,8 @@ impl Actor {
 
     /// True where it may all that its account may in the team: false for a token that was made for less.
     pub fn is_whole(&self) -> bool {
-        let all = |cap: Grant| {
-            matches!(cap.scope, Scope::Team(_)) && self.grants.iter().all(|grant| grant.role <= cap.role)
-        };
+        let all =
+            |cap: Grant| matches!(cap.scope, Scope::Team(_)) && self.grants.iter().all(|grant| grant.role <= cap.role);
         self.cap.is_none_or(all)
     }
 

@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 use tower_sessions::Session;
 
-use super::{Web, session};
 use super::actor::{At, Here};
 use super::error::Problem;
 use super::pages::apps::logs as log_pages;
@@ -21,6 +20,7 @@ use super::pages::deploys as deploy_pages;
 use super::pages::jobs as job_pages;
 use super::pages::releases as release_pages;
 use super::ui::SafeUrl;
+use super::{Web, session};
 use crate::actions::jobs::{Download, LogLine, StepLine};
 use crate::actions::{deploys, instances, jobs};
 use crate::domain::ids::{AccountId, AppId, DeployId, JobId};

@@ -22,10 +22,7 @@ use crate::domain::rights::{Permission, Role};
 pub fn routes() -> Routes {
     let manage = Permission::ManageMembers;
     Routes::new()
-        .add(
-            get("/invitations", manage).title("Invitations whose links still work").gives::<Page<Invitation>>(),
-            list,
-        )
+        .add(get("/invitations", manage).title("Invitations whose links still work").gives::<Page<Invitation>>(), list)
         .add(
             post("/invitations", manage)
                 .title("Invite somebody; the link is in this answer only")

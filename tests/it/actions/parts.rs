@@ -19,7 +19,8 @@ async fn panel() -> (Panel, EnvironmentId) {
     let host = panel.host(&panel.owner, "fra").await;
     let prod = apps::create(ctx, &panel.owner, new_app("shop")).await.unwrap();
     let project = apps::get(ctx, &panel.owner, prod).await.unwrap().line.project;
-    let dev = projects::create_environment(ctx, &panel.owner, project, NewEnvironment { name: "dev".into() }).await.unwrap();
+    let dev =
+        projects::create_environment(ctx, &panel.owner, project, NewEnvironment { name: "dev".into() }).await.unwrap();
     let mut form = new_app("sketch");
     (form.environment, form.host) = (dev.to_string(), host.to_string());
     form.routes.clear();
@@ -91,7 +92,8 @@ async fn who_sees_a_part_finds_it_behind_ten_thousand_things_of_another() {
     let team = accounts::teams_of(&panel.ctx, account).await.unwrap().remove(0).slug;
     let grace = accounts::actor(&panel.ctx, grace.who().account().unwrap(), &team, "").await.unwrap();
     // The owner's token for the same part sees as little.
-    let form = NewToken { name: "ci".into(), role: "owner".into(), scope: format!("environment:{dev}"), days: "1".into() };
+    let form =
+        NewToken { name: "ci".into(), role: "owner".into(), scope: format!("environment:{dev}"), days: "1".into() };
     let made = tokens::create(&panel.ctx, &panel.owner, form).await.unwrap();
     let token = tokens::caller(&panel.ctx, made.secret.expose(), "").await.unwrap().unwrap().actor;
     for actor in [&grace, &token] {

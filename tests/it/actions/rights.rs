@@ -12,10 +12,10 @@ use skiff::actions::tokens::{self, NewToken};
 use skiff::actions::volumes::{self, NewVolume};
 use skiff::actions::{Refused, audit, deploys, home, hooks, jobs, releases, teams};
 use skiff::db::deliveries;
+use skiff::domain::hook::Provider;
 use skiff::domain::ids::{
     AppId, DeliveryId, DeployId, HostId, InvitationId, JobId, MemberId, ProjectId, RouteId, TokenId, VolumeId,
 };
-use skiff::domain::hook::Provider;
 use skiff::domain::rights::{Actor, Permit, Role};
 
 use crate::harness::panel::{Panel, new_app};
@@ -189,7 +189,9 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
         Box::pin(async move { invitations::revoke(&p.ctx, a, i.invitation).await })
     }),
     ("tokens", Role::Viewer, false, |p, a, _| Box::pin(async { tokens::list(&p.ctx, a).await.map(drop) })),
-    ("where tokens are for", Role::Viewer, false, |p, a, _| Box::pin(async { tokens::scopes(&p.ctx, a).await.map(drop) })),
+    ("where tokens are for", Role::Viewer, false, |p, a, _| {
+        Box::pin(async { tokens::scopes(&p.ctx, a).await.map(drop) })
+    }),
     ("make a token", Role::Viewer, false, |p, a, _| {
         Box::pin(async { tokens::create(&p.ctx, a, NewToken::default()).await.map(drop) })
     }),

@@ -77,7 +77,11 @@ async fn a_role_is_given_changed_and_taken_back_and_who_is_removed_is_out() {
     let line = member(&client, "Dora").await;
     let grants = path(&line, "/grants");
     let (status, now) = client.send("PUT", &grants, Some(json!({ "role": "admin", "scope": scope }))).await;
-    assert_eq!((status, now["grants"].as_array().unwrap().len(), &now["grants"][1]["place"]), (200, 2, &json!("Shop")), "{now}");
+    assert_eq!(
+        (status, now["grants"].as_array().unwrap().len(), &now["grants"][1]["place"]),
+        (200, 2, &json!("Shop")),
+        "{now}"
+    );
     assert_eq!(now["grants"][1]["scope"], json!({ "kind": "project", "id": project["id"] }));
     let (status, now) = client.send("PUT", &grants, Some(json!({ "role": null }))).await;
     assert_eq!((status, now["grants"].as_array().unwrap().len()), (200, 1), "{now}");
@@ -164,7 +168,9 @@ async fn teams_are_made_named_listed_and_left() {
     let (panel, owner, client) = owner("owner").await;
     let (status, side) = client.send("POST", "/teams", Some(json!({ "name": "Side Project" }))).await;
     assert_eq!((status, &side["slug"]), (201, &json!("side-project")), "{side}");
-    for (body, field) in [(json!({ "name": "Side Project" }), "name"), (json!({ "name": " " }), "name"), (json!({}), "name")] {
+    for (body, field) in
+        [(json!({ "name": "Side Project" }), "name"), (json!({ "name": " " }), "name"), (json!({}), "name")]
+    {
         let (status, answer) = client.send("POST", "/teams", Some(body)).await;
         assert_eq!((status, &answer["errors"][0]["field"]), (422, &json!(field)), "{answer}");
     }

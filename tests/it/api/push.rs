@@ -13,7 +13,9 @@ async fn a_hook_is_turned_on_called_replayed_and_turned_off() {
     assert_eq!(client.send("DELETE", "/apps/shop/hook", None).await.0, 204);
     let off = client.get("/apps/shop/hook").await;
     assert_eq!((&off["hook"], &off["loopback"]), (&json!(null), &json!(true)));
-    for (method, path) in [("POST", "/apps/shop/hook/rotate"), ("POST", "/apps/shop/hook/secret"), ("DELETE", "/apps/shop/hook")] {
+    for (method, path) in
+        [("POST", "/apps/shop/hook/rotate"), ("POST", "/apps/shop/hook/secret"), ("DELETE", "/apps/shop/hook")]
+    {
         assert_eq!(client.send(method, path, None).await.0, 409, "{method} {path}: it is off");
     }
     for wrong in ["", "bitbucket", "GitHub", "../github", "github\0"] {
@@ -39,7 +41,10 @@ async fn a_hook_is_turned_on_called_replayed_and_turned_off() {
     let all = client.get("/apps/shop/deliveries").await;
     assert_eq!((all["items"].as_array().unwrap().len(), &all["next"]), (1, &json!(null)), "{all}");
     let line = &all["items"][0];
-    assert_eq!((&line["answer"], &line["branch"], &line["commit"]), (&json!("deploys"), &json!("main"), &json!("9f3c21a")));
+    assert_eq!(
+        (&line["answer"], &line["branch"], &line["commit"]),
+        (&json!("deploys"), &json!("main"), &json!("9f3c21a"))
+    );
     let path = format!("/apps/shop/deliveries/{}", line["id"].as_str().unwrap());
     assert_eq!(client.get(&path).await, *line);
     let (status, deploy) = client.send("POST", &format!("{path}/replay"), None).await;

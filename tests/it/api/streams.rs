@@ -19,7 +19,11 @@ const SOON: Duration = Duration::from_secs(60);
 /// What a token can hold open. No instance has this number: no host is asked.
 fn calls(scene: &Scene) -> [String; 3] {
     let (deploy, job) = (scene.running, scene.job);
-    [format!("/deploys/{deploy}/events"), format!("/jobs/{job}/events"), "/apps/shop/logs?follow=true&instance=99".into()]
+    [
+        format!("/deploys/{deploy}/events"),
+        format!("/jobs/{job}/events"),
+        "/apps/shop/logs?follow=true&instance=99".into(),
+    ]
 }
 
 async fn hold(client: &Client, scene: &Scene) -> Vec<Response> {

@@ -87,7 +87,9 @@ async fn what_an_app_prints_is_read_filtered_and_followed() {
     let detail: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((status, &detail["inspection"]["status"]), (200, &Value::from("running")), "{text}");
     let environment = detail["inspection"]["environment"].as_array().unwrap();
-    assert!(environment.iter().any(|one| one["name"] == "API_KEY" && one["value"].is_null() && one["from"] == "secret"));
+    assert!(
+        environment.iter().any(|one| one["name"] == "API_KEY" && one["value"].is_null() && one["from"] == "secret")
+    );
     assert!(!text.contains(SECRET));
     assert_eq!(call(format!("/apps/{name}/instances/{id}")).await.0, 404);
     for wrong in ["tail=5001", "tail=-1", "instance=x", "after=yesterday", "follow=perhaps", "lines=3"] {
