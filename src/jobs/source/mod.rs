@@ -1,6 +1,7 @@
 //! From a source to an image on a host of the app: pulled, or built from a commit, or found there already. The image
 //! is kept under a name of ours; who runs it, and its way to further hosts, is not known here.
 
+mod beside;
 mod build;
 mod checkout;
 mod pull;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::{Asked, Made, Resolved};
+use super::{Asked, Made, Resolved, beside};
+use crate::access::Reached;
 use crate::domain::build::pulled_image;
 use crate::domain::container::Login;
 use crate::domain::deploy::Failure;
@@ -18,7 +20,7 @@ const NOTE_EVERY: Duration = Duration::from_millis(500);
 /// Layers whose progress is counted; an image has at most 127.
 const MAX_LAYERS: usize = 200;
 
-/// Pulls the image and keeps it by a name of ours.
+/// Pulls the image, on the app's other hosts at the same time, and keeps it by a name of ours.
 pub(super) async fn bring(asked: &Asked<'_>, image: &Image) -> Result<Made, Stop> {
     let login = match &image.login {
         None => None,
@@ -28,13 +30,35 @@ pub(super) async fn bring(asked: &Asked<'_>, image: &Image) -> Result<Made, Stop
         }
     };
     let (reached, host) = asked.host()?;
-    let before = host.docker().image(&image.image).await.map_err(|error| on_host(&reached.row.name, error))?;
     asked.run.still_mine().await?;
+    let done = CancellationToken::new();
+    let others = asked.hosts.iter().filter(|other| other.id() != reached.id());
+    let fetching = beside::fetch(others, &image.image, login.as_ref(), &done);
+    let pulling = async {
+        let made = pull(asked, image, login.as_ref(), reached, host).await?;
+        done.cancel();
+        Ok::<_, Stop>(made)
+    };
+    // Where the first one fails there is nothing the others could be compared to.
+    let (made, fetched) = tokio::try_join!(pulling, async { Ok(fetching.await) })?;
+    beside::keep(asked, fetched, &image.image, &made.resolved).await?;
+    Ok(made)
+}
+
+/// On the host that answers first.
+async fn pull(
+    asked: &Asked<'_>,
+    image: &Image,
+    login: Option<&Login>,
+    reached: &Reached,
+    host: &remote::Host,
+) -> Result<Made, Stop> {
+    let before = host.docker().image(&image.image).await.map_err(|error| on_host(&reached.row.name, error))?;
     asked.say(format!("Asking the registry for {} from {}", image.image, reached.row.name));
     let mut progress = Progress::default();
     let pulled = {
         let mut on_progress = |step: PullProgress| progress.hear(asked, step);
-        host.docker_bulk().pull(&image.image, login.as_ref(), &mut on_progress).await
+        host.docker_bulk().pull(&image.image, login, &mut on_progress).await
     };
     let seen = match (pulled, before.as_ref()) {
         (Ok(seen), _) => seen,

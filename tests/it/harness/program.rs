@@ -71,6 +71,15 @@ impl Program {
         self.child.as_ref().and_then(Child::id).expect("it runs")
     }
 
+    /// The time it computed since its start, its ended children's with it.
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks: u64 = fields.split(' ').skip(11).take(4).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        // The kernel's unit, whatever its own clock is.
+        Duration::from_millis(ticks * 10)
+    }
+
     /// `kill -9`.
     pub async fn kill(&mut self) {
         self.child.take().expect("it runs").kill().await.unwrap();
