@@ -109,7 +109,7 @@ async fn main() {
     let per_second = rivals::PER_SECOND;
     println!(
         "\n{rounds} deploys each on {count} hosts at {per_second} requests/s in all, half on kept connections; {}",
-        machine()
+        harness::host::machine()
     );
     println!("{:<10} {:>22} {:>22} {:>7}", "seconds", "new answers all", "old stopped, done", "failed");
     let (script_new, script_done, _) = row("script", &by_script);
@@ -122,11 +122,4 @@ async fn main() {
     world.quiet().await;
     drop(hosts);
     std::process::exit(i32::from(new > most_new || done > most_done || failed > 0));
-}
-
-fn machine() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let load = read("/proc/loadavg").split_whitespace().next().unwrap_or_default().to_owned();
-    format!("{cores} cores, load {load}, Linux {}", read("/proc/sys/kernel/osrelease").trim())
 }

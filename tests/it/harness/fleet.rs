@@ -63,3 +63,23 @@ pub async fn place(world: &World, app: AppId, spec: &mut Spec, places: &[(HostId
         .await
         .unwrap();
 }
+
+/// Puts a test host into the database once more, as another host at a further address of it, and counts it as ready.
+pub async fn also_at(world: &World, host: HostId, address: &str) -> HostId {
+    let id = HostId(uuid::Uuid::now_v7());
+    let mut tx = world.db.begin(&world.team.permit).await.unwrap();
+    sqlx::query(
+        "insert into hosts (team_id, id, number, slug, name, address, ssh_port, ssh_user, ssh_key, host_key, state, proxy_port)
+         select team_id, $2, skiff_free_host_number(), $3, $3, $4, ssh_port, ssh_user, ssh_key, host_key, 'ready', http_port
+           from hosts where id = $1",
+    )
+    .bind(host.0)
+    .bind(id.0)
+    .bind(format!("host-{}", &id.simple()[26..]))
+    .bind(address)
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    id
+}

@@ -184,6 +184,15 @@ impl TestHost {
         }
     }
 
+    /// Gives it this many more addresses, at which its sshd answers as well.
+    pub async fn further_addresses(&self, count: u8) -> Vec<String> {
+        let net = self.address.rsplit_once('.').unwrap().0;
+        let all: Vec<String> = (0..count).map(|n| format!("{net}.{}", 100 + n)).collect();
+        let add = all.iter().map(|one| format!("ip address add {one}/24 dev eth0\n")).collect::<String>();
+        self.enter(&["/bin/bash", "-ec", &add]).await.must("the addresses are added");
+        all
+    }
+
     /// The host's dockerd, asked past SSH; fails the test where Docker refuses.
     pub async fn docker(&self, args: &[&str]) -> String {
         self.docker_said(args).await.must("docker does it")
@@ -313,4 +322,12 @@ pub async fn run(program: &str, args: &[&str]) -> Said {
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// The machine all this runs on, in a line.
+pub fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = read("/proc/loadavg").split_whitespace().next().unwrap_or_default().to_owned();
+    format!("{cores} cores, load {load}, Linux {}", read("/proc/sys/kernel/osrelease").trim())
 }

@@ -4,9 +4,14 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use skiff::domain::ids::{AccountId, MemberId};
+use skiff::domain::rights::{Grant, Role, Scope};
+use skiff::domain::secret::Secret;
 use sqlx::ConnectOptions;
 use tokio::process::{Child, Command};
+use uuid::Uuid;
 
+use super::door::PASSWORD;
 use super::world::World;
 
 /// Longer than a start takes on a busy machine.
@@ -89,4 +94,24 @@ impl Program {
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
+}
+
+/// The e-mail address of the world's owner.
+pub const EMAIL: &str = "ada@example.org";
+
+/// Gives the world's team an owner who can sign in; returns the team's name in addresses.
+pub async fn owner(world: &World) -> String {
+    let (account, member) = (AccountId(Uuid::now_v7()), MemberId(Uuid::now_v7()));
+    let hash = skiff::vault::hash_password(Secret::new(PASSWORD.to_owned())).await.unwrap();
+    let permit = &world.team.permit;
+    let mut tx = world.db.begin(permit).await.unwrap();
+    skiff::db::accounts::insert(&mut tx, account, &EMAIL.parse().unwrap(), "Ada", &hash).await.unwrap();
+    skiff::db::members::insert(&mut tx, permit, member, account).await.unwrap();
+    let grant = Grant { scope: Scope::Team(world.team.id), role: Role::Owner };
+    skiff::db::members::grant(&mut tx, permit, member, grant).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = world.db.begin_door().await.unwrap();
+    assert!(skiff::db::panel::close_set_up(&mut tx).await.unwrap());
+    tx.commit().await.unwrap();
+    format!("team-{}", world.team.id.simple())
 }

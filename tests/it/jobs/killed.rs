@@ -6,22 +6,17 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use skiff::domain::app::{Route, Spec};
 use skiff::domain::deploy::Target;
-use skiff::domain::ids::{AccountId, DeployId, MemberId};
-use skiff::domain::rights::{Grant, Role, Scope};
-use skiff::domain::secret::Secret;
+use skiff::domain::ids::DeployId;
 use skiff::domain::source::Source;
-use uuid::Uuid;
 
 use crate::build::bench::git;
 use crate::build::repo::Repo;
-use crate::harness::door::{PASSWORD, Visitor};
+use crate::harness::door::Visitor;
 use crate::harness::host::TestHost;
 use crate::harness::postgres::fresh_database;
 use crate::harness::probe::Probe;
-use crate::harness::program::Program;
+use crate::harness::program::{EMAIL, Program, owner};
 use crate::harness::world::{World, ask};
-
-const EMAIL: &str = "ada@example.org";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_killed_in_any_step_of_a_deploy_goes_on_with_it_when_started_again() {
@@ -125,23 +120,6 @@ async fn until_said(world: &World, job: skiff::domain::ids::JobId, line: &str) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("'{line}' was never said");
-}
-
-/// Gives the world's team an owner who can sign in; returns the team's name in addresses.
-async fn owner(world: &World) -> String {
-    let (account, member) = (AccountId(Uuid::now_v7()), MemberId(Uuid::now_v7()));
-    let hash = skiff::vault::hash_password(Secret::new(PASSWORD.to_owned())).await.unwrap();
-    let permit = &world.team.permit;
-    let mut tx = world.db.begin(permit).await.unwrap();
-    skiff::db::accounts::insert(&mut tx, account, &EMAIL.parse().unwrap(), "Ada", &hash).await.unwrap();
-    skiff::db::members::insert(&mut tx, permit, member, account).await.unwrap();
-    let grant = Grant { scope: Scope::Team(world.team.id), role: Role::Owner };
-    skiff::db::members::grant(&mut tx, permit, member, grant).await.unwrap();
-    tx.commit().await.unwrap();
-    let mut tx = world.db.begin_door().await.unwrap();
-    assert!(skiff::db::panel::close_set_up(&mut tx).await.unwrap());
-    tx.commit().await.unwrap();
-    format!("team-{}", world.team.id.simple())
 }
 
 /// Follows a deploy's live log as a browser does, over deaths of the panel: connects again with the last event's id,
