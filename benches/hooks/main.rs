@@ -69,7 +69,8 @@ async fn main() {
         println!("benches/hooks is run by: cargo bench --bench hooks");
         return;
     }
-    let value = |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1)?.parse::<u64>().ok());
+    let value =
+        |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1)?.parse::<u64>().ok());
     let seconds = Duration::from_secs(value("--seconds").unwrap_or(SECONDS));
     let (pushes, flood) = (value("--pushes").unwrap_or(PUSHES), value("--flood").unwrap_or(FLOOD));
     DURABLE.store(true, std::sync::atomic::Ordering::Relaxed);

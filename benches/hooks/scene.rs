@@ -59,10 +59,10 @@ impl Scene {
         let folder = repository.path().join("acme/shop");
         std::fs::create_dir_all(folder.join("www")).unwrap();
         std::fs::write(folder.join("www/up"), "ok").unwrap();
-        let dockerfile =
-            "FROM busybox:1\nCOPY www /www\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n";
+        let dockerfile = "FROM busybox:1\nCOPY www /www\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n";
         std::fs::write(folder.join("Dockerfile"), dockerfile).unwrap();
-        let make = "git init -q -b main && git add -A && git -c user.name=Ada -c user.email=a@example.org commit -q -m First";
+        let make =
+            "git init -q -b main && git add -A && git -c user.name=Ada -c user.email=a@example.org commit -q -m First";
         assert!(Command::new("/bin/sh").args(["-ec", make]).current_dir(&folder).status().unwrap().success());
         let (host, mut world) = (TestHost::bare().await, World::new().await);
         let id = world.provision(&host).await;

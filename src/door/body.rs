@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::body::Body;
 use axum::http::StatusCode;
 use http_body_util::{BodyExt, Limited};
@@ -13,14 +14,24 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The whole body, or the status that says why it was not taken.
 pub async fn take(body: Body, limit: usize) -> Result<Vec<u8>, StatusCode> {
-    let whole = tokio::time::timeout(TIMEOUT, Limited::new(body, limit).collect());
-    match whole.await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),
+    match tokio::time::timeout(TIMEOUT, whole(Limited::new(body, limit))).await {
+        Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
         Ok(Err(error)) if slow(error.as_ref()) => Err(StatusCode::REQUEST_TIMEOUT),
         Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
         Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
     }
+}
+
+/// Piece after piece into one place: a large body is in memory once.
+async fn whole(mut body: Limited<Body>) -> Result<Vec<u8>, BoxError> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(piece) = frame?.into_data() {
+            bytes.extend_from_slice(&piece);
+        }
+    }
+    Ok(bytes)
 }
 
 /// True where the body stood still for too long.

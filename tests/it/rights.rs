@@ -4,7 +4,7 @@
 use skiff::actions::invitations::{self, NewInvitation};
 use skiff::actions::projects::{self, NewEnvironment, NewProject};
 use skiff::actions::{apps, deploys};
-use skiff::domain::rights::Role;
+use skiff::domain::rights::{Permission, Role};
 use skiff::web::routes::{Policy, Route};
 
 use crate::harness::door::{Panel, Visitor};
@@ -19,6 +19,7 @@ const WHO: [&str; 8] = ["nobody", "viewer", "developer", "admin", "owner", "stra
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 /// What the routes are asked about.
+#[derive(Clone)]
 struct Ids {
     team: String,
     account: String,
@@ -214,4 +215,86 @@ async fn every_route_lets_in_whom_the_table_says() {
     let heads: Vec<String> = WHO.iter().map(|who| format!("{who:<9}")).collect();
     let head = format!("{:<4} {:<46} {:<18} {}", "", "route", "policy", heads.join(" ")).trim_end().to_owned();
     expect_test::expect_file!["rights.txt"].assert_eq(&format!("{head}\n{}\n", rows.join("\n")));
+}
+
+/// A number for all that a team has: it differs when any row of any of its tables does.
+async fn all_of(panel: &Panel, team: uuid::Uuid) -> Vec<(String, String)> {
+    let mut conn = panel.db.superuser().await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select c.relname::text from pg_attribute a join pg_class c on c.oid = a.attrelid
+          where a.attname = 'team_id' and c.relkind in ('r', 'p') and not c.relispartition
+            and c.relnamespace = 'public'::regnamespace order by 1",
+    )
+    .fetch_all(&mut conn)
+    .await
+    .unwrap();
+    let mut all = Vec::new();
+    for table in tables {
+        let sql = format!(
+            "select count(*)::text || ' ' || md5(coalesce(string_agg(t::text, '|' order by t::text), '')) from {table} t where team_id = $1"
+        );
+        let hash = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(team).fetch_one(&mut conn).await.unwrap();
+        all.push((table, hash));
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_changes_nothing_and_anothers_ids_under_ones_own_team_name_nothing() {
+    let panel = Panel::open().await;
+    let scene = scene::set(&panel).await;
+    let team = scene.owner.team;
+    panel.member("Vera", team, Role::Viewer).await;
+    let others = panel.other_team().await;
+    panel.member("Olaf", others, Role::Owner).await;
+    let (out, _) = ids(&panel, &scene).await;
+    let own = Ids { team: "others".to_owned(), ..out };
+    let theirs = Ids { team: scene.owner.slug.clone(), ..own.clone() };
+    let (vera, olaf) = (panel.signed_in("vera@example.org").await, panel.signed_in("olaf@example.org").await);
+    let (vera_token, olaf_token) = (vera.token("/account").await, olaf.token("/account").await);
+    let before = all_of(&panel, team.0).await;
+    assert!(before.len() > 20, "{before:?}");
+    let mut asked = 0;
+    for route in panel.table.iter().filter(|route| matches!(route.policy, Policy::Team(_))) {
+        let path = real(route, &theirs);
+        // A stranger in the team's address, and whoever may only look at what acts.
+        assert_eq!(ask(&olaf, &olaf_token, route, &path).await, "hidden", "{} {path}", route.method);
+        if route.method == "POST" && !matches!(route.policy, Policy::Team(Permission::View)) {
+            assert_eq!(ask(&vera, &vera_token, route, &path).await, "no", "{} {path}", route.method);
+        }
+        // Nobody signed in sees whether it is there.
+        assert_eq!(ask(&panel.visitor(), "", route, &path).await, "sign-in", "{} {path}", route.method);
+        // The owner of another team, in that team's address, with this team's ids: not there, whatever he may at home.
+        if route.path.contains("{id}") {
+            let path = real(route, &own);
+            assert_eq!(ask(&olaf, &olaf_token, route, &path).await, "hidden", "{} {path}", route.method);
+            asked += 1;
+        }
+    }
+    assert!(asked > 40, "{asked}");
+    // And in the fields of a form.
+    let environment: uuid::Uuid = sqlx::query_scalar("select environment_id from apps where id = $1")
+        .bind(scene.web.0)
+        .fetch_one(&mut panel.db.superuser().await)
+        .await
+        .unwrap();
+    let (host, environment) = (scene.host.to_string(), environment.to_string());
+    let fields = [
+        ("name", "Stolen"),
+        ("from", "image"),
+        ("image", "web:1"),
+        ("port", "8080"),
+        ("host", host.as_str()),
+        ("environment", environment.as_str()),
+    ];
+    let answer = olaf.post("/t/others/apps", &olaf_token, &fields).await;
+    assert!(answer.status().is_client_error(), "{}", answer.status());
+    assert!(!answer.text().await.unwrap().contains("fra-1"), "nor is it named");
+    assert_eq!(all_of(&panel, team.0).await, before, "nothing of the team is another than it was");
+    let apps: i64 = sqlx::query_scalar("select count(*) from apps where team_id = $1")
+        .bind(others.0)
+        .fetch_one(&mut panel.db.superuser().await)
+        .await
+        .unwrap();
+    assert_eq!(apps, 0);
 }

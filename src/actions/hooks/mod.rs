@@ -4,6 +4,7 @@
 mod receive;
 mod replay;
 mod set_up;
+mod turns;
 mod views;
 
 pub use receive::{Incoming, Received, may_be_signed, receive};

@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{place, unseal};
+use super::{place, turns, unseal};
 use crate::actions::{Ctx, Refused, deploys};
 use crate::db::hooks::Known;
 use crate::db::{self, deliveries};
@@ -62,7 +62,7 @@ pub async fn receive(ctx: &Ctx, incoming: Incoming) -> Result<Received, Refused>
     let forge = forges::of(provider);
     let Some(proof) = forge.proof(&headers) else { return Ok(Received::Unsigned) };
     let id = HookId(id.parse().unwrap_or(Uuid::nil()));
-    let known = db::hooks::at_door(&mut *ctx.db.door().await?, id).await?.filter(|known| known.provider == provider);
+    let known = look_up(ctx, id).await?.filter(|known| known.provider == provider);
     // Where there is no hook, the same work is done with a secret that nobody knows.
     let secret = known.as_ref().and_then(|known| secret(ctx, id, known));
     let (there, secret) = (secret.is_some(), secret.unwrap_or_else(random_token));
@@ -79,6 +79,12 @@ pub async fn receive(ctx: &Ctx, incoming: Incoming) -> Result<Received, Refused>
         None => ["sha256:", &hex::encode(Sha256::digest(&body))].concat(),
     };
     keep(ctx, &actor, &known, Call { delivery, key: &key, name: &forge.event(&headers), event: &event }).await
+}
+
+/// The hook of this id, if there is one.
+async fn look_up(ctx: &Ctx, id: HookId) -> Result<Option<Known>, Refused> {
+    let _turn = turns::to_look().await?;
+    Ok(db::hooks::at_door(&mut *ctx.db.door().await?, id).await?)
 }
 
 /// The secret of a hook. One that does not open fits nothing: the panel's log says which.
@@ -109,6 +115,7 @@ struct Call<'a> {
 async fn keep(ctx: &Ctx, actor: &Actor, known: &Known, call: Call<'_>) -> Result<Received, Refused> {
     let app = known.app;
     let permit = actor.may(Permission::Deploy, On::team(known.team))?;
+    let _turn = turns::of(app).await?;
     let mut tx = ctx.db.begin(&permit).await?;
     // One after the other: what another delivery of the same push has begun is seen.
     if !db::apps::lock(&mut tx, &permit, app).await? {

@@ -61,7 +61,9 @@ async fn one<'a>(
     let too_late = async {
         done.cancelled().await;
         sleep(UNHEARD_LIMIT).await;
-        if heard.load(Ordering::Relaxed) { pending().await }
+        if heard.load(Ordering::Relaxed) {
+            pending().await
+        }
     };
     let docker = host.docker_bulk();
     tokio::select! {
@@ -71,7 +73,12 @@ async fn one<'a>(
 }
 
 /// Keeps by our name what is the same image as the first host's, and lets go of the rest.
-pub(super) async fn keep(asked: &Asked<'_>, fetched: Vec<Fetched<'_>>, name: &ImageRef, made: &Resolved) -> Result<(), Stop> {
+pub(super) async fn keep(
+    asked: &Asked<'_>,
+    fetched: Vec<Fetched<'_>>,
+    name: &ImageRef,
+    made: &Resolved,
+) -> Result<(), Stop> {
     asked.run.still_mine().await?;
     let kept = fetched.iter().map(|fetched| async {
         let seen = match &fetched.image {
@@ -87,7 +94,9 @@ pub(super) async fn keep(asked: &Asked<'_>, fetched: Vec<Fetched<'_>>, name: &Im
             asked.keep(fetched.reached, fetched.host, &made.image, &seen.id).await?;
             asked.say(format!("{} has it from the registry too", fetched.reached.row.name));
         }
-        if fetched.named && let Err(error) = fetched.host.docker().untag(name).await {
+        if fetched.named
+            && let Err(error) = fetched.host.docker().untag(name).await
+        {
             asked.say(format!("{}: {}", fetched.reached.row.name, detail(error)));
         }
         Ok(())

@@ -3,6 +3,7 @@
 mod archives;
 pub mod bench;
 mod canaries;
+mod cut;
 mod deploys;
 pub mod forge;
 mod images;

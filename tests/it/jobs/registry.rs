@@ -3,6 +3,7 @@
 use skiff::domain::app::{Route, Spec};
 use skiff::domain::source::{Image, RegistryLogin, Source};
 
+use crate::harness::fleet;
 use crate::harness::host::TestHost;
 use crate::harness::world::{World, ask};
 
@@ -15,8 +16,8 @@ http: { addr: '127.0.0.1:5000' }
 auth: { htpasswd: { realm: test, path: /etc/test-registry.users } }
 ";
 
-/// Starts the registry with this image in it, which the host then has no more.
-async fn serve(host: &TestHost, image: &str) {
+/// Starts the registry with this version in it, which the host then has no more.
+async fn serve(host: &TestHost, image: &str, version: &str) {
     std::fs::write(host.path("/etc/test-registry.users"), USERS).unwrap();
     std::fs::write(host.path("/etc/test-registry.yml"), CONFIG).unwrap();
     // Without our pipes, which would be waited for.
@@ -26,7 +27,12 @@ async fn serve(host: &TestHost, image: &str) {
     let up =
         "for i in $(seq 400); do curl -s -o /dev/null http://127.0.0.1:5000/v2/ && exit 0; sleep 0.05; done; exit 1";
     host.enter(&["/bin/sh", "-c", up]).await.must("it answers");
-    host.load_app(image, "1").await;
+    publish(host, image, version).await;
+}
+
+/// Puts a version into the registry of the host.
+async fn publish(host: &TestHost, image: &str, version: &str) {
+    host.load_app(image, version).await;
     let client = tempfile::tempdir().unwrap();
     let config = client.path().to_str().unwrap();
     host.docker(&["--config", config, "login", "--username", "ada", "--password", PASSWORD, "127.0.0.1:5000"]).await;
@@ -39,7 +45,7 @@ async fn an_image_behind_a_login_is_pulled_and_a_wrong_password_is_said() {
     let image = "127.0.0.1:5000/team/hello:1";
     let (host, world) = (TestHost::bare().await, World::new().await);
     let id = world.provision(&host).await;
-    serve(&host, image).await;
+    serve(&host, image, "1").await;
     let mut spec = Spec::web(8080, "/up".parse().unwrap());
     spec.routes.push(Route { domain: "hello.test".parse().unwrap(), path: "/".parse().unwrap() });
     spec.watch.seconds = 0;
@@ -59,5 +65,54 @@ async fn an_image_behind_a_login_is_pulled_and_a_wrong_password_is_said() {
     // The registry's own name went with the pull; what keeps the image is our name alone.
     let names = host.docker(&["image", "ls", "--digests", "--format", "{{.Repository}}"]).await;
     assert!(names.lines().any(|name| name.starts_with("skiff")) && !names.contains("team/hello"), "{names}");
+    world.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_host_fetches_an_image_from_the_registry_and_who_cannot_has_it_brought() {
+    let (one, two, three) =
+        ("127.0.0.1:5000/team/hello:1", "127.0.0.1:5000/team/hello:2", "127.0.0.1:5000/team/hello:3");
+    let (a, b, world) = (TestHost::bare().await, TestHost::bare().await, World::new().await);
+    let ids = fleet::ready(&world, &[&a, &b]).await;
+    for host in [&a, &b] {
+        serve(host, one, "1").await;
+    }
+    let foreign = [a.foreign_inventory().await, b.foreign_inventory().await];
+    let mut spec = Spec::web(8080, "/up".parse().unwrap());
+    spec.routes.push(Route { domain: "hello.test".parse().unwrap(), path: "/".parse().unwrap() });
+    (spec.watch.seconds, spec.drain_s) = (0, 2);
+    let password = world.secret("source", uuid::Uuid::now_v7(), "right", PASSWORD).await;
+    let source = |image: &str| {
+        let login = Some(RegistryLogin { user: "ada".into(), password });
+        sqlx::types::Json(Source::Image(Image { image: image.parse().unwrap(), login }))
+    };
+    let mut app = world.app_of(ids[0], source(one).0, spec).await;
+    fleet::place(&world, app.id, &mut app.spec, &[(ids[0], 1), (ids[1], 1)]).await;
+    let first = app.must_deploy().await;
+    assert!(first.log.contains("has it from the registry too"), "{first:#?}");
+    assert!(!first.steps.iter().any(|step| step.starts_with("bring the image")), "nothing travels: {first:#?}");
+
+    let another = async |image: &str| {
+        let sql = "update sources set spec = $2 where id = $1";
+        let asked = sqlx::query(sql).bind(app.source.0).bind(source(image));
+        asked.execute(&mut world.db.superuser().await).await.unwrap();
+        app.must_deploy().await
+    };
+    // The registry of the second host does not have the version: it comes from the first.
+    publish(&a, two, "2").await;
+    let second = another(two).await;
+    assert!(second.log.contains("did not get it from the registry"), "{second:#?}");
+    assert!(second.steps.iter().any(|step| step.starts_with("bring the image")), "{second:#?}");
+    // It has another image by that name: what the first one got is what runs on both.
+    publish(&a, three, "3").await;
+    publish(&b, three, "other").await;
+    let third = another(three).await;
+    assert!(third.steps.iter().any(|step| step.starts_with("bring the image")), "{third:#?}");
+    for host in [&a, &b] {
+        assert!(ask(host, "hello.test", "/").await.1.contains('3'), "{third:#?}");
+        let names = host.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]).await;
+        assert!(!names.contains("team/hello"), "no name of the registry stays: {names}");
+    }
+    assert_eq!([a.foreign_inventory().await, b.foreign_inventory().await], foreign, "and no image without a name");
     world.quiet().await;
 }

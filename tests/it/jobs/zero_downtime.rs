@@ -9,6 +9,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
+use crate::harness::fleet;
 use crate::harness::host::TestHost;
 use crate::harness::world::World;
 
@@ -31,6 +32,9 @@ impl Met {
 
 /// How hard and how long.
 struct Load {
+    hosts: usize,
+    /// On each host.
+    instances: u16,
     per_second: u64,
     websockets: usize,
     slow: usize,
@@ -120,27 +124,39 @@ async fn websocket(met: Arc<Met>, address: String) {
 }
 
 async fn deploys_under_load(load: Load) {
-    let (host, world) = (TestHost::bare().await, World::new().await);
-    let id = world.provision(&host).await;
-    for version in ["1", "2"] {
-        host.load_app(&format!("127.0.0.1:5000/hello:{version}"), version).await;
+    let hosts = futures_util::future::join_all((0..load.hosts).map(|_| TestHost::bare())).await;
+    let world = World::new().await;
+    let ids = fleet::ready(&world, &hosts.iter().collect::<Vec<_>>()).await;
+    for (host, id) in hosts.iter().zip(&ids).filter(|_| load.hosts > 1) {
+        fleet::reachable(&world, *id, host).await;
     }
-    let mut app = world.app(id, "127.0.0.1:5000/hello:1", DOMAIN).await;
-    let mut spec = app.spec.clone();
-    spec.drain_s = 3;
-    app.save(spec).await;
+    for host in &hosts {
+        for version in ["1", "2"] {
+            host.load_app(&format!("127.0.0.1:5000/hello:{version}"), version).await;
+        }
+    }
+    let mut app = world.app(ids[0], "127.0.0.1:5000/hello:1", DOMAIN).await;
+    app.spec.drain_s = 3;
+    let places: Vec<_> = ids.iter().map(|id| (*id, load.instances)).collect();
+    fleet::place(&world, app.id, &mut app.spec, &places).await;
     app.must_deploy().await;
 
-    let (met, base) = (Arc::new(Met::default()), format!("http://{}", host.address));
+    let met = Arc::new(Met::default());
     let mut visitors = tokio::task::JoinSet::new();
-    let pause = Duration::from_micros(2_000_000 / load.per_second);
-    visitors.spawn(requests(met.clone(), base.clone(), pause, true));
-    visitors.spawn(requests(met.clone(), base.clone(), pause, false));
-    for _ in 0..load.slow {
-        visitors.spawn(slow(met.clone(), base.clone(), 1500));
-    }
-    for _ in 0..load.websockets {
-        visitors.spawn(websocket(met.clone(), host.address.clone()));
+    let each = hosts.len() as u64;
+    let pause = Duration::from_micros(2_000_000 * each / load.per_second);
+    for (n, host) in hosts.iter().enumerate() {
+        let base = format!("http://{}", host.address);
+        visitors.spawn(requests(met.clone(), base.clone(), pause, true));
+        visitors.spawn(requests(met.clone(), base.clone(), pause, false));
+        // Divided among the hosts, whatever the number.
+        let share = |all: usize| (n..all).step_by(hosts.len()).count();
+        for _ in 0..share(load.slow) {
+            visitors.spawn(slow(met.clone(), base.clone(), 1500));
+        }
+        for _ in 0..share(load.websockets) {
+            visitors.spawn(websocket(met.clone(), host.address.clone()));
+        }
     }
     let mut deployed = 0;
     for round in 0..MOST_DEPLOYS {
@@ -151,7 +167,7 @@ async fn deploys_under_load(load: Load) {
         app.image(&format!("127.0.0.1:5000/hello:{}", 1 + (round + 1) % 2)).await;
         let ended = app.must_deploy().await;
         if round < load.routes {
-            let other = world.app(id, "127.0.0.1:5000/hello:1", &format!("other{round}.test")).await;
+            let other = world.app(ids[0], "127.0.0.1:5000/hello:1", &format!("other{round}.test")).await;
             other.must_deploy().await;
         }
         let failures = met.failures.lock().unwrap().clone();
@@ -169,12 +185,46 @@ async fn deploys_under_load(load: Load) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_fails_over_a_few_deploys() {
-    deploys_under_load(Load { per_second: 50, websockets: 5, slow: 5, deploys: 4, routes: 2, answers: 80 }).await;
+    let load =
+        Load { hosts: 1, instances: 1, per_second: 50, websockets: 5, slow: 5, deploys: 4, routes: 2, answers: 80 };
+    deploys_under_load(load).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_fails_over_deploys_on_two_hosts() {
+    let load =
+        Load { hosts: 2, instances: 2, per_second: 50, websockets: 4, slow: 4, deploys: 2, routes: 0, answers: 80 };
+    deploys_under_load(load).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the whole of it takes minutes: bin/test t_fleet_fifty"]
+async fn t_fleet_fifty_no_request_fails_over_fifty_deploys_on_two_hosts() {
+    let load = Load {
+        hosts: 2,
+        instances: 2,
+        per_second: 200,
+        websockets: 20,
+        slow: 20,
+        deploys: 50,
+        routes: 0,
+        answers: 10_000,
+    };
+    deploys_under_load(load).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "the whole of it takes minutes: bin/test t17"]
 async fn t17_no_request_fails_over_fifty_deploys() {
-    deploys_under_load(Load { per_second: 200, websockets: 20, slow: 20, deploys: 50, routes: 10, answers: 100_000 })
-        .await;
+    let load = Load {
+        hosts: 1,
+        instances: 1,
+        per_second: 200,
+        websockets: 20,
+        slow: 20,
+        deploys: 50,
+        routes: 10,
+        answers: 100_000,
+    };
+    deploys_under_load(load).await;
 }
