@@ -5,6 +5,7 @@ mod connections;
 mod docker;
 mod files;
 mod haproxy;
+mod hostile;
 mod probes;
 mod registry;
 mod scripts;
