@@ -70,7 +70,7 @@ async fn cuts(all: &[Cut]) {
         match cut {
             Cut::Silent(_) => host.cut().await,
             Cut::Reset(_) => host.cut_with_resets().await,
-            Cut::Broken => drop(host.enter(&["/usr/bin/pkill", "-f", "sshd[^ ]*: root"]).await.must("ended")),
+            Cut::Broken => drop(host.enter(&["/usr/bin/pkill", "-f", "sshd[^ ]*: (root|skiff)"]).await.must("ended")),
         }
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         host.heal().await;
