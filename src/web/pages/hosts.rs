@@ -1,6 +1,8 @@
 //! Hosts: the list, adding one, one with its facts and the run that makes it ready. Not here: speaking to a host.
 
+mod check;
 mod part;
+mod script;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -35,6 +37,8 @@ pub fn routes() -> Routes {
         .post("/t/{team}/hosts/{id}/key", manage, confirm_key)
         .post("/t/{team}/hosts/{id}/http-port", manage, set_http_port)
         .merge(part::routes())
+        .merge(check::routes())
+        .merge(script::routes())
 }
 
 /// Hosts as a table.
@@ -137,6 +141,8 @@ pub struct New {
     pub form: Form,
     /// The line that lets Skiff in.
     pub paste: String,
+    /// The page with the script for servers that Skiff does not reach yet.
+    pub script: SafeUrl,
 }
 
 impl New {
@@ -166,7 +172,8 @@ impl New {
             ])
             .back(list.clone());
         let shell = Shell::new(here, "Add host", "Hosts").crumb("Hosts", Some(list)).crumb("Add host", None);
-        Ok(Self { shell, way: first.then(|| Way::new(1)), form, paste: paste_line(key) })
+        let script = SafeUrl::path(["t", &here.place()?.team.slug, "hosts", "script"]);
+        Ok(Self { shell, way: first.then(|| Way::new(1)), form, paste: paste_line(key), script })
     }
 }
 
@@ -204,6 +211,8 @@ pub struct Show {
     pub http_port: Option<Form>,
     /// The form that says what it does for the other hosts.
     pub part: Option<Form>,
+    /// What the last check found.
+    pub check: Option<check::Check>,
     /// What to do next.
     pub next: Option<Next>,
     /// The steps of the newest run.
@@ -288,6 +297,7 @@ impl Show {
                 let field = Field::number("http_port", "Another web port", "").value(view.http_port.to_string());
                 Form::new(action, &here.token, "Change", vec![field]).style("").inline()
             }),
+            check: check::Check::new(&team, &id, &here.token, &view),
             part: view.may_manage.then(|| part::form(&team, &id, &here.token, &view)),
             next,
             course: Course::new(&view.steps, ""),
