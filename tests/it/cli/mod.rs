@@ -3,5 +3,6 @@
 mod commands;
 mod deploys;
 mod logs;
+mod host_checks;
 mod refusals;
 pub mod terminal;
