@@ -75,7 +75,7 @@ async fn what_somebody_changed_on_a_host_is_said_and_looking_changes_nothing() {
         &host,
         "chmod 777 /var/lib/skiff/apps; echo '# mine' >>/etc/skiff/haproxy.cfg; rm /etc/skiff/maps/routes.map; \
          rm /etc/rc2.d/S??skiff-haproxy; echo linux-image-amd64 >/run/reboot-required.pkgs; touch /run/reboot-required; \
-         printf '#!/bin/sh\\nexec /usr/bin/date -d \"-3 minutes\" \"$@\"\\n' >/usr/local/sbin/date; chmod 755 /usr/local/sbin/date",
+         printf '#!/bin/sh\\nexec /usr/bin/date -d \"-210 seconds\" \"$@\"\\n' >/usr/local/sbin/date; chmod 755 /usr/local/sbin/date",
     )
     .await;
     let before = bash(&host, STATE).await;
