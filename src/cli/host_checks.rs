@@ -40,9 +40,12 @@ pub async fn check(client: &Client, common: &Common, name: Option<&str>) -> Resu
             unwell.push(format!("{slug} is not as it was made: {} differ.", differences.len()));
             rows.extend(differences.iter().map(|found| row(&slug, found)));
         }
-        looked.push(json!({ "id": host.get("id"), "slug": slug, "state": host.get("state"), "check": host.get("check") }));
+        looked.push(
+            json!({ "id": host.get("id"), "slug": slug, "state": host.get("state"), "check": host.get("check") }),
+        );
     }
-    let text = if rows.is_empty() { String::new() } else { table(["host", "what", "is", "should be", "what to do"], &rows) };
+    let text =
+        if rows.is_empty() { String::new() } else { table(["host", "what", "is", "should be", "what to do"], &rows) };
     if !unwell.is_empty() {
         return Err(common.not_as_wanted(Answer::list(looked, text), unwell.join("\n")));
     }

@@ -150,12 +150,7 @@ struct Found(Vec<Difference>);
 impl Found {
     fn add(&mut self, what: impl Into<String>, is: impl Into<String>, should: impl Into<String>, act: &str) {
         let said = |text: String| if text.is_empty() { "not there".to_owned() } else { text };
-        self.0.push(Difference {
-            what: what.into(),
-            is: said(is.into()),
-            should: should.into(),
-            act: act.to_owned(),
-        });
+        self.0.push(Difference { what: what.into(), is: said(is.into()), should: should.into(), act: act.to_owned() });
     }
 
     fn unless(&mut self, fine: bool, what: &str, is: impl Into<String>, should: &str, act: &str) {
@@ -230,7 +225,9 @@ fn user(found: &mut Found, seen: &Seen) {
     found.unless(member, "groups of skiff", groups, "docker among them", AGAIN);
     match &seen.no_root {
         Some(why) => {
-            let act = format!("As root on the server: echo '{SUDOERS}' >/etc/sudoers.d/skiff; chmod 440 /etc/sudoers.d/skiff");
+            let act = format!(
+                "As root on the server: echo '{SUDOERS}' >/etc/sudoers.d/skiff; chmod 440 /etc/sudoers.d/skiff"
+            );
             found.add("sudo for skiff", why, "without a password", &act);
         }
         // Only root may read it.
@@ -247,7 +244,13 @@ fn user(found: &mut Found, seen: &Seen) {
 fn docker(found: &mut Found, seen: &Seen) {
     let act = "On the server: journalctl -u docker says why. Then make the host ready again.";
     found.unless(seen.is("DOCKER_ANSWERS", "yes"), "Docker", "does not answer", "answering", act);
-    found.unless(seen.is("DOCKER_ENABLED", "yes"), "Docker's service", "not started", "started with the machine", AGAIN);
+    found.unless(
+        seen.is("DOCKER_ENABLED", "yes"),
+        "Docker's service",
+        "not started",
+        "started with the machine",
+        AGAIN,
+    );
     if seen.is("DOCKER_ANSWERS", "yes") {
         let fine = !seen.is("LIVE_RESTORE", "no");
         found.unless(fine, "live-restore of Docker", "off", "on: apps outlive a restart of dockerd", AGAIN);
@@ -267,7 +270,11 @@ fn proxy(found: &mut Found, seen: &Seen, wanted: &Wanted) {
         other => other.to_owned(),
     };
     let by = listener("PROXY_LISTENER");
-    let act = if by == "nobody" { AGAIN } else { "Stop it, or give the proxy another web port; then make the host ready again." };
+    let act = if by == "nobody" {
+        AGAIN
+    } else {
+        "Stop it, or give the proxy another web port; then make the host ready again."
+    };
     found.unless(by == "haproxy", &format!("port {}", wanted.http_port), by, "answered by the proxy", act);
     if let Some(port) = wanted.peer_port {
         let by = listener("PEER_LISTENER");

@@ -37,7 +37,9 @@ pub async fn check(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<JobId, Refuse
     let now = host_checks::now(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
     let name = &now.name;
     if now.provisioning.is_some() {
-        return Err(Refused::Conflict(format!("{name} is being made ready, which looks at everything. Check it after that.")));
+        return Err(Refused::Conflict(format!(
+            "{name} is being made ready, which looks at everything. Check it after that."
+        )));
     }
     match now.state {
         HostState::New => {

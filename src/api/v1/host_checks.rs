@@ -25,7 +25,9 @@ pub fn routes() -> Routes {
     let manage = Permission::ManageHosts;
     Routes::new()
         .add(
-            post("/hosts/{host}/check", manage).title("Look whether a host is as it was made").gives::<Accepted<Begun>>(),
+            post("/hosts/{host}/check", manage)
+                .title("Look whether a host is as it was made")
+                .gives::<Accepted<Begun>>(),
             check,
         )
         .add(

@@ -40,7 +40,11 @@ fn each_thing_that_differs_is_one_line_with_something_to_do() {
         ("HAPROXY=2.6.12-1+deb12u1", "HAPROXY=2.4.24", "HAProxy: 2.4.24 → 2.6 or newer"),
         ("USER=yes", "USER=no", "user skiff: not there → there"),
         ("GROUPS_OF_USER=skiff docker", "GROUPS_OF_USER=skiff", "groups of skiff: skiff → docker among them"),
-        ("SUDOERS=skiff ALL=(ALL) NOPASSWD: ALL", "SUDOERS=", "/etc/sudoers.d/skiff: not there → skiff ALL=(ALL) NOPASSWD: ALL"),
+        (
+            "SUDOERS=skiff ALL=(ALL) NOPASSWD: ALL",
+            "SUDOERS=",
+            "/etc/sudoers.d/skiff: not there → skiff ALL=(ALL) NOPASSWD: ALL",
+        ),
         ("440 root:root", "644 root:root", "mode of /etc/sudoers.d/skiff: 644 root:root → 440 root:root"),
         ("KEY=yes", "KEY=no", "the panel's key: not there → in skiff's authorized_keys"),
         ("/apps 700 skiff:skiff", "/apps 777 root:root", "folder /var/lib/skiff/apps: 777 root:root → 700 skiff:skiff"),
@@ -51,7 +55,11 @@ fn each_thing_that_differs_is_one_line_with_something_to_do() {
         ("PROXY_ENABLED=yes", "PROXY_ENABLED=no", "start of the proxy: by hand → with the machine"),
         ("PROXY_LISTENER=haproxy", "PROXY_LISTENER=nginx", "port 80: nginx → answered by the proxy"),
         ("haproxy.sock 660 skiff", "haproxy.sock gone", "socket /run/skiff/haproxy.sock: gone → 660 skiff"),
-        ("REGISTRY_SERVICE=no", "REGISTRY_SERVICE=yes", "registry of images: there → none: this host builds for nobody"),
+        (
+            "REGISTRY_SERVICE=no",
+            "REGISTRY_SERVICE=yes",
+            "registry of images: there → none: this host builds for nobody",
+        ),
         ("DISK_FREE_MIB=20000", "DISK_FREE_MIB=90", "disk: 90 MiB free of 40000 MiB → at least 1024 MiB free"),
         ("DONE=yes", "REBOOT=linux-image \nDONE=yes", "reboot: wanted by linux-image → none needed"),
         ("DONE=yes", "REBOOT=\nDONE=yes", "reboot: wanted by the distribution → none needed"),
@@ -65,11 +73,14 @@ fn each_thing_that_differs_is_one_line_with_something_to_do() {
 #[test]
 fn what_only_some_hosts_have_is_asked_of_them() {
     let wanted = Wanted { http_port: 8080, peer_port: Some(7080), registry_port: Some(5000) };
-    assert_eq!(differences(&seen(&[]), &wanted), [
-        "port 7080: nobody → answered by the proxy, for the other hosts",
-        "registry of images: not there → there",
-        "port 5000: nobody → answered by the registry of images",
-    ]);
+    assert_eq!(
+        differences(&seen(&[]), &wanted),
+        [
+            "port 7080: nobody → answered by the proxy, for the other hosts",
+            "registry of images: not there → there",
+            "port 5000: nobody → answered by the registry of images",
+        ]
+    );
 }
 
 #[test]
@@ -82,12 +93,15 @@ fn clocks_files_networks_and_root_are_compared() {
     seen.networks.push(("prod".into(), "10.64.0.0/24".into(), None));
     seen.networks.push(("dev".into(), "10.64.1.0/24".into(), Some("10.64.1.0/24".into())));
     seen.no_root = Some("sudo asks for a password".into());
-    assert_eq!(differences(&seen, &WANTED), [
-        "clock: 2 h behind the panel's → at most 5 s apart",
-        "sudo for skiff: sudo asks for a password → without a password",
-        "/etc/skiff/haproxy.cfg: changed by hand → as the panel writes it",
-        "network of prod: not there → 10.64.0.0/24",
-    ]);
+    assert_eq!(
+        differences(&seen, &WANTED),
+        [
+            "clock: 2 h behind the panel's → at most 5 s apart",
+            "sudo for skiff: sudo asks for a password → without a password",
+            "/etc/skiff/haproxy.cfg: changed by hand → as the panel writes it",
+            "network of prod: not there → 10.64.0.0/24",
+        ]
+    );
 }
 
 #[test]

@@ -117,7 +117,11 @@ async fn answers_are_as_it_says() {
     for call in panel.calls.iter().filter(|call| call.method == "GET") {
         if ["/events", "/logs", ".txt", ".json"].iter().any(|end| call.path.ends_with(end)) {
         // What is not answered in JSON.
-        if call.path.ends_with("/events") || call.path == "/hosts/script" || call.path.ends_with(".txt") || call.path.ends_with(".json") {
+        if call.path.ends_with("/events")
+            || call.path == "/hosts/script"
+            || call.path.ends_with(".txt")
+            || call.path.ends_with(".json")
+        {
             continue;
         }
         let id = match call.path.split('/').rev().nth(1).unwrap() {

@@ -30,7 +30,10 @@ async fn hosts_are_checked_from_a_terminal_and_the_exit_status_is_true() {
     terminal.run(&["hosts", "check"]).await.refused(1, "could not be checked: The host does not answer by SSH");
 
     let script = terminal.run(&["hosts", "script", "--builds", "--http-port", "8080"]).await.well();
-    assert!(script.out.starts_with("#!/bin/bash\n") && script.out.contains("\nREGISTRY=yes\nHTTP_PORT=8080\n"), "{script:?}");
+    assert!(
+        script.out.starts_with("#!/bin/bash\n") && script.out.contains("\nREGISTRY=yes\nHTTP_PORT=8080\n"),
+        "{script:?}"
+    );
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &script.out).unwrap();
     let read = crate::harness::host::run("bash", &["-n", file.path().to_str().unwrap()]).await;

@@ -38,7 +38,10 @@ async fn after_the_script_ran_nothing_is_left_to_do_and_nothing_differs() {
     tokio::fs::write(host.path("/root/first-boot.bash"), &script).await.unwrap();
     let run = ["/bin/bash", "/root/first-boot.bash"];
     let first = host.enter(&run).await.must("the first run");
-    assert!(first.ends_with("This server is ready for Skiff: add it there as a host, with the user skiff.\n"), "{first}");
+    assert!(
+        first.ends_with("This server is ready for Skiff: add it there as a host, with the user skiff.\n"),
+        "{first}"
+    );
     let second = host.enter(&run).await.must("the second run");
     assert!(second.ends_with("Nothing was changed: this server is ready for Skiff.\n"), "{second}");
     assert!(!second.lines().any(|line| line.trim() == "changed"), "{second}");
@@ -80,21 +83,31 @@ async fn what_somebody_changed_on_a_host_is_said_and_looking_changes_nothing() {
     .await;
     let before = bash(&host, STATE).await;
     let found = differences(&world, id).await;
-    let line = found.iter().find(|line| line.starts_with("/etc/skiff/haproxy.cfg: differs from line ")).expect("the file").clone();
+    let line = found
+        .iter()
+        .find(|line| line.starts_with("/etc/skiff/haproxy.cfg: differs from line "))
+        .expect("the file")
+        .clone();
     let others: Vec<&String> = found.iter().filter(|other| **other != line).collect();
-    assert_eq!(others, [
-        "clock: 3 min behind the panel's",
-        "reboot: wanted by linux-image-amd64",
-        "folder /var/lib/skiff/apps: 777 skiff:skiff",
-        "start of the proxy: by hand",
-        "the proxy's map of routes: not there",
-    ]);
+    assert_eq!(
+        others,
+        [
+            "clock: 3 min behind the panel's",
+            "reboot: wanted by linux-image-amd64",
+            "folder /var/lib/skiff/apps: 777 skiff:skiff",
+            "start of the proxy: by hand",
+            "the proxy's map of routes: not there",
+        ]
+    );
     assert_eq!(before, bash(&host, STATE).await, "a look mends nothing");
 
     // What Skiff made it makes again; what is the server's own is left to its owner.
     let ended = world.provision_again(id).await;
     assert_eq!(ended.state, "succeeded", "{ended:#?}");
-    assert_eq!(differences(&world, id).await, ["clock: 3 min behind the panel's", "reboot: wanted by linux-image-amd64"]);
+    assert_eq!(
+        differences(&world, id).await,
+        ["clock: 3 min behind the panel's", "reboot: wanted by linux-image-amd64"]
+    );
     bash(&host, "rm /usr/local/sbin/date /run/reboot-required*").await;
 
     bash(&host, "rm /etc/sudoers.d/skiff").await;

@@ -70,7 +70,8 @@ fn state_of<'a>(ended: &'a Ended, words: &str) -> &'a str {
 
 /// Nothing of ours is on the server.
 async fn untouched(host: &TestHost) {
-    let there = "ls -d /etc/skiff /var/lib/skiff /home/skiff /etc/sudoers.d/skiff 2>/dev/null; getent passwd skiff || true";
+    let there =
+        "ls -d /etc/skiff /var/lib/skiff /home/skiff /etc/sudoers.d/skiff 2>/dev/null; getent passwd skiff || true";
     assert_eq!(bash(host, there).await, "");
 }
 
@@ -84,7 +85,10 @@ async fn a_system_that_is_not_supported_is_refused_before_anything_is_changed() 
     };
     for (text, name) in [
         ("ID=alpine\nVERSION_ID=3.20.3\nPRETTY_NAME=\"Alpine Linux v3.20\"", "Alpine Linux v3.20"),
-        ("ID=debian\nVERSION_ID=\"11\"\nPRETTY_NAME=\"Debian GNU/Linux 11 (bullseye)\"", "Debian GNU/Linux 11 (bullseye)"),
+        (
+            "ID=debian\nVERSION_ID=\"11\"\nPRETTY_NAME=\"Debian GNU/Linux 11 (bullseye)\"",
+            "Debian GNU/Linux 11 (bullseye)",
+        ),
         ("ID=\"centos\"\nVERSION_ID=\"9\"\nPRETTY_NAME=\"CentOS Stream 9\"", "CentOS Stream 9"),
         ("ID=ubuntu\nVERSION_ID=\"22.04\"\nPRETTY_NAME=\"Ubuntu 22.04.5 LTS\"", "Ubuntu 22.04.5 LTS"),
         ("ID=\"$(touch /canary)\"\nNAME=x", "an unknown system"),
@@ -100,7 +104,9 @@ async fn a_system_that_is_not_supported_is_refused_before_anything_is_changed() 
         assert!(said.out.contains(&format!("::reason {words}")), "{}", said.out);
         untouched(&host).await;
     }
-    for text in ["ID=debian\nVERSION_ID=\"13\"", "ID=debian", "ID=ubuntu\nVERSION_ID=\"24.04\"", "ID=ubuntu\nVERSION_ID=26.04"] {
+    for text in
+        ["ID=debian\nVERSION_ID=\"13\"", "ID=debian", "ID=ubuntu\nVERSION_ID=\"24.04\"", "ID=ubuntu\nVERSION_ID=26.04"]
+    {
         become_(text).await;
         assert!(!host.script_changed("packages.bash", &[]).await, "{text}");
     }
@@ -186,19 +192,30 @@ async fn what_keeps_packages_away_is_said_and_a_lost_installation_is_finished() 
     let said = refused(&world, id).await;
     let (before, after) = said.split_once(", the panel's clock says ").unwrap();
     assert!(before.starts_with("The server's clock is wrong: it says 2"), "{said}");
-    assert!(after.ends_with("Set it with: timedatectl set-ntp true (or: date -u -s 'YYYY-MM-DD HH:MM'), then try again."), "{said}");
+    assert!(
+        after.ends_with("Set it with: timedatectl set-ntp true (or: date -u -s 'YYYY-MM-DD HH:MM'), then try again."),
+        "{said}"
+    );
     bash(&host, "rm /usr/local/sbin/date").await;
 
     host.fill_disk(100 * 1024).await;
     let said = refused(&world, id).await;
     assert!(said.starts_with("The disk is nearly full: /var/cache/apt has 1"), "{said}");
-    assert!(said.ends_with(" MB free, and the packages that are missing need 600 MB. Make room, then try again. Nothing was changed."), "{said}");
+    assert!(
+        said.ends_with(
+            " MB free, and the packages that are missing need 600 MB. Make room, then try again. Nothing was changed."
+        ),
+        "{said}"
+    );
     host.free_disk().await;
 
     let way = bash(&host, "ip route show default").await;
     bash(&host, "ip route del default").await;
     let said = refused(&world, id).await;
-    assert!(said.starts_with("The packages could not be fetched: this server does not reach its package mirror."), "{said}");
+    assert!(
+        said.starts_with("The packages could not be fetched: this server does not reach its package mirror."),
+        "{said}"
+    );
     bash(&host, &format!("ip route add {way}")).await;
     untouched(&host).await;
 
@@ -207,7 +224,12 @@ async fn what_keeps_packages_away_is_said_and_a_lost_installation_is_finished() 
                 my $l = pack \"s s l! l! i\", F_WRLCK, 0, 0, 0, 0; fcntl $f, F_SETLK, $l or die; open my $m, \">\", \"/run/held\"; sleep 3600'";
     bash(&host, &format!("setsid --fork /bin/bash -c '{}' </dev/null >/dev/null 2>&1; for i in {{1..100}}; do [ -e /run/held ] && break; sleep 0.1; done; [ -e /run/held ]", hold.replace('\'', "'\\''"))).await;
     let said = host.script("packages.bash", &[("LOCK_TRIES", "1")]).await;
-    assert!(said.out.contains("::reason Another package manager (process ") && said.out.contains(" (perl)) has held apt's lock for 3 seconds."), "{}", said.out);
+    assert!(
+        said.out.contains("::reason Another package manager (process ")
+            && said.out.contains(" (perl)) has held apt's lock for 3 seconds."),
+        "{}",
+        said.out
+    );
     let job = begin(&world, id).await;
     let waits = async {
         let mut conn = world.db.superuser().await;
