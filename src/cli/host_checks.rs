@@ -21,13 +21,16 @@ pub async fn check(client: &Client, common: &Common, name: Option<&str>) -> Resu
         return Ok(common.print(Answer::list(Vec::new(), "No host is ready yet: skiff hosts add NAME ADDRESS")));
     }
     // All are asked before the first is waited for: they are looked at side by side.
-    let mut jobs = Vec::new();
+    let (mut begun, mut looked, mut rows, mut unwell) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for host in &hosts {
-        let begun = client.ask(Ask::post(&["hosts", &at(host, "id"), "check"], json!({}))).await?;
-        jobs.push(at(&begun, "job"));
+        match client.ask(Ask::post(&["hosts", &at(host, "id"), "check"], json!({}))).await {
+            Ok(job) => begun.push((host, at(&job, "job"))),
+            // One that is being made ready keeps nobody from looking at the others.
+            Err(Failed::Said(why)) if name.is_none() => unwell.push(why),
+            Err(failed) => return Err(failed),
+        }
     }
-    let (mut looked, mut rows, mut unwell) = (Vec::new(), Vec::new(), Vec::new());
-    for (host, job) in hosts.iter().zip(&jobs) {
+    for (host, job) in &begun {
         let ended = follow::until_over(client, &["jobs", job], "The check").await?;
         let host = client.ask(Ask::get(&["hosts", &at(host, "id")])).await?;
         let slug = at(&host, "slug");

@@ -59,6 +59,21 @@ pub async fn note(
     .map(drop)
 }
 
+/// Forgets what the last check found: the host was made ready since. The next one is due.
+pub async fn forget(conn: &mut PgConnection, permit: &Permit, host: HostId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update hosts set checked = null, checked_at = null where team_id = $1 and id = $2",
+        permit.team().0,
+        host.0,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!("update host_sights set check_at = now() where team_id = $1 and host_id = $2", permit.team().0, host.0)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// Takes the turn of one host that was not checked for a day, across teams; none where none is due. Who else asks meanwhile
 /// finds another one. From here on the transaction sees that host's team.
 pub async fn take_turn(conn: &mut PgConnection) -> Result<Option<(Leased, HostId)>, sqlx::Error> {

@@ -187,7 +187,7 @@ impl Provision {
         }
         log.say(None, "The host is ready.");
         log.flush().await;
-        match self.observed(ctx, run, HostState::Ready, "").await {
+        match self.ready(ctx, run).await {
             Ok(()) => Outcome::Succeeded,
             Err(error) => Outcome::Again { after: Duration::from_secs(2), why: detail(error) },
         }
@@ -227,6 +227,14 @@ impl Provision {
             return Outcome::Again { after: Duration::from_secs(2), why: detail(error) };
         }
         Outcome::Failed { reason }
+    }
+
+    /// What the last check found no longer holds: the next one is due.
+    async fn ready(&self, ctx: &Ctx, run: &Run) -> Result<(), sqlx::Error> {
+        let mut tx = ctx.db.begin(&run.permit).await?;
+        host_logins::observed(&mut tx, &run.permit, self.host, HostState::Ready, "").await?;
+        host_checks::forget(&mut tx, &run.permit, self.host).await?;
+        tx.commit().await
     }
 
     async fn observed(&self, ctx: &Ctx, run: &Run, state: HostState, note: &str) -> Result<(), sqlx::Error> {

@@ -31,7 +31,17 @@ async fn bash(host: &TestHost, script: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_script_ran_nothing_is_left_to_do_and_nothing_differs() {
-    let (host, world) = (TestHost::bare().await, World::new().await);
+    first_boot(&TestHost::bare().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a server fetches its packages: bin/test t_first_boot"]
+async fn t_first_boot() {
+    first_boot(&TestHost::fresh_with_sshd().await).await;
+}
+
+async fn first_boot(host: &TestHost) {
+    let world = World::new().await;
     let (ctx, owner) = (world.actions(), &world.team.owner);
     let script = hosts::script(&ctx, owner, NewScript::default()).await.unwrap();
     assert!(script.starts_with("#!/bin/bash\n# Makes a server"), "{script}");
@@ -101,6 +111,8 @@ async fn what_somebody_changed_on_a_host_is_said_and_looking_changes_nothing() {
     );
     assert_eq!(before, bash(&host, STATE).await, "a look mends nothing");
 
+    let mine = hosts::get(&world.actions(), &world.team.owner, id).await.unwrap();
+    assert_eq!(mine.check.unwrap().differences.len(), found.len());
     // What Skiff made it makes again; what is the server's own is left to its owner.
     let ended = world.provision_again(id).await;
     assert_eq!(ended.state, "succeeded", "{ended:#?}");
