@@ -51,7 +51,11 @@ if dockerd --help 2>/dev/null | grep -- --validate >/dev/null && [ -e /etc/docke
   if said=$(dockerd --validate --config-file /etc/docker/daemon.json 2>&1); then say DAEMON_JSON valid; else say DAEMON_JSON "$(printf '%s' "$said" | tail -n 1 | cut -c1-200)"; fi
 fi
 
-listener() { ss -H -ltnp "sport = :$1" 2>/dev/null | sed -n 's/.*(("\([^"]*\)",pid=\([0-9]*\).*/\1/p' | head -n 1; }
+listener() { # listener PORT: the program; "?" where only root may know
+  local lines
+  lines=$(ss -H -ltnp "sport = :$1" 2>/dev/null)
+  case $lines in *'(("'*) printf '%s' "$lines" | sed -n 's/.*(("\([^"]*\)",pid=\([0-9]*\).*/\1/p' | head -n 1 ;; ?*) echo '?' ;; esac
+}
 if systemd; then yes_if PROXY_SERVICE test -e /etc/systemd/system/skiff-haproxy.service; else yes_if PROXY_SERVICE test -x /etc/init.d/skiff-haproxy; fi
 yes_if PROXY_ENABLED enabled skiff-haproxy
 if [ -n "$(printf 'show proc\n' | socat -t 5 - UNIX-CONNECT:/run/skiff/haproxy-master.sock 2>/dev/null)" ]; then say PROXY_RUNS yes; else say PROXY_RUNS no; fi
