@@ -13,7 +13,6 @@ use crate::harness::world::{World, ask};
 
 /// The owner of the world's team, with an account.
 pub(super) async fn owner(world: &World) -> Actor {
-pub async fn owner(world: &World) -> Actor {
     member(world, "ada@example.org", Role::Owner).await.1
 }
 

@@ -2,7 +2,7 @@
 
 mod commands;
 mod deploys;
-mod logs;
 mod host_checks;
+mod logs;
 mod refusals;
 pub mod terminal;
