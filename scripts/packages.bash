@@ -1,14 +1,33 @@
 # Installs what Skiff needs on a host from its distribution: Docker, HAProxy, socat, sudo. What is there already is left as it is, from
 # wherever it came. The distribution's own HAProxy service is kept from starting only where this script brought it.
 # REGISTRY: "yes" for docker-registry too, whose own service listens on all addresses: it is masked before it is installed.
+# NOW: the time by the panel's clock in seconds since 1970, or empty. LOCK_TRIES: how often apt's lock is asked for, or empty.
 set -u
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 # Another package manager may be at work, such as unattended upgrades on a fresh server: it is waited for this long.
-LOCK_TRIES=60
+LOCK_TRIES=${LOCK_TRIES:-60}
 LOCK_PAUSE_S=3
+# Docker with what it needs takes some 400 MB, with the packages as they are fetched beside it; anything else takes a fraction.
+DOCKER_MB=600 OTHERS_MB=100
+# Signatures of package lists and certificates are dated: a clock that is further off makes good ones bad.
+CLOCK_S=300
 
 refuse() { echo "::reason $*"; exit 1; }
+
+# Distributions whose packages fit together and were tried; what is built on them under another name was not.
+os() { (. /etc/os-release 2>/dev/null && printf '%s' "${!1:-}"); }
+least=
+case $(os ID) in
+  debian | raspbian) least=12 ;;
+  ubuntu) least=24 ;;
+esac
+release=$(os VERSION_ID)
+# Debian before its release has no number yet.
+if [ -z "$least" ] || { [ -n "$release" ] && ! [ "${release%%.*}" -ge "$least" ] 2>/dev/null; }; then
+  name=$(os PRETTY_NAME)
+  refuse "This server runs ${name:-an unknown system}. Skiff makes servers with Debian 12 or newer and Ubuntu 24.04 or newer ready. Nothing was changed on it."
+fi
 
 missing=()
 need() { # need PROGRAM PACKAGE
@@ -29,8 +48,23 @@ if [ ${#missing[@]} -eq 0 ] && command -v docker >/dev/null 2>&1; then
   echo "::state unchanged"
   exit 0
 fi
-command -v apt-get >/dev/null 2>&1 ||
-  refuse "This server is neither Debian nor Ubuntu, and these are missing: ${missing[*]:-docker}. Install them by hand, then try again."
+command -v apt-get >/dev/null 2>&1 || refuse "apt-get is not there, and these are missing: ${missing[*]:-docker}. Install them by hand, then try again."
+
+clock() { # clock WHAT-THE-PANEL-SAYS: refuses for a clock that is off
+  refuse "The server's clock is wrong: it says $(date -u '+%Y-%m-%d %H:%M UTC')${1:-}. Package signatures and certificates do not hold at such a time. Set it with: timedatectl set-ntp true (or: date -u -s 'YYYY-MM-DD HH:MM'), then try again."
+}
+if [[ ${NOW:-} =~ ^[0-9]+$ ]]; then
+  off=$(($(date +%s) - NOW))
+  [ "${off#-}" -le "$CLOCK_S" ] || clock ", the panel's clock says $(date -u -d "@$NOW" '+%Y-%m-%d %H:%M UTC')"
+fi
+needs=$OTHERS_MB
+case " ${missing[*]} " in *" docker.io "*) needs=$DOCKER_MB ;; esac
+for folder in /var/cache/apt /var/lib /usr; do
+  read -r free size <<< "$(stat -f -c '%a %S' "$folder" 2>/dev/null || echo 0 0)"
+  mb=$((free * size / 1000000))
+  [ "$size" = 0 ] || [ "$mb" -ge "$needs" ] ||
+    refuse "The disk is nearly full: $folder has $mb MB free, and the packages that are missing need $needs MB. Make room, then try again. Nothing was changed."
+done
 
 log=$(mktemp) || refuse "No temporary file can be made: is the disk full?"
 policy=
@@ -47,7 +81,8 @@ apt() { # apt WHAT ARGUMENTS…: waits for another package manager, shows what a
     fi
     if ! grep -q 'Could not get lock\|is another process using it' "$log"; then
       tail -n 40 "$log"
-      if grep -q 'No space left on device' "$log"; then refuse "The disk is full: packages need about 500 MB below /var and /usr."; fi
+      if grep -q 'No space left on device' "$log"; then refuse "The disk is full: the packages need $needs MB below /var and /usr. Make room, then try again."; fi
+      if grep -q 'is not valid yet\|certificate is not yet valid\|certificate is not yet activated' "$log"; then clock; fi
       if grep -q 'Could not resolve\|Temporary failure resolving\|Could not connect\|Failed to fetch\|Unable to connect' "$log"; then
         refuse "The packages could not be fetched: this server does not reach its package mirror. Check its network and DNS, then try again."
       fi
@@ -63,6 +98,11 @@ apt() { # apt WHAT ARGUMENTS…: waits for another package manager, shows what a
   refuse "Another package manager (process ${holder:-unknown}) has held apt's lock for $((LOCK_TRIES * LOCK_PAUSE_S)) seconds. Let it finish, then try again."
 }
 
+# A server that lost its power while packages were installed.
+if [ -n "$(ls -A /var/lib/dpkg/updates 2>/dev/null)" ] || [ -n "$(dpkg --audit 2>/dev/null)" ]; then
+  echo "an installation was interrupted on this server: finishing it"
+  dpkg --force-confold --configure -a </dev/null >"$log" 2>&1 || tail -n 20 "$log"
+fi
 apt "read the package lists" update
 if ! command -v docker >/dev/null 2>&1 && separate_cli; then missing+=(docker-cli); fi
 

@@ -260,6 +260,7 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
         "host.key_confirmed" => format!("confirmed the host key of {name}"),
         "host.looked_at" => format!("had a look taken at the key of {name}"),
         "host.provisioning" => format!("had {name} made ready"),
+        "host.check_asked" => format!("had {name} looked at"),
         "host.part_changed" => format!("changed what {name} does for the other hosts"),
         "host.port_changed" => format!("changed the proxy's port on {name}"),
         "app.created" => format!("created the app {name}"),

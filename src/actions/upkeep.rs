@@ -1,11 +1,15 @@
 //! What Skiff asks of itself, by the clock. Not here: the clock.
 
 use super::{Ctx, Refused};
-use crate::db::teams;
+use crate::db::{host_checks, teams};
 use crate::domain::cause::Cause;
+use crate::domain::host::HostState;
+use crate::jobs::check_host::{self, CheckHost};
 use crate::jobs::tidy::Tidy;
 use crate::queue::{self, New};
 
+/// Hosts whose turn is taken in one go: the rest follows with the next.
+const HOSTS_AT_ONCE: usize = 50;
 /// Teams whose turn is taken in one transaction.
 const AT_ONCE: i64 = 50;
 
@@ -21,4 +25,31 @@ pub async fn tidy_due(ctx: &Ctx) -> Result<usize, Refused> {
     }
     tx.commit().await?;
     Ok(due.len())
+}
+
+/// Asks for the daily check of every host that is due; of one that is being made ready an hour later. The turn and the job
+/// are one transaction, so that each host has one a day however many panels ask. How many were asked for.
+pub async fn checks_due(ctx: &Ctx) -> Result<usize, Refused> {
+    let mut asked = 0;
+    for _ in 0..HOSTS_AT_ONCE {
+        let mut tx = ctx.db.begin_worker().await?;
+        let Some((turn, host)) = host_checks::take_turn(&mut tx).await? else { break };
+        let permit = queue::permit_of_row(&turn);
+        if let Some(now) = host_checks::now(&mut tx, &permit, host).await? {
+            let speaks = matches!(now.state, HostState::Ready | HostState::Unreachable);
+            if now.provisioning.is_some() {
+                host_checks::later(&mut tx, &permit, host).await?;
+            } else if speaks && now.checking.is_none() {
+                let cause = Cause::System { why: "once a day".into(), deploy: None };
+                let title = format!("Check {}", now.name);
+                let mut new = New { priority: -10, ..New::new(&title, cause) };
+                new.lock_key = Some(check_host::lock_key(host));
+                new.host = Some(host);
+                queue::push(&mut tx, &permit, &CheckHost { host }, new).await?;
+                asked += 1;
+            }
+        }
+        tx.commit().await?;
+    }
+    Ok(asked)
 }

@@ -1,4 +1,4 @@
-//! `skiff hosts`: listed, added with a fingerprint that is compared, made ready.
+//! `skiff hosts`: listed, added with a fingerprint that is compared, made ready. Not here: looked at (`host_checks.rs`).
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::apps::MOST;
 use super::client::{Ask, Client};
 use super::remote::{Answer, Common};
 use super::show::{at, state, table, tell};
-use super::{Failed, follow, typed};
+use super::{Failed, follow, host_checks, typed};
 
 /// What to do with which.
 #[derive(Clone, Debug, Args)]
@@ -31,6 +31,20 @@ pub enum What {
     Provision {
         /// Its short name
         name: String,
+    },
+    /// Look whether hosts are as they were made; ends with 1 where something differs or one does not answer
+    Check {
+        /// Its short name [default: all that are ready]
+        name: Option<String>,
+    },
+    /// Print a script that makes a server ready before it is added: as user data, or to run there as root
+    Script {
+        /// It shall build for the other hosts
+        #[arg(long)]
+        builds: bool,
+        /// The port its proxy listens on
+        #[arg(long, default_value_t = 80, value_parser = clap::value_parser!(u16).range(1..))]
+        http_port: u16,
     },
 }
 
@@ -83,6 +97,8 @@ pub async fn run(input: Hosts) -> Result<String, Failed> {
             let host = client.ask(Ask::get(&["hosts", &name])).await?;
             ready(&client, &input.common, &at(&host, "id"), None).await
         }
+        What::Check { name } => host_checks::check(&client, &input.common, name.as_deref()).await,
+        What::Script { builds, http_port } => host_checks::script(&client, &input.common, builds, http_port).await,
     }
 }
 

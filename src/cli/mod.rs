@@ -10,6 +10,7 @@ mod ensure;
 mod env;
 mod failed;
 mod follow;
+mod host_checks;
 mod hosts;
 mod login;
 mod logs;

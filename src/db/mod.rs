@@ -17,6 +17,7 @@ pub mod deploy_runs;
 pub mod deploys;
 pub mod environments;
 pub mod hooks;
+pub mod host_checks;
 pub mod host_logins;
 pub mod hosts;
 pub mod instances;

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use super::Leased;
 use crate::domain::ids::{AccountId, TeamId};
 use crate::domain::names::{DisplayName, Slug};
+use crate::domain::rights::Permit;
 
 /// A team.
 #[derive(Clone, Debug)]
@@ -95,6 +96,11 @@ pub async fn of_account(conn: &mut PgConnection, account: AccountId) -> Result<V
     )
     .fetch_all(conn)
     .await
+}
+
+/// The team's slug.
+pub async fn slug(conn: &mut PgConnection, permit: &Permit) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar!("select slug from teams where id = $1", permit.team().0).fetch_one(conn).await
 }
 
 /// Takes the turn of teams whose old things were not looked through for a day. Who else asks finds nothing.

@@ -14,6 +14,7 @@ pub mod diff;
 pub mod docker_ignore;
 pub mod hook;
 pub mod host;
+pub mod host_check;
 pub mod ids;
 pub mod ingress;
 pub mod inspection;

@@ -1,5 +1,6 @@
 //! What is done later: one file per kind of job. Not here: actions and doors; a job never calls another, it enqueues it.
 
+pub mod check_host;
 pub mod current;
 pub mod deploy;
 pub mod execute;
@@ -52,6 +53,7 @@ impl Ctx {
 /// The one list of kinds.
 pub fn registry(ctx: &Ctx) -> Registry {
     Registry::new()
+        .with::<check_host::CheckHost>(ctx.clone())
         .with::<deploy::Deploy>(ctx.clone())
         .with::<look_at_host::LookAtHost>(ctx.clone())
         .with::<provision::Provision>(ctx.clone())

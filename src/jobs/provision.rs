@@ -1,7 +1,8 @@
 //! The provisioning job: a server becomes a host, step by step. Each step says whether it changed anything; a second
 //! run changes nothing, and one that failed is begun again from the start, where all that was done is found done.
 
-mod facts;
+pub(super) mod facts;
+pub mod first_boot;
 pub(super) mod pin;
 pub(super) mod scripts;
 
@@ -16,7 +17,7 @@ use super::log::Log;
 use super::registry;
 use super::stop::{self, detail};
 use crate::access::{self, Reached};
-use crate::db::{host_logins, job_steps};
+use crate::db::{host_checks, host_logins, job_steps};
 use crate::domain::host::{Facts, HostState, fingerprint_line};
 use crate::domain::ids::HostId;
 use crate::domain::ingress::PEER_PORT;
@@ -186,7 +187,7 @@ impl Provision {
         }
         log.say(None, "The host is ready.");
         log.flush().await;
-        match self.observed(ctx, run, HostState::Ready, "").await {
+        match self.ready(ctx, run).await {
             Ok(()) => Outcome::Succeeded,
             Err(error) => Outcome::Again { after: Duration::from_secs(2), why: detail(error) },
         }
@@ -228,6 +229,14 @@ impl Provision {
         Outcome::Failed { reason }
     }
 
+    /// What the last check found no longer holds: the next one is due.
+    async fn ready(&self, ctx: &Ctx, run: &Run) -> Result<(), sqlx::Error> {
+        let mut tx = ctx.db.begin(&run.permit).await?;
+        host_logins::observed(&mut tx, &run.permit, self.host, HostState::Ready, "").await?;
+        host_checks::forget(&mut tx, &run.permit, self.host).await?;
+        tx.commit().await
+    }
+
     async fn observed(&self, ctx: &Ctx, run: &Run, state: HostState, note: &str) -> Result<(), sqlx::Error> {
         let mut tx = ctx.db.begin(&run.permit).await?;
         host_logins::observed(&mut tx, &run.permit, self.host, state, note).await?;
@@ -245,7 +254,10 @@ impl Course<'_> {
             What::Script(script) => self.script(script, &[], seq).await,
             What::Packages => {
                 let registry = if self.reached.row.builds { "yes" } else { "no" };
-                self.script(&scripts::PACKAGES, &[("REGISTRY", registry)], seq).await
+                let mut tx = self.ctx.db.begin(&self.run.permit).await?;
+                let now = (host_checks::clock_ms(&mut tx).await? / 1000).to_string();
+                tx.commit().await?;
+                self.script(&scripts::PACKAGES, &[("REGISTRY", registry), ("NOW", now.as_str())], seq).await
             }
             What::User => {
                 let key = remote::keys::public_line(&self.host.login().key)?;
@@ -259,11 +271,12 @@ impl Course<'_> {
 
     /// Runs a script: its lines into the log, its last words into the step.
     async fn script(&self, script: &RemoteScript, params: &[(&'static str, &str)], seq: i32) -> Stepped {
-        let mut said = scripts::Said::default();
-        let log = self.log;
+        let (mut said, mut no_root) = (scripts::Said::default(), None);
+        let (log, user) = (self.log, &self.host.login().user);
         let exit = self
             .host
             .run(script, params, scripts::LIMIT, &mut |stream, line| {
+                no_root = no_root.or_else(|| scripts::no_root(&String::from_utf8_lossy(line)));
                 if !said.take(line) {
                     let stream = match stream {
                         remote::Stream::Out => Stream::Out,
@@ -277,8 +290,10 @@ impl Course<'_> {
             let state = if said.changed { StepState::Changed } else { StepState::Unchanged };
             return Ok((state, String::new()));
         }
-        let fallback =
-            || format!("The script {} ended with {}. Its last lines are in the log.", script.name, exit.status);
+        let fallback = || match no_root {
+            Some(why) if script.root => scripts::without_root(user, why),
+            _ => format!("The script {} ended with {}. Its last lines are in the log.", script.name, exit.status),
+        };
         Err(Broken::Said(said.reason.unwrap_or_else(fallback)))
     }
 

@@ -97,7 +97,9 @@ impl Host {
         limit: Duration,
         on_line: &mut (dyn FnMut(Stream, &[u8]) + Send),
     ) -> Result<Exit, Error> {
-        script::run(self.bulk.session().await?, script, params, limit, on_line).await
+        // Root needs no sudo, which a bare server may not have.
+        let script = RemoteScript { root: script.root && self.login().user.as_ref() != "root", ..*script };
+        script::run(self.bulk.session().await?, &script, params, limit, on_line).await
     }
 
     /// Writes one file whole, or leaves it as it was; the folders above are made.

@@ -18,6 +18,11 @@ pub async fn run(ctx: Ctx, stop: CancellationToken) {
             Ok(teams) => info!(teams, "The daily tidying of {teams} teams is asked for"),
             Err(error) => warn!(%error, "The daily tidying could not be asked for; trying again later"),
         }
+        match upkeep::checks_due(&ctx).await {
+            Ok(0) => {}
+            Ok(hosts) => info!(hosts, "The daily check of {hosts} hosts is asked for"),
+            Err(error) => warn!(%error, "The daily checks could not be asked for; trying again later"),
+        }
         if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
             return;
         }

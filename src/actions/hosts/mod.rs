@@ -1,10 +1,14 @@
 //! Hosts: enrol, provision, look at. Not here: speaking to one; that is a job.
 
+mod check;
 mod part;
+mod script;
 mod team_key;
 mod views;
 
+pub use check::{CheckView, Difference, check};
 pub use part::set_part;
+pub use script::{NewScript, script};
 pub use views::{ConfirmHostKey, HostLine, HostPart, HostView, InstanceLine, InstanceState, NewHost, SetHttpPort};
 
 use serde_json::json;
@@ -19,6 +23,7 @@ use crate::domain::host::{fingerprint_line, is_loopback};
 use crate::domain::ids::{HostId, JobId};
 use crate::domain::names::{DisplayName, HostAddress, HostKey, Slug, SshUser};
 use crate::domain::rights::{Actor, On, Permission, Permit};
+use crate::jobs::check_host::CheckHost;
 use crate::jobs::look_at_host::LookAtHost;
 use crate::jobs::provision::{self, Provision};
 use crate::queue::{self, Job, New};
@@ -57,6 +62,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostView, Refus
     let instances = db::instances::list(&mut tx, &permit, None, Some(id), INSTANCES).await?;
     let filter = db::jobs::Filter { host: Some(id), ..Default::default() };
     let jobs = jobs::lines(&mut tx, &permit, actor, &filter, JOBS).await?;
+    let check = db::host_checks::last(&mut tx, &permit, id).await?.map(CheckView::from);
     let newest = jobs.iter().find(|job| job.kind == "provision").map(|job| job.id);
     let steps = match newest {
         Some(job) => jobs::steps(&mut tx, &permit, job).await?,
@@ -77,6 +83,8 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostView, Refus
         host_key_seen: row.host_key_seen.clone(),
         host_key_line: fingerprint_line(&row.host_key_seen_kind),
         looking: jobs.iter().any(|job| job.kind == LookAtHost::KIND && !job.state.is_final()),
+        checking: jobs.iter().any(|job| job.kind == CheckHost::KIND && !job.state.is_final()),
+        check,
         loopback: is_loopback(&row.address),
         host_key_seen_kind: row.host_key_seen_kind.clone(),
         created_at: row.created_at,

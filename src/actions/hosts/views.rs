@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::CheckView;
 use crate::actions::jobs::{JobLine, StepLine};
 use crate::domain::host::{Facts, HostState};
 use crate::domain::ids::{AppId, HostId, InstanceId, JobId};
@@ -152,6 +153,10 @@ pub struct HostView {
     pub host_key_line: &'static str,
     /// True while a look at its key waits or runs.
     pub looking: bool,
+    /// What came of the last check; none before there was one.
+    pub check: Option<CheckView>,
+    /// True while a check waits or runs.
+    pub checking: bool,
     /// True where it is this machine, by its loopback address.
     pub loopback: bool,
     /// What runs on it.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::host_checks::Check;
 use super::jobs::{Begun, Job, Nothing, Step};
 use crate::actions::hosts::{self, ConfirmHostKey, HostLine, HostPart, HostView, InstanceLine, SetHttpPort};
 use crate::actions::tokens::Caller;
@@ -159,6 +160,8 @@ pub struct HostDetail {
     builds: bool,
     /// Under which address the team's other hosts reach it; empty where they do not.
     private_address: String,
+    /// What came of the last look whether it is as it was made; none before there was one.
+    check: Option<Check>,
 }
 
 impl From<HostView> for HostDetail {
@@ -179,6 +182,7 @@ impl From<HostView> for HostDetail {
             may_manage: view.may_manage,
             builds: view.builds,
             private_address: view.private_address,
+            check: view.check.map(Check::from),
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod configuration;
 pub mod deploys;
 pub mod document;
 pub mod hooks;
+pub mod host_checks;
 pub mod hosts;
 pub mod instances;
 pub mod invitations;
@@ -49,6 +50,7 @@ pub fn routes() -> Routes {
         .merge(releases::routes())
         .merge(jobs::routes())
         .merge(hosts::routes())
+        .merge(host_checks::routes())
         .merge(projects::routes())
         .merge(tokens::routes())
         .merge(teams::routes())

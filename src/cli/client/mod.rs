@@ -146,6 +146,22 @@ impl Client {
         }
     }
 
+    /// Asks for a text, and gives it as it is.
+    pub async fn text(&self, ask: Ask) -> Result<String, Failed> {
+        let asked = timeout(ANSWER, async {
+            let response = self.send(&ask, "text/*").await?;
+            if !response.status().is_success() {
+                return Err(match self.document(response).await {
+                    Err(failed) => failed,
+                    Ok(_) => answer::not_a_panel(&self.base, "it answered otherwise than asked"),
+                });
+            }
+            let bytes = self.bytes(response.into_body()).await?;
+            String::from_utf8(bytes).map_err(|_| answer::not_a_panel(&self.base, "it does not answer in text"))
+        });
+        asked.await.map_err(|_| answer::slow(&self.base))?
+    }
+
     /// All lines of a list, page after page.
     pub async fn list(&self, ask: Ask, most: usize) -> Result<Vec<Value>, Failed> {
         let (mut items, mut cursor) = (Vec::new(), None);
@@ -206,7 +222,11 @@ impl Client {
     }
 
     async fn document(&self, response: Response<Incoming>) -> Result<Value, Failed> {
-        let (head, mut body) = response.into_parts();
+        let (head, body) = response.into_parts();
+        answer::read(&self.base, head.status, &head.headers, &self.bytes(body).await?)
+    }
+
+    async fn bytes(&self, mut body: Incoming) -> Result<Vec<u8>, Failed> {
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| answer::unreached(&self.base, &error, false))?;
@@ -215,7 +235,7 @@ impl Client {
                 return Err(answer::not_a_panel(&self.base, "its answer has no end"));
             }
         }
-        answer::read(&self.base, head.status, &head.headers, &bytes)
+        Ok(bytes)
     }
 }
 

@@ -37,7 +37,7 @@ pub(in crate::jobs) async fn pin(ctx: &Ctx, permit: &Permit, host: HostId) -> Re
 }
 
 /// Keeps the key that was shown in place of the pinned one, for a person to look at.
-pub(super) async fn note_changed(
+pub(in crate::jobs) async fn note_changed(
     ctx: &Ctx,
     permit: &Permit,
     host: HostId,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::names::SshUser;
 use crate::remote::RemoteScript;
 
 /// How long one script may run: packages come from a mirror that may be slow, behind a lock that may be held.
@@ -51,5 +52,47 @@ impl Said {
             return false;
         }
         true
+    }
+}
+
+/// Why somebody may not become root, from a line that sudo printed, or the shell that did not find it; none for any other line.
+pub fn no_root(line: &str) -> Option<&'static str> {
+    let line = line.trim();
+    if line.ends_with("sudo: not found") || line.ends_with("sudo: command not found") {
+        return Some("sudo is not installed");
+    }
+    if line.starts_with("sudo: a password is required") || line.starts_with("sudo: a terminal is required") {
+        return Some("sudo asks for a password");
+    }
+    let forbidden = line.contains(" is not in the sudoers file") || line.contains(" is not allowed to execute ");
+    (forbidden || line.starts_with("sudo: ")).then_some("sudo refuses")
+}
+
+/// The sentence for a person whose user may not become root: said before anything is changed.
+pub fn without_root(user: &SshUser, why: &str) -> String {
+    let way = if why == "sudo is not installed" { "Install sudo on the server, and give" } else { "Give" };
+    format!(
+        "{user} may not become root on the server without a password: {why}. {way} it the line \"{user} ALL=(ALL) NOPASSWD: ALL\" \
+         with visudo, or let Skiff sign in as root. Nothing was changed."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::no_root;
+
+    #[test]
+    fn what_sudo_says_is_understood() {
+        for (line, why) in [
+            ("bash: line 1: exec: sudo: not found", Some("sudo is not installed")),
+            ("sh: 1: exec: sudo: not found", Some("sudo is not installed")),
+            ("sudo: a password is required", Some("sudo asks for a password")),
+            ("sudo: a terminal is required to read the password; either use", Some("sudo asks for a password")),
+            ("Sorry, user ada is not allowed to execute '/bin/bash' as root on rig1.", Some("sudo refuses")),
+            ("let skiff use sudo", None),
+            ("everything is installed", None),
+        ] {
+            assert_eq!(no_root(line), why, "{line}");
+        }
     }
 }

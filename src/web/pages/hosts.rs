@@ -1,6 +1,9 @@
 //! Hosts: the list, adding one, one with its facts and the run that makes it ready. Not here: speaking to a host.
 
+mod check;
+mod http_port;
 mod part;
+mod script;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -12,7 +15,7 @@ use tower_sessions::Session;
 
 use super::jobs::{Course, Table as JobTable};
 use crate::actions::Refused;
-use crate::actions::hosts::{self, ConfirmHostKey, HostLine, HostView, InstanceLine, NewHost, SetHttpPort};
+use crate::actions::hosts::{self, ConfirmHostKey, HostLine, HostView, InstanceLine, NewHost};
 use crate::domain::host::{HostState, paste_line};
 use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
@@ -33,8 +36,10 @@ pub fn routes() -> Routes {
         .post("/t/{team}/hosts/{id}/look", manage, look)
         .post("/t/{team}/hosts/{id}/provision", manage, provision)
         .post("/t/{team}/hosts/{id}/key", manage, confirm_key)
-        .post("/t/{team}/hosts/{id}/http-port", manage, set_http_port)
+        .merge(http_port::routes())
         .merge(part::routes())
+        .merge(check::routes())
+        .merge(script::routes())
 }
 
 /// Hosts as a table.
@@ -137,6 +142,8 @@ pub struct New {
     pub form: Form,
     /// The line that lets Skiff in.
     pub paste: String,
+    /// The page with the script for servers that Skiff does not reach yet.
+    pub script: SafeUrl,
 }
 
 impl New {
@@ -166,7 +173,8 @@ impl New {
             ])
             .back(list.clone());
         let shell = Shell::new(here, "Add host", "Hosts").crumb("Hosts", Some(list)).crumb("Add host", None);
-        Ok(Self { shell, way: first.then(|| Way::new(1)), form, paste: paste_line(key) })
+        let script = SafeUrl::path(["t", &here.place()?.team.slug, "hosts", "script"]);
+        Ok(Self { shell, way: first.then(|| Way::new(1)), form, paste: paste_line(key), script })
     }
 }
 
@@ -204,6 +212,8 @@ pub struct Show {
     pub http_port: Option<Form>,
     /// The form that says what it does for the other hosts.
     pub part: Option<Form>,
+    /// What the last check found.
+    pub check: Option<check::Check>,
     /// What to do next.
     pub next: Option<Next>,
     /// The steps of the newest run.
@@ -288,6 +298,7 @@ impl Show {
                 let field = Field::number("http_port", "Another web port", "").value(view.http_port.to_string());
                 Form::new(action, &here.token, "Change", vec![field]).style("").inline()
             }),
+            check: check::Check::new(&team, &id, &here.token, &view),
             part: view.may_manage.then(|| part::form(&team, &id, &here.token, &view)),
             next,
             course: Course::new(&view.steps, ""),
@@ -436,30 +447,6 @@ async fn provision(State(web): State<Web>, here: Here, At((_, id)): At<(String, 
 async fn look(State(web): State<Web>, here: Here, At((_, id)): At<(String, HostId)>) -> Result<Redirect, Problem> {
     hosts::look(web.actions(), here.actor()?, id).await?;
     Ok(Redirect::to(SafeUrl::path(["t", &here.place()?.team.slug, "hosts", &id.to_string()]).as_str()))
-}
-
-async fn set_http_port(
-    State(web): State<Web>,
-    here: Here,
-    session: Session,
-    At((_, id)): At<(String, HostId)>,
-    sent: Sent,
-) -> Result<Response, Problem> {
-    let input = SetHttpPort { http_port: sent.get("http_port") };
-    match hosts::set_http_port(web.actions(), here.actor()?, id, input).await {
-        Ok(()) => {
-            session::flash(&session, "The port is noted. Make the host ready again, and its proxy listens there.")
-                .await?;
-            let page = SafeUrl::path(["t", &here.place()?.team.slug, "hosts", &id.to_string()]);
-            Ok(Redirect::to(page.as_str()).into_response())
-        }
-        Err(Refused::Fields(errors)) => {
-            let mut show = Show::new(&here, hosts::get(web.actions(), here.actor()?, id).await?)?;
-            show.http_port = show.http_port.map(|form| form.with("http_port", &sent.get("http_port")).refuse(&errors));
-            Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show))
-        }
-        Err(refused) => Err(refused.into()),
-    }
 }
 
 async fn confirm_key(

@@ -53,6 +53,12 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
     ("provision", Role::Admin, true, |p, a, i| {
         Box::pin(async move { hosts::provision(&p.ctx, a, i.host).await.map(drop) })
     }),
+    ("check host", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { hosts::check(&p.ctx, a, i.host).await.map(drop) })
+    }),
+    ("host script", Role::Admin, false, |p, a, _| {
+        Box::pin(async { hosts::script(&p.ctx, a, hosts::NewScript::default()).await.map(drop) })
+    }),
     ("confirm key", Role::Admin, true, |p, a, i| {
         Box::pin(async move { hosts::confirm_key(&p.ctx, a, i.host, ConfirmHostKey::default()).await })
     }),

@@ -27,6 +27,7 @@ const ACTS: &[(&str, Result<&str, &str>)] = &[
     ("/t/{team}/apps/{id}/volumes/remove", Ok("POST /apps/{app}/volumes/{id}/removal")),
     ("/t/{team}/deploys/{id}/cancel", Ok("POST /deploys/{id}/cancel")),
     ("/t/{team}/hosts", Ok("POST /hosts")),
+    ("/t/{team}/hosts/{id}/check", Ok("POST /hosts/{host}/check")),
     ("/t/{team}/hosts/{id}/http-port", Ok("PUT /hosts/{host}/http-port")),
     ("/t/{team}/hosts/{id}/key", Ok("PUT /hosts/{host}/key")),
     (

@@ -2,6 +2,7 @@
 
 mod commands;
 mod deploys;
+mod host_checks;
 mod logs;
 mod refusals;
 pub mod terminal;

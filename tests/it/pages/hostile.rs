@@ -61,6 +61,8 @@ async fn hostile_text_is_shown_and_does_nothing() {
     for statement in [
         "update jobs set title = $1, reason = $1, wait_reason = $1",
         "update hosts set name = $1, state_note = $1, facts = jsonb_build_object('os', $1::text, 'kernel', $1::text, 'docker', $1::text)",
+        "update hosts set checked_at = now(), checked = jsonb_build_object('failed', '', 'differences',
+                jsonb_build_array(jsonb_build_object('what', $1::text, 'is', $1::text, 'should', $1::text, 'act', $1::text)))",
         "update accounts set name = $1",
         "update teams set name = $1",
         "update sessions set device = $1, address = $1",

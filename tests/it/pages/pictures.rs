@@ -62,6 +62,7 @@ async fn pages_of_a_team_at_work_are_whole() {
     look(&browser, &panel, "hosts", &format!("{team}/hosts")).await;
     look(&browser, &panel, "host-new", &format!("{team}/hosts/new")).await;
     look(&browser, &panel, "host", &format!("{team}/hosts/{}", scene.host)).await;
+    look(&browser, &panel, "host-script", &format!("{team}/hosts/script")).await;
     let preparing = hosts::provision(&panel.ctx, &scene.owner.actor, scene.host).await.unwrap();
     look(&browser, &panel, "jobs", &format!("{team}/jobs")).await;
     look(&browser, &panel, "job", &format!("{team}/jobs/{preparing}")).await;

@@ -1,0 +1,85 @@
+//! Provisioning as one script that a person reads and runs on a server that Skiff does not reach yet: the same constant
+//! scripts, each a function, and what they are given. Not here: the password of a registry of images, which no file holds.
+
+use super::scripts::{DOCKER, FOLDERS, HAPROXY, PACKAGES, USER};
+use crate::domain::ingress::{Home, Ingress};
+use crate::domain::names::Slug;
+
+/// What runs the functions, one after the other.
+const COURSE: &str = include_str!("../../../scripts/first-boot.bash");
+/// What ends the proxy's file in the script.
+const END: &str = "END_OF_PROXY";
+
+/// What the script is to make.
+#[derive(Clone, Copy, Debug)]
+pub struct FirstBoot<'a> {
+    /// The team whose panel may sign in.
+    pub team: &'a Slug,
+    /// The line that lets it in.
+    pub public_key: &'a str,
+    /// Whether the host shall build for others.
+    pub builds: bool,
+    /// The port of its proxy.
+    pub http_port: u16,
+}
+
+impl FirstBoot<'_> {
+    /// The whole script.
+    pub fn text(&self) -> String {
+        let Self { team, public_key, builds, http_port } = self;
+        let version = env!("CARGO_PKG_VERSION");
+        let key = quoted(public_key);
+        let registry = if *builds { "yes" } else { "" };
+        let proxy = Ingress::empty(Home::default(), *http_port).haproxy_cfg();
+        let mut text = format!(
+            "#!/bin/bash\n\
+             # Makes a server with Debian 12 or newer, or Ubuntu 24.04 or newer, ready to be a host of Skiff: Docker, HAProxy, the user\n\
+             # skiff and its folders. Give it to a new server as its user data (cloud-init), or run it as root. It may be run\n\
+             # again at any time: what is as it should be is left alone.\n\
+             #\n\
+             # Written by Skiff {version} for the team {team}, whose panel signs in with the key below.\n\
+             PUBLIC_KEY={key}\n\
+             REGISTRY={registry}\n\
+             HTTP_PORT={http_port}\n\
+             PEER_PORT= RELOAD= NOW= LOCK_TRIES=\n"
+        );
+        for (name, script) in [
+            ("packages", PACKAGES),
+            ("user", USER),
+            ("folders", FOLDERS),
+            ("docker_engine", DOCKER),
+            ("proxy", HAPROXY),
+        ] {
+            text.push_str(&format!("\n{name}() (\n{}\n)\n", script.text.trim_end()));
+        }
+        text.push_str(&format!("\nempty_proxy() {{\n  cat <<'{END}'\n{}\n{END}\n}}\n", proxy.trim_end_matches('\n')));
+        text.push_str(COURSE);
+        text
+    }
+}
+
+/// A text that a shell reads as it stands.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scripts_stand_in_it_as_they_are_and_values_are_quoted() {
+        let team: Slug = "shop".parse().unwrap();
+        let boot = FirstBoot { team: &team, public_key: "ssh-ed25519 A'; reboot #", builds: true, http_port: 8080 };
+        let text = boot.text();
+        for script in [PACKAGES, USER, FOLDERS, DOCKER, HAPROXY] {
+            assert!(text.contains(script.text.trim_end()), "{}", script.name);
+        }
+        assert!(text.contains("PUBLIC_KEY='ssh-ed25519 A'\\''; reboot #'\nREGISTRY=yes\nHTTP_PORT=8080\n"), "{text}");
+        let proxy = Ingress::empty(Home::default(), 8080).haproxy_cfg();
+        assert!(proxy.ends_with('\n') && !proxy.ends_with("\n\n") && !proxy.contains(END));
+        assert!(text.contains(&proxy), "byte for byte what the panel writes");
+        // The least that clouds take as user data, but for those that take it compressed only.
+        assert!(text.len() < 32 * 1024, "{}", text.len());
+    }
+}
