@@ -18,6 +18,8 @@ pub mod deploys;
 pub mod environments;
 pub mod hooks;
 pub mod host_logins;
+pub mod host_passes;
+pub mod host_ways;
 pub mod hosts;
 pub mod instances;
 pub mod invitations;

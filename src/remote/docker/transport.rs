@@ -59,7 +59,8 @@ impl Transport {
 
     /// A bare channel to the socket, for whoever bounds what is read by themselves.
     pub async fn open(&self) -> Result<Io, Error> {
-        match self.link.session().await?.open_socket(self.socket).await {
+        let session = self.link.session().await?;
+        match self.link.open_socket(&session, self.socket).await {
             Err(Error::Refused { detail }) => Err(Error::DockerUnavailable { detail }),
             opened => opened,
         }
