@@ -1,7 +1,7 @@
 //! What Skiff asks of itself, by the clock. Not here: the clock.
 
 use super::{Ctx, Refused};
-use crate::db::teams;
+use crate::db::{host_passes, teams};
 use crate::domain::cause::Cause;
 use crate::jobs::tidy::Tidy;
 use crate::queue::{self, New};
@@ -21,4 +21,12 @@ pub async fn tidy_due(ctx: &Ctx) -> Result<usize, Refused> {
     }
     tx.commit().await?;
     Ok(due.len())
+}
+
+/// Forgets passwords and keys that were given for one sign-in and not used within an hour. How many.
+pub async fn forget_passes(ctx: &Ctx) -> Result<u64, Refused> {
+    let mut tx = ctx.db.begin_worker().await?;
+    let gone = host_passes::forget_old(&mut tx).await?;
+    tx.commit().await?;
+    Ok(gone)
 }

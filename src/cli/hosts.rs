@@ -53,6 +53,15 @@ pub struct Add {
     /// The fingerprint of its host key, where you know it; else it is shown, and you compare it
     #[arg(long, value_name = "SHA256:…")]
     pub host_key: Option<String>,
+    /// The server to go through, where it is reached only so
+    #[arg(long, value_name = "USER@ADDRESS:PORT")]
+    pub jump: Option<String>,
+    /// Read the user's password from standard input: Skiff puts its key there itself, and forgets the password
+    #[arg(long, conflicts_with_all = ["identity", "later"])]
+    pub password_stdin: bool,
+    /// A private key that lets Skiff in once, instead of a password; one with a passphrase asks for it
+    #[arg(long, value_name = "FILE", conflicts_with = "later")]
+    pub identity: Option<std::path::PathBuf>,
     /// Only add it and print the line: it is made ready later, by skiff hosts provision
     #[arg(long)]
     pub later: bool,
@@ -65,12 +74,24 @@ pub async fn run(input: Hosts) -> Result<String, Failed> {
         What::List => list(&client, &input.common).await,
         What::Add(add) => {
             let key = add.host_key.clone();
+            let lets_itself_in = add.password_stdin || add.identity.is_some();
+            let jump = add.jump.clone();
             let (host, later) = create(&client, add).await?;
+            if lets_itself_in {
+                if let Some(jump) = jump {
+                    tell(&format!("This line is needed in ~/.ssh/authorized_keys on the jump host, {jump}:"));
+                    tell(&at(&host, "public_key"));
+                }
+                return ready(&client, &input.common, &at(&host, "id"), key.as_deref()).await;
+            }
             if later {
                 let text = format!("{}\nThen: skiff hosts provision {}", at(&host, "public_key"), at(&host, "slug"));
                 return Ok(input.common.print(Answer::new(host, text)));
             }
-            tell("Put this line into ~/.ssh/authorized_keys of that user on the host:");
+            match &jump {
+                None => tell("Put this line into ~/.ssh/authorized_keys of that user on the host:"),
+                Some(jump) => tell(&format!("Put this line into ~/.ssh/authorized_keys on the host and on {jump}:")),
+            }
             tell(&at(&host, "public_key"));
             if std::io::IsTerminal::is_terminal(&std::io::stdin()) && !typed::yes("Is it there?")? {
                 let slug = at(&host, "slug");
@@ -108,32 +129,57 @@ async fn list(client: &Client, common: &Common) -> Result<String, Failed> {
 }
 
 async fn create(client: &Client, add: Add) -> Result<(Value, bool), Failed> {
-    let body = json!({
+    let mut body = json!({
         "name": add.name, "address": add.address, "port": add.port, "user": add.user,
-        "http_port": add.http_port, "host_key": add.host_key,
+        "http_port": add.http_port, "host_key": add.host_key, "jump": add.jump,
     });
-    Ok((client.ask(Ask::post(&["hosts"], body)).await?, add.later))
+    let mut give = |name: &str, value: String| body.as_object_mut().map(|body| body.insert(name.into(), value.into()));
+    if add.password_stdin {
+        give("password", typed::hidden("The password")?);
+    }
+    if let Some(file) = &add.identity {
+        let private = std::fs::read_to_string(file)
+            .map_err(|error| Failed::Said(format!("The private key {} cannot be read: {error}", file.display())))?;
+        give("private_key", private);
+    }
+    let added = client.ask(Ask::post(&["hosts"], body.clone())).await;
+    let locked = |failed: &Failed| failed.to_string().contains("One with a passphrase needs that too");
+    match added {
+        // Only the panel knows whether the key is locked.
+        Err(failed) if locked(&failed) && std::io::IsTerminal::is_terminal(&std::io::stdin()) => {
+            if let Some(body) = body.as_object_mut() {
+                body.insert("passphrase".into(), typed::hidden("The passphrase of the key")?.into());
+            }
+            Ok((client.ask(Ask::post(&["hosts"], body)).await?, add.later))
+        }
+        added => Ok((added?, add.later)),
+    }
 }
 
-/// Makes it ready; asks about its key where it showed one that nobody has compared.
+/// Makes it ready; asks about its key, and the jump host's before it, where one was shown that nobody has compared.
 async fn ready(client: &Client, common: &Common, id: &str, key: Option<&str>) -> Result<String, Failed> {
     let mut host = provision(client, id).await?;
-    let seen = at(&host, "host_key_seen");
-    if !seen.is_empty() && seen != at(&host, "host_key") {
-        let known = at(&host, "host_key");
-        if !known.is_empty() {
-            tell(&format!("ITS HOST KEY HAS CHANGED. It was {known}."));
-            tell("Somebody may stand between the panel and the host. Go on only if you know why it changed.");
+    for (whose, seen, pinned) in
+        [("jump host", "jump_key_seen", "jump_host_key"), ("host", "host_key_seen", "host_key")]
+    {
+        let (seen, known) = (at(&host, seen), at(&host, pinned));
+        if seen.is_empty() || seen == known {
+            continue;
         }
-        tell(&format!("It showed the host key {seen}"));
-        tell("On the host, this prints its own: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");
+        if !known.is_empty() {
+            tell(&format!("THE KEY OF THE {} HAS CHANGED. It was {known}.", whose.to_uppercase()));
+            tell("Somebody may stand between the panel and it. Go on only if you know why it changed.");
+        }
+        tell(&format!("The {whose} showed the key {seen}"));
+        tell(&format!("On the {whose}, this prints its own: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"));
         if key != Some(seen.as_str()) && !typed::yes("Are they the same?")? {
             let again = format!("skiff hosts provision {}", at(&host, "slug"));
             let why =
                 format!("The host key is not confirmed, so nothing was done on the host. Compare it, then: {again}");
             return Err(common.not_as_wanted(Answer::new(host, ""), why));
         }
-        client.ask(Ask::put(&["hosts", id, "key"], json!({ "host_key": seen }))).await?;
+        let name = if known.is_empty() { String::new() } else { at(&host, "name") };
+        client.ask(Ask::put(&["hosts", id, "key"], json!({ "host_key": seen, "name": name }))).await?;
         host = provision(client, id).await?;
     }
     let name = at(&host, "name");

@@ -19,7 +19,10 @@ pub async fn edit(
     user: &SshUser,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update hosts set name = $3, address = $4, ssh_port = $5, ssh_user = $6 where team_id = $1 and id = $2",
+        "update hosts set name = $3, address = $4, ssh_port = $5, ssh_user = $6,
+                host_key_seen = case when address = $4 and ssh_port = $5 then host_key_seen else '' end,
+                host_key_seen_kind = case when address = $4 and ssh_port = $5 then host_key_seen_kind else '' end
+          where team_id = $1 and id = $2",
         permit.team().0,
         id.0,
         name.as_ref(),

@@ -1,7 +1,8 @@
 //! A password or a private key of somebody, to sign in with once. Not here: keeping it.
 
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Answer};
-use russh::keys::decode_secret_key;
+use russh::keys::ssh_key::Kdf;
+use russh::keys::{PrivateKey, decode_secret_key};
 use russh::{MethodKind, MethodSet};
 
 use super::error::Error;
@@ -12,6 +13,8 @@ use crate::domain::secret::Secret;
 
 /// Rounds of questions in one sign-in: a server that asks on and on is hostile.
 const ROUNDS: usize = 5;
+/// Rounds of a locked key's derivation: ssh-keygen makes 16 or 24, and ten times as many take a second or two.
+const MOST_ROUNDS: u32 = 256;
 /// Questions in one round.
 const QUESTIONS: usize = 8;
 
@@ -75,10 +78,10 @@ impl Pass {
     }
 
     /// True where the key can be read; of a password that is not known here.
-    pub fn reads(&self) -> bool {
+    pub async fn reads(&self) -> bool {
         match self {
             Self::Password(_) => true,
-            Self::Key { private, passphrase } => decode(private, passphrase.as_ref()).is_some(),
+            Self::Key { private, passphrase } => decode(private, passphrase.as_ref()).await.is_some(),
         }
     }
 
@@ -87,7 +90,7 @@ impl Pass {
         let refused = |detail| Err(Error::PassRefused { detail });
         match self {
             Self::Key { private, passphrase } => {
-                let key = decode(private, passphrase.as_ref()).ok_or(Error::BadKey)?;
+                let key = decode(private, passphrase.as_ref()).await.ok_or(Error::BadKey)?;
                 let asked = within("Logging in", AUTH_LIMIT, by_key(handle, user, key)).await?;
                 if asked.map_err(|e| unreachable(&e))? {
                     return Ok(());
@@ -127,8 +130,20 @@ fn has(methods: &MethodSet, wanted: MethodKind) -> bool {
     methods.iter().any(|method| *method == wanted)
 }
 
-fn decode(private: &Secret<String>, passphrase: Option<&Secret<String>>) -> Option<russh::keys::PrivateKey> {
-    decode_secret_key(private.expose(), passphrase.map(|locked| locked.expose().as_str())).ok()
+/// Reads a key; with a passphrase off the runtime's threads, as that takes its time on purpose.
+async fn decode(private: &Secret<String>, passphrase: Option<&Secret<String>>) -> Option<PrivateKey> {
+    let Some(passphrase) = passphrase.cloned() else { return decode_secret_key(private.expose(), None).ok() };
+    let key = PrivateKey::from_openssh(private.expose()).ok()?;
+    if !key.is_encrypted() {
+        return Some(key);
+    }
+    match key.kdf() {
+        // Whoever wrote the key chose the rounds, and could choose days of them.
+        Kdf::Bcrypt { rounds, .. } if *rounds <= MOST_ROUNDS => {}
+        _ => return None,
+    }
+    let opening = tokio::task::spawn_blocking(move || key.decrypt(passphrase.expose().as_bytes()).ok());
+    opening.await.ok().flatten()
 }
 
 /// Answers what the server asks with the password, where the answer would not be shown on a screen.
