@@ -56,6 +56,11 @@ impl Link {
         Self::new(self.door.clone())
     }
 
+    /// True where a jump host stands in between.
+    pub fn goes_through(&self) -> bool {
+        self.door.login.jump.is_some()
+    }
+
     /// The live connection, made now if there is none.
     pub async fn session(&self) -> Result<Arc<Session>, Error> {
         if let Some(session) = self.alive() {

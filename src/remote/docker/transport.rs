@@ -82,6 +82,11 @@ impl Transport {
         }
     }
 
+    /// What broke a connection, with whom it goes through.
+    pub fn on_the_way(&self, detail: String) -> String {
+        if self.link.goes_through() { format!("{detail}, on the way through its jump host") } else { detail }
+    }
+
     /// Told what the daemon speaks: a newer one is held to what we know.
     pub fn speaks(&self, minor: u32) {
         self.pinned.store(if minor > API_MINOR { API_MINOR } else { 0 }, Ordering::Relaxed);

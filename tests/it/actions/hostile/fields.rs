@@ -41,7 +41,7 @@ pub enum Shown {
 }
 
 /// Takes what was sent for the default where it is blank.
-fn or_default(sent: &str, shown: String) -> Shown {
+pub(super) fn or_default(sent: &str, shown: String) -> Shown {
     if sent.trim().is_empty() { Shown::Default } else { Shown::Trimmed(shown) }
 }
 
@@ -369,6 +369,7 @@ pub fn fields() -> Vec<(&'static str, &'static str, Send)> {
         }),
     ];
     all.extend(more);
+    all.extend(super::ways::fields());
     all
 }
 
@@ -376,7 +377,7 @@ fn unique() -> String {
     format!("u{}", &uuid::Uuid::now_v7().simple().to_string()[14..])
 }
 
-fn some_host() -> NewHost {
+pub(super) fn some_host() -> NewHost {
     NewHost { name: unique(), address: format!("{}.example.org", unique()), ..NewHost::default() }
 }
 
@@ -384,7 +385,7 @@ async fn environment(t: &Target) -> String {
     projects::get(&t.panel.ctx, &t.panel.owner, t.project).await.unwrap().line.environments[0].id.to_string()
 }
 
-async fn new_host(t: &Target, form: NewHost) -> Result<hosts::HostView, Refused> {
+pub(super) async fn new_host(t: &Target, form: NewHost) -> Result<hosts::HostView, Refused> {
     let id = hosts::create(&t.panel.ctx, &t.panel.owner, form).await?;
     let view = hosts::get(&t.panel.ctx, &t.panel.owner, id).await?;
     // One host only, or the forms of apps have to name theirs.

@@ -1,6 +1,7 @@
 //! Hostile text in every field of every form: each is refused by the field's name, or kept and shown byte for byte.
 
 mod fields;
+mod ways;
 
 use skiff::actions::accounts::{self, SignIn};
 use skiff::actions::apps::{self, EditConfiguration, EditSource};
