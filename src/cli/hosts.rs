@@ -27,6 +27,19 @@ pub enum What {
     List,
     /// Add one: prints the line for its authorized_keys, shows its fingerprint, makes it ready
     Add(Add),
+    /// Change the name of one, or the way in; what is not said stays as it is
+    Edit(Edit),
+    /// Forget one: nothing on the server is touched
+    Forget {
+        /// Its short name
+        name: String,
+        /// Its name once more, so that no other one is forgotten by mistake; asked for on a terminal
+        #[arg(long, value_name = "NAME")]
+        confirm: Option<String>,
+        /// The server is gone for good, with the instances and volumes that were on it
+        #[arg(long)]
+        gone: bool,
+    },
     /// Make one ready, or look at it again, and wait for that
     Provision {
         /// Its short name
@@ -67,6 +80,31 @@ pub struct Add {
     pub later: bool,
 }
 
+/// What changes of a host.
+#[derive(Clone, Debug, Args)]
+pub struct Edit {
+    /// Its short name
+    pub host: String,
+    /// What people call it
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Where it answers SSH
+    #[arg(long)]
+    pub address: Option<String>,
+    /// The port of its sshd
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// The user to sign in as
+    #[arg(long)]
+    pub user: Option<String>,
+    /// The server to go through
+    #[arg(long, value_name = "USER@ADDRESS:PORT", conflicts_with = "straight")]
+    pub jump: Option<String>,
+    /// Through no other server any more
+    #[arg(long)]
+    pub straight: bool,
+}
+
 /// Does it.
 pub async fn run(input: Hosts) -> Result<String, Failed> {
     let client = input.common.client()?;
@@ -100,11 +138,46 @@ pub async fn run(input: Hosts) -> Result<String, Failed> {
             }
             ready(&client, &input.common, &at(&host, "id"), key.as_deref()).await
         }
+        What::Edit(change) => edit(&client, &input.common, change).await,
+        What::Forget { name, confirm, gone } => {
+            let host = client.ask(Ask::get(&["hosts", &name])).await?;
+            let confirm = match confirm {
+                Some(confirm) => confirm,
+                None => typed::line(&format!("Type {} to forget it:", at(&host, "name")))?,
+            };
+            let body = json!({ "name": confirm, "gone": gone });
+            let forgotten = client.ask(Ask::delete_named(&["hosts", &at(&host, "id")], body)).await?;
+            let remains = forgotten.get("remains").and_then(Value::as_array).cloned().unwrap_or_default();
+            let mut text = format!("{} is forgotten.", at(&forgotten, "name"));
+            if !remains.is_empty() {
+                text.push_str(" What remains on the server goes by these lines, as root:");
+            }
+            for left in remains {
+                text.push_str(&format!("\n# {}\n{}", at(&left, "what"), at(&left, "line")));
+            }
+            Ok(input.common.print(Answer::new(forgotten, text)))
+        }
         What::Provision { name } => {
             let host = client.ask(Ask::get(&["hosts", &name])).await?;
             ready(&client, &input.common, &at(&host, "id"), None).await
         }
     }
+}
+
+/// Only what was said is sent.
+async fn edit(client: &Client, common: &Common, change: Edit) -> Result<String, Failed> {
+    let mut body = serde_json::Map::new();
+    let texts = [("name", change.name), ("address", change.address), ("user", change.user), ("jump", change.jump)];
+    for (name, text) in texts {
+        body.extend(text.map(|text| (name.to_owned(), Value::from(text))));
+    }
+    body.extend(change.port.map(|port| ("port".to_owned(), Value::from(port))));
+    if change.straight {
+        body.insert("jump".to_owned(), Value::Null);
+    }
+    let host = client.ask(Ask::patch(&["hosts", &change.host], Value::Object(body))).await?;
+    let text = format!("{} is reached at {}@{}.", at(&host, "name"), at(&host, "ssh_user"), at(&host, "address"));
+    Ok(common.print(Answer::new(host, text)))
 }
 
 async fn list(client: &Client, common: &Common) -> Result<String, Failed> {
