@@ -147,7 +147,7 @@ async fn a_host_is_given_another_way_in_and_forgotten_by_its_name() {
     assert_eq!((edited["jump"].as_str(), edited["address"].as_str()), (Some("ada@gate:2222"), Some("ams-1.example.org")));
     let straight = terminal.run(&["hosts", "edit", "ams-1", "--straight", "--json"]).await.well().json();
     assert_eq!(straight["jump"], "");
-    terminal.run(&["hosts", "edit", "ams-1", "--user", "-x"]).await.refused(1, "user: ");
+    terminal.run(&["hosts", "edit", "ams-1", "--user=-x"]).await.refused(1, "user: ");
 
     terminal.run(&["hosts", "forget", "ams-1"]).await.refused(1, "Type ams one to forget it.");
     terminal.run(&["hosts", "forget", "fra-1", "--confirm", "fra-1"]).await.refused(1, "Apps are placed on fra-1: web.");

@@ -118,12 +118,13 @@ async fn a_jump_host_that_is_cut_off_under_calls_is_named_and_they_come_back() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     host.docker().ping().await.unwrap();
-    // The host behind it, cut off from everybody.
-    rig.cut().await;
+    // The host behind it, cut off from the jump host too.
+    let rules = "table inet off { chain input { type filter hook input priority 0; tcp dport 22 drop; }; }";
+    rig.enter(&["nft", rules]).await.must("it is cut off");
     host.cut();
     let said = host.docker().ping().await.unwrap_err();
     assert!(matches!(&said, Error::BehindJump { .. }), "{said:?}");
-    rig.heal().await;
+    rig.enter(&["nft", "delete table inet off"]).await.must("it is whole again");
     host.docker().ping().await.unwrap();
     // Nothing is left on the jump host of a way that is not used.
     drop(host);
