@@ -150,7 +150,7 @@ async fn a_host_is_given_another_way_in_and_forgotten_by_its_name() {
     terminal.run(&["hosts", "edit", "ams-1", "--user=-x"]).await.refused(1, "user: ");
 
     terminal.run(&["hosts", "forget", "ams-1"]).await.refused(1, "Type ams one to forget it.");
-    terminal.run(&["hosts", "forget", "fra-1", "--confirm", "fra-1"]).await.refused(1, "Apps are placed on fra-1: web.");
+    terminal.run(&["hosts", "forget", "fra-1", "--confirm", "fra 1"]).await.refused(1, "Apps are placed on fra 1: web.");
     let gone = terminal.run(&["hosts", "forget", "ams-1", "--confirm", "ams one"]).await.well();
     assert_eq!(gone.out, "ams one is forgotten.\n");
     terminal.run(&["hosts", "forget", "ams-1", "--confirm", "ams one"]).await.refused(1, "");

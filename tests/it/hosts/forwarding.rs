@@ -2,7 +2,7 @@
 
 use skiff::remote::{Error, Pool, PoolSettings};
 
-use super::sshd;
+use super::{ping_anew, sshd};
 use crate::harness::host::TestHost;
 use crate::harness::world::{World, login};
 
@@ -55,8 +55,7 @@ async fn a_call_says_it_too_and_the_next_one_after_the_change_goes_through() {
     let plain = std::fs::read_to_string(rig.path("/etc/ssh/sshd_config")).unwrap();
     for setting in ["AllowStreamLocalForwarding no", "DisableForwarding yes"] {
         sshd(&rig, |_| format!("{plain}{setting}\n")).await;
-        host.cut();
-        let said = host.docker().ping().await.unwrap_err();
+        let said = ping_anew(&host).await.unwrap_err();
         assert!(matches!(&said, Error::ForwardingForbidden { change } if change.contains(setting)), "{said:?}");
         let said = host.haproxy().ask_one("show info").await.unwrap_err();
         assert!(matches!(&said, Error::ForwardingForbidden { change } if change.contains(setting)), "{said:?}");
@@ -71,8 +70,7 @@ async fn a_call_says_it_too_and_the_next_one_after_the_change_goes_through() {
     assert!(said.contains("AllowTcpForwarding no: write AllowTcpForwarding yes there"), "{said}");
     // A Docker that is away is another matter.
     sshd(&rig, |_| plain).await;
-    host.cut();
     rig.enter(&["/bin/sh", "-c", "kill $(cat /run/docker.pid); while [ -e /run/docker.pid ]; do sleep 0.1; done"]).await;
-    let said = host.docker().ping().await.unwrap_err();
+    let said = ping_anew(&host).await.unwrap_err();
     assert!(matches!(said, Error::DockerUnavailable { .. }), "{said:?}");
 }

@@ -7,7 +7,7 @@ use skiff::domain::host::HostState;
 use skiff::domain::ids::HostId;
 use skiff::remote::{Error, Jump, Login, Pool, PoolSettings, keys};
 
-use super::{add, another_key, confirm, look, newest, paste, provision, sshd, view};
+use super::{add, another_key, confirm, look, newest, paste, ping_anew, provision, sshd, view};
 use crate::harness::host::TestHost;
 use crate::harness::world::{World, ask, login};
 
@@ -121,8 +121,7 @@ async fn a_jump_host_that_is_cut_off_under_calls_is_named_and_they_come_back() {
     // The host behind it, cut off from the jump host too.
     let rules = "table inet off { chain input { type filter hook input priority 0; tcp dport 22 drop; }; }";
     rig.enter(&["nft", rules]).await.must("it is cut off");
-    host.cut();
-    let said = host.docker().ping().await.unwrap_err();
+    let said = ping_anew(&host).await.unwrap_err();
     assert!(matches!(&said, Error::BehindJump { .. }), "{said:?}");
     rig.enter(&["nft", "delete table inet off"]).await.must("it is whole again");
     host.docker().ping().await.unwrap();

@@ -9,6 +9,7 @@ mod pass;
 
 use skiff::actions::hosts::{self, ConfirmHostKey, HostView, NewHost};
 use skiff::domain::ids::HostId;
+use skiff::remote::{Error, Host};
 
 use crate::harness::host::TestHost;
 use crate::harness::world::{Ended, World};
@@ -19,6 +20,18 @@ async fn sshd(rig: &TestHost, change: impl FnOnce(String) -> String) {
     let text = change(std::fs::read_to_string(&file).unwrap());
     std::fs::write(file, text).unwrap();
     reload(rig).await;
+}
+
+/// What Docker's ping says on a new connection: of the one that was cut a kept channel may be tried first.
+async fn ping_anew(host: &Host) -> Result<(), Error> {
+    host.cut();
+    for _ in 0..8 {
+        match host.docker().ping().await {
+            Err(Error::Unreachable { .. }) => {}
+            said => return said,
+        }
+    }
+    host.docker().ping().await
 }
 
 /// Has sshd read its configuration and its key again.
