@@ -71,7 +71,20 @@ mod tests {
         ] {
             assert_eq!(written.parse::<JumpHost>().map(|jump| jump.to_string()), Ok(whole.to_owned()), "{written}");
         }
-        for bad in ["", "@gate", "ada@", "a b@gate", "gate:0", "gate:99999", "gate:x", "gate:", "-oProxyCommand=x@y", "[::1", "[gate]", "a@b@c"] {
+        for bad in [
+            "",
+            "@gate",
+            "ada@",
+            "a b@gate",
+            "gate:0",
+            "gate:99999",
+            "gate:x",
+            "gate:",
+            "-oProxyCommand=x@y",
+            "[::1",
+            "[gate]",
+            "a@b@c",
+        ] {
             assert!(bad.parse::<JumpHost>().is_err(), "{bad}");
         }
     }

@@ -201,11 +201,7 @@ impl Provision {
         let given = let_in::is_given(ctx, run, self.host).await?;
         let words = given.then_some(let_in::WORDS).into_iter().chain(STEPS.iter().map(|(words, _)| *words));
         let steps: Vec<job_steps::NewStep> = words
-            .map(|words| job_steps::NewStep {
-                stage: String::new(),
-                host: Some(self.host),
-                words: words.to_owned(),
-            })
+            .map(|words| job_steps::NewStep { stage: String::new(), host: Some(self.host), words: words.to_owned() })
             .collect();
         let mut tx = ctx.db.begin(&run.permit).await?;
         let first = job_steps::plan(&mut tx, &run.permit, run.job, run.fence, &steps).await?;

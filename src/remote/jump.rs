@@ -10,9 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, detail};
 use super::pool::{Jump, Login};
-use super::session::{
-    AUTH_LIMIT, CONNECT_LIMIT, Lent, OPEN_LIMIT, Pinned, SIGN_LIMIT, Unmet, by_key, meet, own_key,
-};
+use super::session::{AUTH_LIMIT, CONNECT_LIMIT, Lent, OPEN_LIMIT, Pinned, SIGN_LIMIT, Unmet, by_key, meet, own_key};
 use super::wire::Wire;
 
 /// A wire to the host's sshd through its jump host. The connection to the jump host lives as long as the wire.

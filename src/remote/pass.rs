@@ -147,11 +147,7 @@ async fn decode(private: &Secret<String>, passphrase: Option<&Secret<String>>) -
 }
 
 /// Answers what the server asks with the password, where the answer would not be shown on a screen.
-async fn answers(
-    handle: &mut Handle<Pinned>,
-    user: &str,
-    password: &Secret<String>,
-) -> Result<bool, russh::Error> {
+async fn answers(handle: &mut Handle<Pinned>, user: &str, password: &Secret<String>) -> Result<bool, russh::Error> {
     let mut asked = handle.authenticate_keyboard_interactive_start(user, None).await?;
     for _ in 0..ROUNDS {
         let Answer::InfoRequest { prompts, .. } = asked else { break };

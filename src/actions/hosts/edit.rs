@@ -38,7 +38,10 @@ pub async fn edit(ctx: &Ctx, actor: &Actor, id: HostId, input: EditHost) -> Resu
         return Err(fields.refuse());
     };
     if row.busy.is_some() {
-        return Err(Refused::Conflict(format!("{} is being made ready. Wait for the end of that, or cancel it.", row.name)));
+        return Err(Refused::Conflict(format!(
+            "{} is being made ready. Wait for the end of that, or cancel it.",
+            row.name
+        )));
     }
     db::host_ways::edit(&mut tx, &permit, id, &name, &address, port, &user).await?;
     let former = row.jump();

@@ -26,7 +26,10 @@ pub async fn forget(ctx: &Ctx, actor: &Actor, id: HostId, input: ForgetHost) -> 
     }
     let (Some(gone), true) = (gone, fields.fine()) else { return Err(fields.refuse()) };
     if row.busy.is_some() {
-        return Err(Refused::Conflict(format!("{} is being made ready. Wait for the end of that, or cancel it.", row.name)));
+        return Err(Refused::Conflict(format!(
+            "{} is being made ready. Wait for the end of that, or cancel it.",
+            row.name
+        )));
     }
     let used = db::host_ways::used(&mut tx, &permit, id).await?;
     if let Some(why) = kept_for(&row.name, &used, gone) {

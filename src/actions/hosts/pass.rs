@@ -30,7 +30,10 @@ pub async fn give_pass(ctx: &Ctx, actor: &Actor, id: HostId, input: GivePass) ->
     }
     let (Some(pass), true) = (pass, fields.fine()) else { return Err(fields.refuse()) };
     if row.busy.is_some() {
-        return Err(Refused::Conflict(format!("{} is being made ready. Wait for the end of that, or cancel it.", row.name)));
+        return Err(Refused::Conflict(format!(
+            "{} is being made ready. Wait for the end of that, or cancel it.",
+            row.name
+        )));
     }
     keep(ctx, &mut tx, &permit, id, &pass).await?;
     record(&mut tx, &permit, "host.pass_given", id, &row.name, None, None).await?;

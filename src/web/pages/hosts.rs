@@ -14,7 +14,6 @@ use time::OffsetDateTime;
 use tower_sessions::Session;
 
 use super::jobs::{Course, Table as JobTable};
-pub use next::Next;
 use crate::actions::Refused;
 use crate::actions::hosts::{self, ConfirmHostKey, HostLine, HostView, InstanceLine, NewHost, SetHttpPort};
 use crate::domain::host::{HostState, paste_line};
@@ -25,6 +24,7 @@ use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
 use crate::web::ui::{Badge, Field, Form, SafeUrl, Sent, Shell, Way, When, mib, page, page_with};
 use crate::web::{Web, session};
+pub use next::Next;
 
 /// The routes.
 pub fn routes() -> Routes {
@@ -413,7 +413,8 @@ async fn confirm_key(
     let team = &here.place()?.team.slug;
     if hosts::get(web.actions(), here.actor()?, id).await?.line.state == HostState::New {
         if hosts::get(web.actions(), here.actor()?, id).await?.host_key.is_empty() {
-            session::flash(&session, "The jump host's key is pinned. Skiff looks at the server's key through it.").await?;
+            session::flash(&session, "The jump host's key is pinned. Skiff looks at the server's key through it.")
+                .await?;
             return Ok(Redirect::to(SafeUrl::path(["t", team, "hosts", &id.to_string()]).as_str()).into_response());
         }
         // What was begun before the key was known goes on.

@@ -68,16 +68,15 @@ async fn hosts_added_at_once_get_numbers_of_their_own() {
     }
     // Two of each team: within a team and across teams.
     let add = |(place, actor)| {
-        let form = NewHost { name: format!("h{place}"), address: format!("h{place}.example.org"), ..NewHost::default() };
+        let form =
+            NewHost { name: format!("h{place}"), address: format!("h{place}.example.org"), ..NewHost::default() };
         hosts::create(&panel.ctx, actor, form)
     };
     let added = futures_util::future::join_all(teams.iter().chain(&teams).enumerate().map(add)).await;
     let wrong: Vec<_> = added.iter().filter(|added| added.is_err()).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
-    let mut numbers: Vec<i16> = sqlx::query_scalar("select number from hosts")
-        .fetch_all(&mut panel.test.superuser().await)
-        .await
-        .unwrap();
+    let mut numbers: Vec<i16> =
+        sqlx::query_scalar("select number from hosts").fetch_all(&mut panel.test.superuser().await).await.unwrap();
     numbers.sort_unstable();
     assert_eq!(numbers, (0..20).collect::<Vec<i16>>());
 }
@@ -125,11 +124,15 @@ async fn a_form_that_changes_the_way_in_names_what_is_wrong_and_keeps_the_pin() 
     let mut tx = panel.test.begin(&permit).await.unwrap();
     skiff::db::host_ways::jump_key_seen(&mut tx, &permit, host, SHOWN, "ssh-ed25519").await.unwrap();
     tx.commit().await.unwrap();
-    hosts::confirm_key(ctx, owner, host, ConfirmHostKey { host_key: SHOWN.into(), ..Default::default() }).await.unwrap();
+    hosts::confirm_key(ctx, owner, host, ConfirmHostKey { host_key: SHOWN.into(), ..Default::default() })
+        .await
+        .unwrap();
     let view = hosts::get(ctx, owner, host).await.unwrap();
     assert_eq!((view.jump_host_key.as_str(), view.host_key.as_str(), view.jump_key_seen.as_str()), (SHOWN, OLD, ""));
     // Another user there is the same server; another address is not.
-    hosts::edit(ctx, owner, host, EditHost { jump: "eve@gate.example.org:2200".into(), ..behind.clone() }).await.unwrap();
+    hosts::edit(ctx, owner, host, EditHost { jump: "eve@gate.example.org:2200".into(), ..behind.clone() })
+        .await
+        .unwrap();
     assert_eq!(hosts::get(ctx, owner, host).await.unwrap().jump_host_key, SHOWN);
     hosts::edit(ctx, owner, host, EditHost { jump: "eve@gate.example.org".into(), ..behind }).await.unwrap();
     assert_eq!(hosts::get(ctx, owner, host).await.unwrap().jump_host_key, "");
@@ -157,7 +160,9 @@ async fn a_host_is_forgotten_by_its_typed_name_once_no_app_is_placed_there() {
     let forget = async |name: &str, gone: &str| {
         hosts::forget(ctx, owner, host, ForgetHost { name: name.into(), gone: gone.into() }).await
     };
-    for (name, gone, field) in [("", "", "name"), ("FRA-1", "", "name"), ("fra-1", "maybe", "gone"), ("fra-1", "yes", "gone")] {
+    for (name, gone, field) in
+        [("", "", "name"), ("FRA-1", "", "name"), ("fra-1", "maybe", "gone"), ("fra-1", "yes", "gone")]
+    {
         assert_eq!(fields(forget(name, gone).await), [field], "{name} {gone}");
     }
     assert!(conflict(forget("fra-1", "").await).contains("placed on fra-1: web."));

@@ -31,7 +31,10 @@ async fn a_host_that_moved_is_spoken_to_there_while_it_shows_the_pinned_key() {
     hosts::edit(&ctx, owner, host, form).await.unwrap();
     let edited = view(&world, host).await;
     assert_eq!((edited.line.name.as_str(), edited.ssh_port), ("ber-1", 2222));
-    assert_eq!((edited.host_key.as_str(), edited.line.slug.as_str()), (rig.host_key.as_str(), known.line.slug.as_str()));
+    assert_eq!(
+        (edited.host_key.as_str(), edited.line.slug.as_str()),
+        (rig.host_key.as_str(), known.line.slug.as_str())
+    );
     let ended = provision(&world, host).await;
     assert_eq!(ended.state, "succeeded", "no key was asked for: {ended:#?}");
 
@@ -64,7 +67,8 @@ async fn a_host_is_forgotten_once_nothing_is_on_it_and_the_server_stays_as_it_is
     app.place(ids[1]).await;
     assert!(conflict(forget("").await).contains("Instances are still on"));
     app.must_deploy().await;
-    let files = "find /etc/skiff /var/lib/skiff /etc/sudoers.d /home/skiff/.ssh /root/.ssh -printf '%p %T@ %m\\n' | sort";
+    let files =
+        "find /etc/skiff /var/lib/skiff /etc/sudoers.d /home/skiff/.ssh /root/.ssh -printf '%p %T@ %m\\n' | sort";
     let before = rig.enter(&["/bin/sh", "-c", files]).await.must("what is there");
     let containers = rig.docker(&["ps", "-a", "--format", "{{.Names}}"]).await;
     let forgotten = forget("").await.unwrap();
@@ -82,8 +86,11 @@ async fn a_host_is_forgotten_once_nothing_is_on_it_and_the_server_stays_as_it_is
 
     // Its history is read as before, and it can be added again: the same number, the same server, the same panel.
     let mut conn = world.db.superuser().await;
-    let jobs: Vec<uuid::Uuid> =
-        sqlx::query_scalar("select id from jobs where team_id = $1").bind(owner.team().0).fetch_all(&mut conn).await.unwrap();
+    let jobs: Vec<uuid::Uuid> = sqlx::query_scalar("select id from jobs where team_id = $1")
+        .bind(owner.team().0)
+        .fetch_all(&mut conn)
+        .await
+        .unwrap();
     for job in jobs {
         let page = skiff::actions::jobs::get(&ctx, owner, skiff::domain::ids::JobId(job)).await.unwrap();
         assert!(!page.steps.is_empty(), "{page:?}");
@@ -109,7 +116,11 @@ async fn a_server_that_is_gone_for_good_is_forgotten_with_what_was_on_it() {
     assert_eq!(crate::actions::fields(hosts::forget(&ctx, owner, ids[0], gone.clone()).await), ["gone"]);
     rig.power_off().await;
     let mut conn = world.db.superuser().await;
-    sqlx::query("update hosts set state = 'unreachable' where id = $1").bind(ids[0].0).execute(&mut conn).await.unwrap();
+    sqlx::query("update hosts set state = 'unreachable' where id = $1")
+        .bind(ids[0].0)
+        .execute(&mut conn)
+        .await
+        .unwrap();
     let forgotten = hosts::forget(&ctx, owner, ids[0], gone).await.unwrap();
     assert!(forgotten.remains.is_empty(), "there is nothing to take it away from");
     app.must_deploy().await;

@@ -22,7 +22,8 @@ async fn what_forbids_forwarding_is_said_before_anything_is_changed() {
         world.ctx.pool.forget(host);
         let refused = world.provision_again(host).await;
         assert_eq!(refused.state, "failed", "{refused:#?}");
-        let said = format!("Line {line} of /etc/ssh/sshd_config says {setting} {value}: write {setting} {wanted} there.");
+        let said =
+            format!("Line {line} of /etc/ssh/sshd_config says {setting} {value}: write {setting} {wanted} there.");
         assert!(refused.reason.contains(&said), "{setting}: {}", refused.reason);
         assert!(refused.steps[0].starts_with("look at the server: failed"), "{refused:#?}");
         assert!(rig.enter(&["id", "skiff"]).await.status != 0, "nothing was changed");
@@ -70,7 +71,8 @@ async fn a_call_says_it_too_and_the_next_one_after_the_change_goes_through() {
     assert!(said.contains("AllowTcpForwarding no: write AllowTcpForwarding yes there"), "{said}");
     // A Docker that is away is another matter.
     sshd(&rig, |_| plain).await;
-    rig.enter(&["/bin/sh", "-c", "kill $(cat /run/docker.pid); while [ -e /run/docker.pid ]; do sleep 0.1; done"]).await;
+    rig.enter(&["/bin/sh", "-c", "kill $(cat /run/docker.pid); while [ -e /run/docker.pid ]; do sleep 0.1; done"])
+        .await;
     let said = ping_anew(&host).await.unwrap_err();
     assert!(matches!(said, Error::DockerUnavailable { .. }), "{said:?}");
 }

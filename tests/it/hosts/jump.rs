@@ -140,7 +140,9 @@ async fn a_jump_host_that_is_cut_off_under_calls_is_named_and_they_come_back() {
 async fn enrolled(world: &World, jump: &TestHost, rig: &TestHost) -> HostId {
     let form = NewHost { jump: format!("root@{}", jump.address), ..NewHost::default() };
     let host = add(world, rig, form).await;
-    assert!(look(world, host).await.steps[0].contains(&format!("jump host shows the ssh-ed25519 key {}", jump.host_key)));
+    assert!(
+        look(world, host).await.steps[0].contains(&format!("jump host shows the ssh-ed25519 key {}", jump.host_key))
+    );
     let shown = view(world, host).await;
     assert_eq!((shown.jump_key_seen.as_str(), shown.host_key_seen.as_str()), (jump.host_key.as_str(), ""));
     confirm(world, host, &jump.host_key, "").await;
@@ -181,7 +183,10 @@ async fn a_host_behind_a_jump_host_is_enrolled_used_and_stopped_by_another_key()
     let ended = provision(&world, host).await;
     assert_eq!(ended.state, "succeeded", "{ended:#?}");
     let well = view(&world, host).await;
-    assert_eq!((well.line.state, well.jump_host_key.as_str(), well.jump_key_seen.as_str()), (HostState::Ready, other.as_str(), ""));
+    assert_eq!(
+        (well.line.state, well.jump_host_key.as_str(), well.jump_key_seen.as_str()),
+        (HostState::Ready, other.as_str(), "")
+    );
 
     // Straight, once that way is open: the pinned key stays.
     rig.enter(&["nft", "delete table inet shut"]).await.must("the direct way is open");
@@ -197,6 +202,9 @@ async fn a_host_behind_a_jump_host_is_enrolled_used_and_stopped_by_another_key()
     let ended = provision(&world, host).await;
     assert_eq!(ended.state, "succeeded", "{ended:#?}");
     let straight = view(&world, host).await;
-    assert_eq!((straight.jump.as_str(), straight.jump_host_key.as_str(), straight.host_key), ("", "", rig.host_key.clone()));
+    assert_eq!(
+        (straight.jump.as_str(), straight.jump_host_key.as_str(), straight.host_key),
+        ("", "", rig.host_key.clone())
+    );
     world.quiet().await;
 }

@@ -42,7 +42,10 @@ async fn the_pinned_key_shown_again_takes_the_alarm_back() {
     reload(&rig).await;
     until(&world, host, HostState::Ready).await;
     let well = view(&world, host).await;
-    assert_eq!((well.host_key_seen.as_str(), well.host_key.as_str(), well.line.note.as_str()), ("", rig.host_key.as_str(), ""));
+    assert_eq!(
+        (well.host_key_seen.as_str(), well.host_key.as_str(), well.line.note.as_str()),
+        ("", rig.host_key.as_str(), "")
+    );
     stop.cancel();
     watching.await.unwrap();
     world.quiet().await;

@@ -36,8 +36,9 @@ async fn ping_anew(host: &Host) -> Result<(), Error> {
 
 /// Has sshd read its configuration and its key again.
 async fn reload(rig: &TestHost) {
-    let listens =
-        || std::fs::read_to_string(rig.path("/var/log/sshd.log")).unwrap().matches("Server listening on 0.0.0.0").count();
+    let listens = || {
+        std::fs::read_to_string(rig.path("/var/log/sshd.log")).unwrap().matches("Server listening on 0.0.0.0").count()
+    };
     let before = listens();
     rig.enter(&["/bin/sh", "-c", "kill -HUP $(cat /run/sshd.pid)"]).await.must("sshd is told");
     for _ in 0..200 {

@@ -100,10 +100,7 @@ async fn a_wrong_password_is_said_and_another_one_can_be_given() {
     takes_passwords(&rig, "root", "").await;
     let ended = give(&world, host, password("not it")).await;
     assert_eq!(ended.state, "failed");
-    assert_eq!(
-        ended.reason,
-        "The server does not take this password for this user. Give another, or a private key."
-    );
+    assert_eq!(ended.reason, "The server does not take this password for this user. Give another, or a private key.");
     assert!(ended.steps[1..].iter().all(|step| step.ends_with(": skipped")), "{ended:#?}");
     is_nowhere(&world, "not it").await;
     let ended = give(&world, host, password(PASSWORD)).await;
@@ -150,7 +147,8 @@ async fn a_private_key_lets_it_in_with_and_without_a_passphrase() {
         let host = hosts::create(&world.actions(), &world.team.owner, form).await.unwrap();
         look(&world, host).await;
         confirm(&world, host, &rig.host_key, "").await;
-        let give_it = GivePass { private_key: private_key.clone(), passphrase: passphrase.into(), ..GivePass::default() };
+        let give_it =
+            GivePass { private_key: private_key.clone(), passphrase: passphrase.into(), ..GivePass::default() };
         if !passphrase.is_empty() {
             for (wrong, field) in [("", "private_key"), ("eight seas", "passphrase")] {
                 let form = GivePass { passphrase: wrong.into(), ..give_it.clone() };

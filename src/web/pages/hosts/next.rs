@@ -56,7 +56,9 @@ impl Next {
             Some(Self {
                 way,
                 title: format!("Then look at the {whose}'s key"),
-                words: format!("Skiff asks the {whose} for its host key and sends nothing. You compare it and confirm it."),
+                words: format!(
+                    "Skiff asks the {whose} for its host key and sends nothing. You compare it and confirm it."
+                ),
                 form: act("look", "Look at its key"),
                 with_key: new,
                 ..Self::default()

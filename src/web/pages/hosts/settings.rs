@@ -82,10 +82,9 @@ fn fields(view: &HostView) -> Vec<Field> {
         Field::code("user", "User")
             .value(&view.ssh_user)
             .hint("Once it is made ready Skiff signs in as skiff, a user of its own."),
-        Field::code("jump", "Jump host")
-            .value(&view.jump)
-            .empty("none")
-            .hint("Where the server is reached only through another: user@address:port. Skiff's key is needed there too."),
+        Field::code("jump", "Jump host").value(&view.jump).empty("none").hint(
+            "Where the server is reached only through another: user@address:port. Skiff's key is needed there too.",
+        ),
     ]
 }
 
@@ -114,14 +113,15 @@ async fn edit(
 ) -> Result<Response, Problem> {
     let names = ["name", "address", "port", "user", "jump"];
     let [name, address, port, user, jump] = names.map(|name| sent.get(name));
-    let refused = match hosts::edit(web.actions(), here.actor()?, id, EditHost { name, address, port, user, jump }).await {
-        Ok(()) => {
-            session::flash(&session, "Saved. Skiff goes this way from now on.").await?;
-            let page = SafeUrl::path(["t", &here.place()?.team.slug, "hosts", &id.to_string()]);
-            return Ok(Redirect::to(page.as_str()).into_response());
-        }
-        Err(refused) => refused,
-    };
+    let refused =
+        match hosts::edit(web.actions(), here.actor()?, id, EditHost { name, address, port, user, jump }).await {
+            Ok(()) => {
+                session::flash(&session, "Saved. Skiff goes this way from now on.").await?;
+                let page = SafeUrl::path(["t", &here.place()?.team.slug, "hosts", &id.to_string()]);
+                return Ok(Redirect::to(page.as_str()).into_response());
+            }
+            Err(refused) => refused,
+        };
     let mut settings = Settings::new(&here, &hosts::get(web.actions(), here.actor()?, id).await?)?;
     let typed = names.iter().fold(settings.edit, |form, name| form.with(name, &sent.get(name)));
     let (status, form) = again(typed, refused)?;
