@@ -25,4 +25,6 @@ say DISK_FREE_MIB "$((free * size / 1048576))"
 
 say DOCKER "$(dockerd --version 2>/dev/null | sed -n 's/^Docker version \([^, ]*\).*/\1/p')"
 say HAPROXY "$(haproxy -v 2>/dev/null | sed -n '1s/^HA-\{0,1\}Proxy version \([^ ]*\).*/\1/p')"
+# The panel that made this server ready left its id here.
+say PANEL "$(head -c 64 /var/lib/skiff/panel 2>/dev/null | tr -cd '0-9a-f-')"
 if [ -d /run/systemd/system ]; then say INIT systemd; else say INIT none; fi

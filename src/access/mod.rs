@@ -57,6 +57,19 @@ async fn one(access: &Access, permit: &Permit, data_key: &[u8], row: Row) -> Rea
     Reached { row, host }
 }
 
+/// The sign-in of one host, nothing connected; none where the host is gone.
+pub async fn login_of(
+    access: &Access,
+    permit: &Permit,
+    host: HostId,
+) -> Result<Option<Result<remote::Login, remote::Error>>, sqlx::Error> {
+    let mut tx = access.db.begin(permit).await?;
+    let row = host_logins::of(&mut tx, permit, &[host]).await?.pop();
+    let data_key = host_logins::data_key(&mut tx, permit).await?;
+    tx.commit().await?;
+    Ok(row.map(|row| login(access, permit, &data_key, &row)))
+}
+
 fn login(access: &Access, permit: &Permit, data_key: &[u8], row: &Row) -> Result<remote::Login, remote::Error> {
     let place = SecretPlace { team: permit.team(), secret: row.key, version: row.version };
     let key = access
@@ -73,7 +86,13 @@ fn login(access: &Access, permit: &Permit, data_key: &[u8], row: &Row) -> Result
         user: row.ssh_user.clone(),
         key: Secret::new(text),
         host_key: row.host_key.clone(),
+        jump: jump(row),
     })
+}
+
+fn jump(row: &Row) -> Option<remote::Jump> {
+    let (address, port, user) = (row.jump_address.clone()?, row.jump_port?, row.jump_user.clone()?);
+    Some(remote::Jump { address, port: u16::try_from(port).ok()?, user, host_key: row.jump_host_key.clone() })
 }
 
 /// The same host signed in to as another user: a connection is made, so that the answer is known.

@@ -1,7 +1,7 @@
 //! What Skiff asks of itself, by the clock. Not here: the clock.
 
 use super::{Ctx, Refused};
-use crate::db::{host_checks, teams};
+use crate::db::{host_checks, host_passes, teams};
 use crate::domain::cause::Cause;
 use crate::domain::host::HostState;
 use crate::jobs::check_host::{self, CheckHost};
@@ -52,4 +52,12 @@ pub async fn checks_due(ctx: &Ctx) -> Result<usize, Refused> {
         tx.commit().await?;
     }
     Ok(asked)
+}
+
+/// Forgets passwords and keys that were given for one sign-in and not used within an hour. How many.
+pub async fn forget_passes(ctx: &Ctx) -> Result<u64, Refused> {
+    let mut tx = ctx.db.begin_worker().await?;
+    let gone = host_passes::forget_old(&mut tx).await?;
+    tx.commit().await?;
+    Ok(gone)
 }

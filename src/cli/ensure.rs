@@ -23,6 +23,7 @@ pub async fn host(ctx: &Ctx, actor: &Actor, input: Host) -> Result<Value, Failed
                 user: input.user,
                 http_port: input.http_port.clone().unwrap_or_default(),
                 host_key: input.host_key,
+                ..NewHost::default()
             };
             hosts::create(ctx, actor, form).await?
         }

@@ -30,9 +30,19 @@ pub fn yes(question: &str) -> Result<bool, Failed> {
     if !input.is_terminal() {
         return Ok(false);
     }
-    show::tell(&format!("{question} [y/N]"));
+    let answer = line(&format!("{question} [y/N]"))?;
+    Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// A line that is typed. Where nobody can answer, it is empty.
+pub fn line(question: &str) -> Result<String, Failed> {
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        return Ok(String::new());
+    }
+    show::tell(question);
     let mut line = String::new();
     let read = input.lock().take(LONGEST).read_line(&mut line);
     read.map_err(|error| Failed::Said(format!("The answer could not be read: {error}.")))?;
-    Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
+    Ok(line.trim().to_owned())
 }

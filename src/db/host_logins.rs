@@ -23,6 +23,14 @@ pub struct Row {
     pub ssh_user: SshUser,
     /// The pinned fingerprint.
     pub host_key: String,
+    /// Where the jump host answers; none where the host is reached straight.
+    pub jump_address: Option<HostAddress>,
+    /// The port of the jump host's sshd.
+    pub jump_port: Option<i32>,
+    /// The user there.
+    pub jump_user: Option<SshUser>,
+    /// The jump host's pinned fingerprint.
+    pub jump_host_key: String,
     /// The port its proxy listens on once the host was made ready again.
     pub http_port: i32,
     /// The port it listens on now; the wanted one before the host was ever made ready.
@@ -54,6 +62,8 @@ pub async fn of(conn: &mut PgConnection, permit: &Permit, hosts: &[HostId]) -> R
         Row,
         r#"select h.id as "id: HostId", h.number, h.name, h.address as "address: HostAddress", h.ssh_port,
                   h.ssh_user as "ssh_user: SshUser", h.host_key, h.http_port,
+                  h.jump_address as "jump_address: HostAddress", h.jump_port, h.jump_user as "jump_user: SshUser",
+                  h.jump_host_key,
                   coalesce(h.proxy_port, h.http_port) as "proxy_port!",
                   coalesce(h.facts->>'arch', '') as "arch!", h.builds, h.registry_port,
                   h.registry_key as "registry_key: SecretId",
@@ -172,7 +182,7 @@ pub async fn versions(
     .await
 }
 
-/// Notes how a host stands and when it was seen.
+/// Notes how a host stands and when it was seen. One that is ready showed the pinned keys.
 pub async fn observed(
     conn: &mut PgConnection,
     permit: &Permit,
@@ -181,7 +191,11 @@ pub async fn observed(
     note: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update hosts set state = $3, state_note = $4, seen_at = case when $3 = 'ready' then now() else seen_at end
+        "update hosts set state = $3, state_note = $4, seen_at = case when $3 = 'ready' then now() else seen_at end,
+                host_key_seen = case when $3 = 'ready' then '' else host_key_seen end,
+                host_key_seen_kind = case when $3 = 'ready' then '' else host_key_seen_kind end,
+                jump_key_seen = case when $3 = 'ready' then '' else jump_key_seen end,
+                jump_key_seen_kind = case when $3 = 'ready' then '' else jump_key_seen_kind end
           where team_id = $1 and id = $2",
         permit.team().0,
         host.0,

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use crate::domain::host::{Facts, HostState};
 use crate::domain::ids::{HostId, JobId, SecretId};
+use crate::domain::jump::JumpHost;
 use crate::domain::names::{DisplayName, HostAddress, Slug, SshUser};
 use crate::domain::rights::Permit;
 
@@ -61,6 +62,20 @@ pub struct Row {
     pub host_key_seen: String,
     /// The kind of the key that waits; empty where it is not known.
     pub host_key_seen_kind: String,
+    /// Where its jump host answers; none where it is reached straight.
+    pub jump_address: Option<HostAddress>,
+    /// The port of the jump host's sshd.
+    pub jump_port: Option<i32>,
+    /// The user there.
+    pub jump_user: Option<SshUser>,
+    /// The jump host's pinned fingerprint.
+    pub jump_host_key: String,
+    /// The jump host's fingerprint that waits for a person.
+    pub jump_key_seen: String,
+    /// Its kind.
+    pub jump_key_seen_kind: String,
+    /// When something was given to sign in with once, where it can still be used.
+    pub pass_given_at: Option<OffsetDateTime>,
     /// The port its proxy listens on once the host was made ready again.
     pub http_port: i32,
     /// The port it listens on now; the wanted one before the host was ever made ready.
@@ -87,6 +102,14 @@ pub struct Row {
     pub instances: i64,
     /// The job about it that waits or runs.
     pub busy: Option<JobId>,
+}
+
+impl Row {
+    /// The jump host, where there is one.
+    pub fn jump(&self) -> Option<JumpHost> {
+        let (address, port, user) = (self.jump_address.clone()?, self.jump_port?, self.jump_user.clone()?);
+        Some(JumpHost { user, address, port: u16::try_from(port).ok()? })
+    }
 }
 
 /// Adds a host. Its number is the lowest one free on the panel: none where all 252 are taken.
@@ -123,6 +146,10 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, only: Option<HostId>
         Row,
         r#"select h.id as "id: HostId", h.number, h.slug, h.name, h.address, h.ssh_port, h.ssh_user, h.ssh_public,
                   h.host_key, h.host_key_seen, h.host_key_seen_kind, h.http_port,
+                  h.jump_address as "jump_address: HostAddress", h.jump_port, h.jump_user as "jump_user: SshUser",
+                  h.jump_host_key, h.jump_key_seen, h.jump_key_seen_kind,
+                  (select p.given_at from host_passes p where p.team_id = h.team_id and p.host_id = h.id
+                      and p.given_at > now() - interval '1 hour') as pass_given_at,
                   coalesce(h.proxy_port, h.http_port) as "proxy_port!", h.builds, h.registry_port,
                   host(h.private_address) as private_address, host(h.peer_address) as peer_address,
                   h.state as "state: HostState", h.state_note as note,

@@ -19,6 +19,8 @@ pub mod environments;
 pub mod hooks;
 pub mod host_checks;
 pub mod host_logins;
+pub mod host_passes;
+pub mod host_ways;
 pub mod hosts;
 pub mod instances;
 pub mod invitations;

@@ -64,6 +64,23 @@ pub fn fingerprint_line(kind: &str) -> &'static str {
     }
 }
 
+/// What Skiff leaves on a server that it forgets, and the line that takes it away, as root. Packages stay: others may use
+/// them by now.
+pub const REMAINS: [(&str, &str); 5] = [
+    (
+        "Its proxy and its registry",
+        "systemctl disable --now skiff-haproxy skiff-registry; rm -f /etc/systemd/system/skiff-{haproxy,registry}.service",
+    ),
+    (
+        "Containers, networks, images",
+        "docker rm -f $(docker ps -aq --filter label=skiff.panel); docker network rm $(docker network ls -q --filter \
+         label=skiff.panel); docker rmi $(docker image ls -q 'skiff/*')",
+    ),
+    ("Its folders", "rm -rf /etc/skiff /run/skiff /var/lib/skiff /etc/tmpfiles.d/skiff.conf"),
+    ("The user skiff, with Skiff's key", "rm -f /etc/sudoers.d/skiff; userdel --remove skiff"),
+    ("Skiff's key of the first sign-in", "sed -i '/ skiff$/d' ~/.ssh/authorized_keys"),
+];
+
 /// True where nobody can stand between the panel and the host: it is this machine's own loopback address.
 pub fn is_loopback(address: &str) -> bool {
     address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -19,6 +19,7 @@ pub mod ids;
 pub mod ingress;
 pub mod inspection;
 pub mod job;
+pub mod jump;
 pub mod log_text;
 pub mod members;
 pub mod names;

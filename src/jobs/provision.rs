@@ -3,6 +3,8 @@
 
 pub(super) mod facts;
 pub mod first_boot;
+mod let_in;
+mod owner;
 pub(super) mod pin;
 pub(super) mod scripts;
 
@@ -18,7 +20,7 @@ use super::registry;
 use super::stop::{self, detail};
 use crate::access::{self, Reached};
 use crate::db::{host_checks, host_logins, job_steps};
-use crate::domain::host::{Facts, HostState, fingerprint_line};
+use crate::domain::host::{Facts, HostState};
 use crate::domain::ids::HostId;
 use crate::domain::ingress::PEER_PORT;
 use crate::domain::job::{StepState, Stream};
@@ -85,7 +87,7 @@ const STEPS: [(&str, What); 9] = [
     ("look at the server", What::Look),
     ("install Docker, HAProxy and what they need", What::Packages),
     ("make the user skiff", What::User),
-    ("make the folders", What::Script(&scripts::FOLDERS)),
+    ("make the folders", What::Folders),
     ("run Docker", What::Script(&scripts::DOCKER)),
     ("sign in as skiff", What::SignIn),
     ("run the proxy", What::Proxy),
@@ -96,6 +98,7 @@ const STEPS: [(&str, What); 9] = [
 #[derive(Clone, Copy)]
 enum What {
     Look,
+    Folders,
     Script(&'static RemoteScript),
     Packages,
     User,
@@ -130,22 +133,15 @@ struct Course<'a> {
 
 impl Provision {
     async fn drive(&self, ctx: &Ctx, run: &Run, log: &Log) -> Outcome {
-        let first = match self.plan(run, ctx).await {
-            Ok(first) => first,
+        let (mut first, given) = match self.plan(run, ctx).await {
+            Ok(planned) => planned,
             Err(error) => return Outcome::Again { after: Duration::from_secs(2), why: detail(error) },
         };
         match pin::pin(ctx, &run.permit, self.host).await {
             Ok(Seen::Pinned) => {}
-            Ok(Seen::Waits(shown)) => {
+            Ok(Seen::Waits(waits)) => {
                 log.began(first);
-                let reason = format!(
-                    "The server shows the {} key {}. Compare it with what {} says on the server, confirm it on the \
-                     host's page, and try again.",
-                    shown.kind,
-                    shown.fingerprint,
-                    fingerprint_line(&shown.kind),
-                );
-                return self.fail(ctx, run, log, first, Broken::Said(reason)).await;
+                return self.fail(ctx, run, log, first, Broken::Said(waits.sentence())).await;
             }
             // Whoever was never met is no host yet that does not answer: nobody looks at it until a person asks.
             Err(Broken::Host(error)) => {
@@ -156,6 +152,14 @@ impl Provision {
                 log.began(first);
                 return self.fail(ctx, run, log, first, broken).await;
             }
+        }
+        if given {
+            log.began(first);
+            match let_in::let_in(ctx, run, log, self.host, first).await {
+                Ok((state, note)) => log.ended(first, state, note),
+                Err(broken) => return self.fail(ctx, run, log, first, broken).await,
+            }
+            first += 1;
         }
         let reached = match access::reach(&ctx.access(), &run.permit, &[self.host]).await {
             Ok(mut hosts) => hosts.pop(),
@@ -193,25 +197,29 @@ impl Provision {
         }
     }
 
-    async fn plan(&self, run: &Run, ctx: &Ctx) -> Result<i32, sqlx::Error> {
-        let steps: Vec<job_steps::NewStep> = STEPS
-            .iter()
-            .map(|(words, _)| job_steps::NewStep {
-                stage: String::new(),
-                host: Some(self.host),
-                words: (*words).to_owned(),
-            })
+    /// The number of the first step, and whether it is the one that lets our key in with what somebody gave.
+    async fn plan(&self, run: &Run, ctx: &Ctx) -> Result<(i32, bool), sqlx::Error> {
+        let given = let_in::is_given(ctx, run, self.host).await?;
+        let words = given.then_some(let_in::WORDS).into_iter().chain(STEPS.iter().map(|(words, _)| *words));
+        let steps: Vec<job_steps::NewStep> = words
+            .map(|words| job_steps::NewStep { stage: String::new(), host: Some(self.host), words: words.to_owned() })
             .collect();
         let mut tx = ctx.db.begin(&run.permit).await?;
         let first = job_steps::plan(&mut tx, &run.permit, run.job, run.fence, &steps).await?;
         tx.commit().await?;
-        Ok(first.unwrap_or(1))
+        Ok((first.unwrap_or(1), given))
     }
 
     async fn fail(&self, ctx: &Ctx, run: &Run, log: &Log, seq: i32, broken: Broken) -> Outcome {
         let state = match &broken {
-            Broken::Host(remote::Error::HostKeyChanged { .. }) => HostState::KeyMismatch,
-            Broken::Host(remote::Error::Unreachable { .. }) => HostState::Unreachable,
+            Broken::Host(remote::Error::HostKeyChanged { .. } | remote::Error::JumpKeyChanged { .. }) => {
+                HostState::KeyMismatch
+            }
+            Broken::Host(
+                remote::Error::Unreachable { .. }
+                | remote::Error::JumpUnreachable { .. }
+                | remote::Error::BehindJump { .. },
+            ) => HostState::Unreachable,
             Broken::Host(_) | Broken::Said(_) | Broken::Db(_) => HostState::New,
         };
         if let Broken::Host(error) = &broken
@@ -251,6 +259,10 @@ impl Course<'_> {
         }
         match what {
             What::Look => self.look(seq).await,
+            What::Folders => {
+                let panel = self.ctx.panel.to_string();
+                self.script(&scripts::FOLDERS, &[("PANEL", panel.as_str())], seq).await
+            }
             What::Script(script) => self.script(script, &[], seq).await,
             What::Packages => {
                 let registry = if self.reached.row.builds { "yes" } else { "no" };
@@ -308,6 +320,8 @@ impl Course<'_> {
         if !exit.ok() {
             return Err(Broken::Said(format!("The server could not say what it is (status {}).", exit.status)));
         }
+        owner::is_ours(&lines, self.ctx.panel).map_err(Broken::Said)?;
+        self.host.forwards().await?;
         let mut tx = self.ctx.db.begin(&self.run.permit).await?;
         host_logins::facts(&mut tx, &self.run.permit, self.reached.id(), &facts).await?;
         tx.commit().await?;

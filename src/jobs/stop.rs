@@ -67,9 +67,15 @@ pub fn on_host(host: &str, error: remote::Error) -> Stop {
         error @ (remote::Error::Unreachable { .. }
         | remote::Error::TimedOut { .. }
         | remote::Error::HostKeyChanged { .. }
+        | remote::Error::JumpKeyChanged { .. }
+        | remote::Error::JumpKeyUnknown
+        | remote::Error::JumpUnreachable { .. }
+        | remote::Error::JumpAuthRefused
+        | remote::Error::JumpForbids
+        | remote::Error::BehindJump { .. }
         | remote::Error::AuthRefused
         | remote::Error::BadKey
-        | remote::Error::ForwardingForbidden) => Failure::HostUnreachable { host, detail: detail(error) },
+        | remote::Error::ForwardingForbidden { .. }) => Failure::HostUnreachable { host, detail: detail(error) },
         other => Failure::HostRefused { host, detail: detail(other) },
     })
 }

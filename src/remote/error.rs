@@ -21,6 +21,49 @@ pub enum Error {
         /// The fingerprint it showed.
         seen: String,
     },
+    /// The jump host showed another key than the pinned one. Nothing was sent to it, nor to the host behind it.
+    #[error(
+        "The jump host shows another key ({seen}) than the one accepted before. Nothing was sent to it, nor to the host behind it."
+    )]
+    JumpKeyChanged {
+        /// The fingerprint it showed.
+        seen: String,
+    },
+    /// Nobody has confirmed the jump host's key yet.
+    #[error(
+        "The key of the jump host is not confirmed yet, so nothing is sent through it. Look at it on the host's page and confirm it."
+    )]
+    JumpKeyUnknown,
+    /// No SSH connection to the jump host could be made.
+    #[error(
+        "The jump host does not answer by SSH ({detail}). Check that it runs and that its address and port are right."
+    )]
+    JumpUnreachable {
+        /// What the network said.
+        detail: String,
+    },
+    /// The jump host accepted neither our key nor user.
+    #[error("The jump host refuses our key for this user. Add the public key to its authorized_keys as well.")]
+    JumpAuthRefused,
+    /// The jump host's sshd forbids forwarding to ports.
+    #[error(
+        "The jump host's sshd forbids forwarding. Set AllowTcpForwarding yes in its /etc/ssh/sshd_config (and neither DisableForwarding nor a PermitOpen that leaves the host out), and reload it."
+    )]
+    JumpForbids,
+    /// The jump host answers, and the host behind it does not answer to it.
+    #[error(
+        "The host does not answer the jump host ({detail}). Check that it runs, and that its address and port are right as seen from the jump host."
+    )]
+    BehindJump {
+        /// What the jump host said.
+        detail: String,
+    },
+    /// What was given to sign in with once was not taken: a sentence.
+    #[error("{detail}")]
+    PassRefused {
+        /// Why, and what to try.
+        detail: &'static str,
+    },
     /// The host accepted neither our key nor user.
     #[error("The host refuses our key for this user. Add the public key to its authorized_keys.")]
     AuthRefused,
@@ -28,10 +71,11 @@ pub enum Error {
     #[error("The private key for this host cannot be read: it must be an OpenSSH key without a passphrase.")]
     BadKey,
     /// sshd forbids forwarding to sockets or ports.
-    #[error(
-        "The host's sshd forbids forwarding. Set AllowStreamLocalForwarding yes and AllowTcpForwarding yes in sshd_config."
-    )]
-    ForwardingForbidden,
+    #[error("The host's sshd forbids forwarding, which Skiff reaches Docker and the proxy by. {change}")]
+    ForwardingForbidden {
+        /// What to change, and where: one or more sentences.
+        change: String,
+    },
     /// The Docker socket is not there, or the user may not open it.
     #[error(
         "Docker does not answer on the host ({detail}). Check that it runs and that the user is in the group docker."
@@ -141,11 +185,19 @@ impl Error {
     /// True where nothing but the connection failed: the same call may succeed in a while.
     pub fn is_connection(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } => true,
+            Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::JumpUnreachable { .. }
+            | Self::BehindJump { .. } => true,
             Self::HostKeyChanged { .. }
+            | Self::JumpKeyChanged { .. }
+            | Self::JumpKeyUnknown
+            | Self::JumpAuthRefused
+            | Self::JumpForbids
+            | Self::PassRefused { .. }
             | Self::AuthRefused
             | Self::BadKey
-            | Self::ForwardingForbidden
+            | Self::ForwardingForbidden { .. }
             | Self::DockerUnavailable { .. }
             | Self::ProxyUnavailable { .. }
             | Self::ProxyRefused { .. }

@@ -74,7 +74,7 @@ impl Haproxy {
     async fn exchange(&self, socket: &'static str, lines: &str) -> Result<String, Error> {
         let session = self.link.session().await?;
         let exchange = async {
-            let io = match session.clone().open_socket(socket).await {
+            let io = match self.link.open_socket(&session, socket).await {
                 Ok(io) => io,
                 Err(Error::Refused { detail }) => return Err(Error::ProxyUnavailable { detail }),
                 Err(error) => return Err(error),

@@ -17,6 +17,9 @@ use super::probe::{self, Probe};
 use super::script::{self, Exit, RemoteScript, Stream};
 use crate::domain::names::HttpPath;
 
+/// A port of the host's own loopback answers at once, or nobody listens there.
+const FORWARD_LIMIT: Duration = Duration::from_secs(5);
+
 /// A host and the ways to it. Connections are made when needed and made anew when they break.
 pub struct Host {
     door: Arc<Door>,
@@ -163,6 +166,22 @@ impl Host {
     /// as long as the answer is held.
     pub async fn mirror(&self, of: &Host, port: u16, on: &[u16]) -> Result<Mirror, Error> {
         Mirror::open(&self.bulk, &of.bulk, port, on).await
+    }
+
+    /// Whether sshd lets us through to sockets and ports, before anything depends on it: [`Error::ForwardingForbidden`]
+    /// where it does not. What is behind them need not be there yet.
+    pub async fn forwards(&self) -> Result<(), Error> {
+        let session = self.control.session().await?;
+        let loopback = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        let port = self.control.open_tcp(&session, loopback, self.login().port, FORWARD_LIMIT).await.map(drop);
+        let socket = self.control.open_socket(&session, self.settings.docker_socket).await.map(drop);
+        for opened in [port, socket] {
+            match opened {
+                Ok(()) | Err(Error::Refused { .. } | Error::TimedOut { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// A byte stream to a port reachable from the host, on the bulk connection.

@@ -4,9 +4,12 @@ use russh::client;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey, PublicKeyOrCertificate, decode_secret_key, key::safe_rng};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, detail};
-use super::session::{CONNECT_LIMIT, config, unreachable, within};
+use super::pool::Login;
+use super::session::{CONNECT_LIMIT, config, unreachable, wire, within};
+use super::wire::Wire;
 use crate::domain::names::HostAddress;
 use crate::domain::secret::Secret;
 
@@ -55,9 +58,27 @@ impl client::Handler for Looker {
 
 /// The key that the host shows, without logging in. Takes 10 s at most.
 pub async fn scan_host_key(address: &HostAddress, port: u16) -> Result<HostKey, Error> {
+    let cut = CancellationToken::new();
+    let scanning = async {
+        let wire = Wire::connect(address.as_ref(), port, &cut).await.map_err(|e| unreachable(&e.into()))?;
+        look(wire).await
+    };
+    within("Connecting", CONNECT_LIMIT, scanning).await?
+}
+
+/// The same through the host's jump host, which is signed in to; straight where it has none.
+pub async fn scan_through(login: &Login) -> Result<HostKey, Error> {
+    if login.jump.is_none() {
+        return scan_host_key(&login.address, login.port).await;
+    }
+    let cut = CancellationToken::new();
+    let wire = wire(login, &cut).await?;
+    within("Connecting", CONNECT_LIMIT, look(wire)).await?
+}
+
+async fn look(wire: Wire) -> Result<HostKey, Error> {
     let seen = Arc::new(Mutex::new(None));
-    let met = client::connect(config(), (address.as_ref(), port), Looker(seen.clone()));
-    let met = within("Connecting", CONNECT_LIMIT, met).await?;
+    let met = client::connect_stream(config(), wire, Looker(seen.clone())).await;
     let shown = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (shown, met) {
         (Some(key), _) => Ok(key),

@@ -2,12 +2,15 @@
 //! a failure everybody who was waiting for it gets the same answer, and who asks later makes a new attempt: what was
 //! true a moment ago is no answer to whom the host has come back for. A host that swallows packets holds up nobody else.
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::error::Error;
+use super::forwarding;
+use super::io::Io;
 use super::pool::Login;
 use super::session::Session;
 
@@ -51,6 +54,11 @@ impl Link {
     /// Another connection to the same host, for one long transfer.
     pub fn fork(&self) -> Arc<Self> {
         Self::new(self.door.clone())
+    }
+
+    /// True where a jump host stands in between.
+    pub fn goes_through(&self) -> bool {
+        self.door.login.jump.is_some()
     }
 
     /// The live connection, made now if there is none.
@@ -109,7 +117,43 @@ impl Link {
             return Ok(());
         }
         self.cut(session);
-        Err(Error::Unreachable { detail: "the host stopped answering".to_owned() })
+        let who = if self.door.login.jump.is_some() { "the host, or the jump host before it," } else { "the host" };
+        Err(Error::Unreachable { detail: format!("{who} stopped answering") })
+    }
+
+    /// A channel to a Unix socket of the host. Where it does not open, sshd's configuration is asked whether it may.
+    pub async fn open_socket(&self, session: &Arc<Session>, path: &'static str) -> Result<Io, Error> {
+        match session.clone().open_socket(path).await {
+            Err(error @ (Error::Refused { .. } | Error::ForwardingForbidden { .. })) => {
+                Err(self.forbidden(session, error).await)
+            }
+            opened => opened,
+        }
+    }
+
+    /// A channel to a port reachable from the host.
+    pub async fn open_tcp(&self, session: &Arc<Session>, to: IpAddr, port: u16, limit: Duration) -> Result<Io, Error> {
+        match session.clone().open_tcp(to, port, limit).await {
+            Err(error @ Error::ForwardingForbidden { .. }) => Err(self.forbidden(session, error).await),
+            opened => opened,
+        }
+    }
+
+    /// The same error, or what sshd's configuration says of it. A connection keeps the settings it was made with, so that
+    /// one that is forbidden something gets no new users: whoever asks after the change finds it.
+    async fn forbidden(&self, session: &Arc<Session>, error: Error) -> Error {
+        let change = forwarding::to_change(session.clone(), self.door.login.user.as_ref()).await;
+        let error = match (change, error) {
+            (Some(change), _) => Error::ForwardingForbidden { change },
+            (None, error) => error,
+        };
+        if matches!(error, Error::ForwardingForbidden { .. }) {
+            let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+            if live.as_ref().is_some_and(|live| Arc::ptr_eq(live, session)) {
+                live.take();
+            }
+        }
+        error
     }
 
     /// Cuts a connection, so that the next call makes a new one.

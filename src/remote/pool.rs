@@ -26,6 +26,21 @@ pub struct Login {
     pub key: Secret<String>,
     /// The pinned fingerprint of the host key, `SHA256:…`.
     pub host_key: String,
+    /// The server that stands in between, where one does.
+    pub jump: Option<Jump>,
+}
+
+/// A server through which a host is reached. The same key signs in there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jump {
+    /// Where it answers.
+    pub address: HostAddress,
+    /// sshd's port.
+    pub port: u16,
+    /// The user to log in as.
+    pub user: SshUser,
+    /// The pinned fingerprint of its host key; empty while nobody has confirmed one.
+    pub host_key: String,
 }
 
 impl Login {
@@ -35,6 +50,7 @@ impl Login {
             && self.port == other.port
             && self.user == other.user
             && self.host_key == other.host_key
+            && self.jump == other.jump
             && self.key.expose() == other.key.expose()
     }
 }

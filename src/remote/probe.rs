@@ -39,7 +39,7 @@ pub enum Probe {
 /// Opens and closes the port.
 pub(crate) async fn tcp(link: &Link, to: IpAddr, port: u16, limit: Duration) -> Result<Probe, Error> {
     let session = link.session().await?;
-    let opened = session.clone().open_tcp(to, port, limit).await;
+    let opened = link.open_tcp(&session, to, port, limit).await;
     judge(link, &session, opened.map(|_| Probe::Open)).await
 }
 
@@ -60,7 +60,7 @@ pub(crate) async fn http(
         .map_err(|e| Error::Refused { detail: detail(e) })?;
     let session = link.session().await?;
     let asking = async {
-        let io = session.clone().open_tcp(to, port, limit).await?.with_answers_up_to(Some(HEAD_BYTES));
+        let io = link.open_tcp(&session, to, port, limit).await?.with_answers_up_to(Some(HEAD_BYTES));
         Ok::<_, Error>(ask(io, request).await)
     };
     let asked = within("The probe", limit, asking).await.and_then(|asked| asked);

@@ -2,7 +2,7 @@
 //! Not here: which connection is used for what (`host`), and building one anew (`link`).
 
 use russh::client::{self, Handle, Msg};
-use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
+use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
 use russh::{Channel, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,9 +12,13 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, detail};
+use super::forwarding::ANY_CHANGE;
 use super::io::Io;
+use super::jump;
+use super::pass::Pass;
 use super::pool::Login;
 use super::wire::Wire;
+use crate::domain::secret::Secret;
 
 /// For TCP and key exchange: a host that is up answers in well under a second on any link.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -51,10 +55,10 @@ pub(crate) struct Session {
 }
 
 /// Who takes the channels that the host opens from a port it lends us; none where it lends none, and then it may open none.
-type Lent = Arc<Mutex<Option<mpsc::Sender<Channel<Msg>>>>>;
+pub(super) type Lent = Arc<Mutex<Option<mpsc::Sender<Channel<Msg>>>>>;
 
 /// Accepts one host key and nothing else; certificates are refused.
-struct Pinned {
+pub(super) struct Pinned {
     expected: String,
     seen: Arc<Mutex<Option<String>>>,
     lent: Lent,
@@ -166,6 +170,68 @@ async fn refuse(reply: client::ChannelOpenHandle) -> Result<(), russh::Error> {
     Ok(())
 }
 
+/// Why a server's key was not taken.
+pub(super) enum Unmet {
+    /// It shows another key.
+    Changed(String),
+    /// Nothing came of the connection.
+    Broke(russh::Error),
+}
+
+impl From<russh::Error> for Unmet {
+    fn from(error: russh::Error) -> Self {
+        Self::Broke(error)
+    }
+}
+
+/// Shakes hands on a wire with the server that has this key.
+pub(super) async fn meet(wire: Wire, expected: &str, lent: Lent) -> Result<Handle<Pinned>, Unmet> {
+    let seen = Arc::new(Mutex::new(None));
+    let pinned = Pinned { expected: expected.to_owned(), seen: seen.clone(), lent };
+    client::connect_stream(config(), wire, pinned).await.map_err(|error| {
+        match seen.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(seen) if seen != expected => Unmet::Changed(seen),
+            Some(_) | None => Unmet::Broke(error),
+        }
+    })
+}
+
+/// A wire to the host's sshd, straight or through its jump host, within the limits of either.
+pub(super) async fn wire(login: &Login, cut: &CancellationToken) -> Result<Wire, Error> {
+    match &login.jump {
+        Some(jump) => jump::wire(login, jump, cut).await,
+        None => Wire::connect(login.address.as_ref(), login.port, cut).await.map_err(|e| unreachable(&e.into())),
+    }
+}
+
+/// A connection to the host whose key was compared. Nobody is signed in yet.
+async fn reach(login: &Login) -> Result<(Handle<Pinned>, CancellationToken, Lent), Error> {
+    let (cut, lent) = (CancellationToken::new(), Lent::default());
+    let met = async |wire| meet(wire, &login.host_key, lent.clone()).await;
+    let met = match &login.jump {
+        // It has limits of its own.
+        Some(_) => within("Connecting", CONNECT_LIMIT, met(wire(login, &cut).await?)).await?,
+        None => within("Connecting", CONNECT_LIMIT, async { Ok(met(wire(login, &cut).await?).await) }).await??,
+    };
+    match met {
+        Ok(handle) => Ok((handle, cut, lent)),
+        Err(Unmet::Changed(seen)) => Err(Error::HostKeyChanged { seen }),
+        Err(Unmet::Broke(error)) => Err(unreachable(&error)),
+    }
+}
+
+/// Our private key, read.
+pub(super) fn own_key(private: &Secret<String>) -> Result<PrivateKey, Error> {
+    decode_secret_key(private.expose(), None).map_err(|_| Error::BadKey)
+}
+
+/// Signs in with a key; false where the server does not take it.
+pub(super) async fn by_key(handle: &mut Handle<Pinned>, user: &str, key: PrivateKey) -> Result<bool, russh::Error> {
+    let hash = if key.algorithm().is_rsa() { handle.best_supported_rsa_hash().await?.flatten() } else { None };
+    let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
+    Ok(handle.authenticate_publickey(user, key).await?.success())
+}
+
 /// Our side of every connection.
 pub(crate) fn config() -> Arc<client::Config> {
     Arc::new(client::Config {
@@ -178,43 +244,27 @@ pub(crate) fn config() -> Arc<client::Config> {
 }
 
 impl Session {
-    /// Connects, compares the host key, logs in, and runs `true` once: sshd sets TCP_NODELAY only when a session
-    /// channel runs something, and without it one call in five waits 40 ms.
+    /// Connects, compares the host key, logs in with our key, and runs `true` once: sshd sets TCP_NODELAY only when a
+    /// session channel runs something, and without it one call in five waits 40 ms.
     pub async fn connect(login: &Login) -> Result<Arc<Self>, Error> {
-        let key = decode_secret_key(login.key.expose(), None).map_err(|_| Error::BadKey)?;
-        let seen = Arc::new(Mutex::new(None));
-        let lent = Lent::default();
-        let pinned = Pinned { expected: login.host_key.clone(), seen: seen.clone(), lent: lent.clone() };
-        let cut = CancellationToken::new();
-        let connecting = async {
-            let wire = Wire::connect(login.address.as_ref(), login.port, &cut).await?;
-            client::connect_stream(config(), wire, pinned).await
-        };
-        let connected = within("Connecting", CONNECT_LIMIT, connecting).await?;
-        let mut handle = match connected {
-            Ok(handle) => handle,
-            Err(error) => {
-                let shown = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
-                return Err(match shown {
-                    Some(seen) if seen != login.host_key => Error::HostKeyChanged { seen },
-                    Some(_) | None => unreachable(&error),
-                });
-            }
-        };
-        let hash = if key.algorithm().is_rsa() {
-            within("Logging in", AUTH_LIMIT, handle.best_supported_rsa_hash())
-                .await?
-                .map_err(|e| unreachable(&e))?
-                .flatten()
-        } else {
-            None
-        };
-        let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
-        let user = login.user.as_ref();
-        let auth = within("Logging in", AUTH_LIMIT, handle.authenticate_publickey(user, key)).await?;
-        if !auth.map_err(|e| unreachable(&e))?.success() {
+        let key = own_key(&login.key)?;
+        let (mut handle, cut, lent) = reach(login).await?;
+        let auth = within("Logging in", AUTH_LIMIT, by_key(&mut handle, login.user.as_ref(), key)).await?;
+        if !auth.map_err(|e| unreachable(&e))? {
             return Err(Error::AuthRefused);
         }
+        Self::begin(handle, cut, lent).await
+    }
+
+    /// The same with what somebody gave for once.
+    pub async fn connect_with(login: &Login, pass: &Pass) -> Result<Arc<Self>, Error> {
+        let (mut handle, cut, lent) = reach(login).await?;
+        pass.sign_in(&mut handle, login.user.as_ref()).await?;
+        Self::begin(handle, cut, lent).await
+    }
+
+    /// Signed in: the first thing is run.
+    async fn begin(handle: Handle<Pinned>, cut: CancellationToken, lent: Lent) -> Result<Arc<Self>, Error> {
         let session = Arc::new(Self {
             handle,
             cut,
@@ -375,7 +425,9 @@ async fn permit(budget: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Error> 
 /// Why a channel did not open.
 fn refused(error: &russh::Error, what: &str) -> Error {
     match error {
-        russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited) => Error::ForwardingForbidden,
+        russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited) => {
+            Error::ForwardingForbidden { change: ANY_CHANGE.to_owned() }
+        }
         russh::Error::ChannelOpenFailure(_) => Error::Refused { detail: format!("{what} is not open") },
         other => unreachable(other),
     }

@@ -105,6 +105,13 @@ impl Vault {
 const KEY_CHECK_PLACE: Context =
     Context { table: "panel", column: "key_check", team: TeamId(Uuid::nil()), row: Uuid::nil(), version: 1 };
 
+impl Context {
+    /// What was given to sign in to a host with once (table `host_passes`).
+    pub fn host_pass(team: TeamId, id: Uuid) -> Self {
+        Self { table: "host_passes", column: "sealed", team, row: id, version: 1 }
+    }
+}
+
 fn team_key_place(team: TeamId) -> Context {
     Context { table: "teams", column: "data_key", team, row: team.0, version: 1 }
 }

@@ -6,9 +6,10 @@ use tracing::warn;
 
 use crate::access::{self, Access};
 use crate::db::sights::{self, Due};
-use crate::db::{Tx, host_logins, hosts};
+use crate::db::{Tx, host_logins, host_ways, hosts};
 use crate::domain::container::label;
 use crate::domain::host::HostState;
+use crate::domain::ids::HostId;
 use crate::domain::names::ContainerName;
 use crate::domain::observed::Running;
 use crate::domain::rights::Permit;
@@ -41,8 +42,9 @@ async fn look_at(access: &Access, permit: &Permit, panel: uuid::Uuid, due: &Due)
     let expected = sights::expected(&mut tx, permit, due.host).await?;
     tx.commit().await?;
     match state {
-        // Provisioning brings a new one up; a person accepts a changed key.
-        None | Some(HostState::New | HostState::KeyMismatch) => return Ok(()),
+        // Provisioning brings a new one up.
+        None | Some(HostState::New) => return Ok(()),
+        Some(HostState::KeyMismatch) => return look_at_key(access, permit, due.host).await,
         Some(HostState::Ready | HostState::Unreachable) => {}
     }
     let Some(reached) = access::reach(access, permit, &[due.host]).await?.pop() else { return Ok(()) };
@@ -62,11 +64,39 @@ async fn look_at(access: &Access, permit: &Permit, panel: uuid::Uuid, due: &Due)
             hosts::key_seen(&mut tx, permit, due.host, &seen, "").await?;
             host_logins::observed(&mut tx, permit, due.host, HostState::KeyMismatch, &note).await?;
         }
+        Err(Error::JumpKeyChanged { seen }) => {
+            let note = format!("Its jump host shows another host key: {seen}");
+            host_ways::jump_key_seen(&mut tx, permit, due.host, &seen, "").await?;
+            host_logins::observed(&mut tx, permit, due.host, HostState::KeyMismatch, &note).await?;
+        }
         Err(error) if failures >= FAILURES => {
             let note = error.to_string();
             host_logins::observed(&mut tx, permit, due.host, HostState::Unreachable, &note).await?;
         }
         Err(_) => {}
+    }
+    tx.commit().await
+}
+
+/// A host that showed another key: a person accepts that one, or the pinned one is back. Nothing is sent before it is.
+async fn look_at_key(access: &Access, permit: &Permit, host: HostId) -> Result<(), sqlx::Error> {
+    let reached = access::reach(access, permit, &[host]).await?.pop();
+    let mut tx = access.db.begin(permit).await?;
+    let back = match reached.map(|reached| reached.host) {
+        Some(Ok(_)) => true,
+        Some(Err(Error::HostKeyChanged { seen })) => {
+            hosts::key_seen(&mut tx, permit, host, &seen, "").await?;
+            false
+        }
+        Some(Err(Error::JumpKeyChanged { seen })) => {
+            host_ways::jump_key_seen(&mut tx, permit, host, &seen, "").await?;
+            false
+        }
+        Some(Err(_)) | None => false,
+    };
+    sights::looked(&mut tx, permit, host, back).await?;
+    if back {
+        host_ways::keys_are_back(&mut tx, permit, host).await?;
     }
     tx.commit().await
 }

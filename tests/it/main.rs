@@ -18,6 +18,7 @@ mod db;
 mod floors;
 mod harness;
 mod hooks;
+mod hosts;
 mod ingress;
 mod jobs;
 mod pages;

@@ -1,15 +1,26 @@
 //! Hosts: enrol, provision, look at. Not here: speaking to one; that is a job.
 
 mod check;
+mod edit;
+mod forget;
+mod key;
 mod part;
+mod pass;
 mod script;
 mod team_key;
 mod views;
 
 pub use check::{CheckView, Difference, check};
+pub use edit::edit;
+pub use forget::forget;
+pub use key::confirm_key;
 pub use part::set_part;
+pub use pass::give_pass;
 pub use script::{NewScript, script};
-pub use views::{ConfirmHostKey, HostLine, HostPart, HostView, InstanceLine, InstanceState, NewHost, SetHttpPort};
+pub use views::{
+    ConfirmHostKey, EditHost, ForgetHost, Forgotten, GivePass, HostLine, HostPart, HostView, InstanceLine,
+    InstanceState, NewHost, SetHttpPort,
+};
 
 use serde_json::json;
 use uuid::Uuid;
@@ -85,7 +96,13 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostView, Refus
         looking: jobs.iter().any(|job| job.kind == LookAtHost::KIND && !job.state.is_final()),
         checking: jobs.iter().any(|job| job.kind == CheckHost::KIND && !job.state.is_final()),
         check,
-        loopback: is_loopback(&row.address),
+        loopback: row.jump_address.is_none() && is_loopback(&row.address),
+        jump: row.jump().map(|jump| jump.to_string()).unwrap_or_default(),
+        jump_host_key: row.jump_host_key.clone(),
+        jump_key_seen: row.jump_key_seen.clone(),
+        jump_key_line: fingerprint_line(&row.jump_key_seen_kind),
+        jump_key_seen_kind: row.jump_key_seen_kind.clone(),
+        pass_given_at: row.pass_given_at,
         host_key_seen_kind: row.host_key_seen_kind.clone(),
         created_at: row.created_at,
         line: line(row),
@@ -107,22 +124,22 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewHost) -> Result<HostId, 
     let ssh_user = fields.text::<SshUser>("user", user);
     let http_port = fields.number_or::<u16>("http_port", &input.http_port, 80, 1..=65535, "");
     let host_key = fields.optional::<HostKey>("host_key", &input.host_key);
+    let jump = edit::jump(&mut fields, &input.jump);
+    let pass = pass::read(&mut fields, &input.pass).await;
     let known = db::hosts::list(&mut tx, &permit, None).await?;
     if name.as_ref().is_some_and(|name| known.iter().any(|row| row.name == name.as_ref())) {
         fields.wrong("name", "The team has a host of this name already.");
     }
-    let same = |row: &db::hosts::Row| {
-        address.as_ref().is_some_and(|address| row.address == address.as_ref())
-            && ssh_port.is_some_and(|port| row.ssh_port == i32::from(port))
-    };
+    let through = jump.as_ref().and_then(Option::as_ref);
+    let same = |row: &db::hosts::Row| edit::same(row, address.as_ref(), ssh_port, through);
     if let Some(row) = known.iter().find(|row| same(row)) {
         fields.wrong("address", format!("This is the host {} already.", row.name));
     }
     if !fields.fine() {
         return Err(fields.refuse());
     }
-    let (Some(name), Some(address), Some(ssh_port), Some(ssh_user), Some(http_port)) =
-        (name, address, ssh_port, ssh_user, http_port)
+    let (Some(name), Some(address), Some(ssh_port), Some(ssh_user), Some(http_port), Some(jump)) =
+        (name, address, ssh_port, ssh_user, http_port, jump)
     else {
         return Err(fields.refuse());
     };
@@ -145,7 +162,14 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewHost) -> Result<HostId, 
     if db::hosts::insert(&mut tx, &permit, &new).await?.is_none() {
         return Err(Refused::Conflict("The panel has room for 252 hosts, and all places are taken.".into()));
     }
-    let after = json!({ "address": address, "port": ssh_port, "user": ssh_user, "host_key": host_key });
+    if jump.is_some() {
+        db::host_ways::set_jump(&mut tx, &permit, id, jump.as_ref()).await?;
+    }
+    if let Some(pass) = &pass {
+        pass::keep(ctx, &mut tx, &permit, id, pass).await?;
+    }
+    let after = json!({ "address": address, "port": ssh_port, "user": ssh_user, "host_key": host_key,
+        "jump host": jump.map(|jump| jump.to_string()), "pass given": pass.is_some() });
     record(&mut tx, &permit, "host.added", id, name.as_ref(), None, Some(after)).await?;
     tx.commit().await?;
     Ok(id)
@@ -159,20 +183,32 @@ pub async fn team_key(ctx: &Ctx, actor: &Actor) -> Result<String, Refused> {
     Ok(key.public)
 }
 
-/// Has a look taken at the key a host shows, where none is pinned yet: nothing is sent to it. One look at a time.
+/// Has a look taken at the key a host shows, or its jump host, where none is pinned yet: nothing is sent to it. One look at a
+/// time.
 pub async fn look(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<(), Refused> {
     let Open { mut tx, permit, .. } = gate::host(ctx, actor, id, Permission::ManageHosts).await?;
     let row = db::hosts::list(&mut tx, &permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
-    if row.busy.is_some() || !row.host_key.is_empty() {
+    if row.busy.is_some() || !has_unknown_key(&row) {
         return Ok(());
     }
-    let title = format!("Look at the key of {}", row.name);
+    push_look(&mut tx, &permit, actor, id, &row.name).await?;
+    record(&mut tx, &permit, "host.looked_at", id, &row.name, None, None).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// True where the key of the host or of its jump host is not pinned.
+fn has_unknown_key(row: &db::hosts::Row) -> bool {
+    row.host_key.is_empty() || (row.jump_address.is_some() && row.jump_host_key.is_empty())
+}
+
+/// Asks for a look at its key.
+async fn push_look(tx: &mut Tx<'_>, permit: &Permit, actor: &Actor, id: HostId, name: &str) -> Result<(), Refused> {
+    let title = format!("Look at the key of {name}");
     let mut new = New::new(&title, actor.who().cause());
     new.lock_key = Some(provision::lock_key(id));
     new.host = Some(id);
-    queue::push(&mut tx, &permit, &LookAtHost { host: id }, new).await?;
-    record(&mut tx, &permit, "host.looked_at", id, &row.name, None, None).await?;
-    tx.commit().await?;
+    queue::push(tx, permit, &LookAtHost { host: id }, new).await?;
     Ok(())
 }
 
@@ -184,35 +220,26 @@ pub async fn provision(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<JobId, Re
     if let Some(job) = row.busy {
         return Ok(job);
     }
-    let title = format!("Make {} ready", row.name);
+    let job = push_provision(&mut tx, &permit, actor, id, &row.name).await?;
+    tx.commit().await?;
+    Ok(job)
+}
+
+/// Asks for a host to be made ready.
+async fn push_provision(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    actor: &Actor,
+    id: HostId,
+    name: &str,
+) -> Result<JobId, Refused> {
+    let title = format!("Make {name} ready");
     let mut new = New::new(&title, actor.who().cause());
     new.lock_key = Some(provision::lock_key(id));
     new.host = Some(id);
-    let pushed = queue::push(&mut tx, &permit, &Provision { host: id }, new).await?;
-    record(&mut tx, &permit, "host.provisioning", id, &row.name, None, None).await?;
-    tx.commit().await?;
+    let pushed = queue::push(tx, permit, &Provision { host: id }, new).await?;
+    record(tx, permit, "host.provisioning", id, name, None, None).await?;
     Ok(pushed.job)
-}
-
-/// Pins the fingerprint a host showed, after a person compared it. Only the one that was shown can be confirmed, and
-/// one that takes another's place only by who types the host's name.
-pub async fn confirm_key(ctx: &Ctx, actor: &Actor, id: HostId, input: ConfirmHostKey) -> Result<(), Refused> {
-    let Open { mut tx, permit, .. } = gate::host(ctx, actor, id, Permission::ManageHosts).await?;
-    let row = db::hosts::list(&mut tx, &permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
-    let mut fields = Fields::default();
-    let Some(key) = fields.text::<HostKey>("host_key", &input.host_key) else { return Err(fields.refuse()) };
-    if row.host_key_seen != key.as_ref() {
-        return Err(Refused::Conflict("The host has shown another key since. Look at it again.".into()));
-    }
-    if !row.host_key.is_empty() && input.name.trim() != row.name {
-        fields.wrong("name", format!("Type {} to accept another key than the one that is pinned.", row.name));
-        return Err(fields.refuse());
-    }
-    db::hosts::pin(&mut tx, &permit, id, key.as_ref()).await?;
-    let (before, after) = (json!({ "host_key": row.host_key }), json!({ "host_key": key }));
-    record(&mut tx, &permit, "host.key_confirmed", id, &row.name, Some(before), Some(after)).await?;
-    tx.commit().await?;
-    Ok(())
 }
 
 /// Gives a host's proxy another port, where 80 belongs to somebody else. Takes effect when the host is made ready again.

@@ -26,7 +26,8 @@ pub async fn script(ctx: &Ctx, actor: &Actor, input: NewScript) -> Result<String
     let (Some(builds), Some(http_port), true) = (builds, http_port, fields.fine()) else { return Err(fields.refuse()) };
     let key = team_key::of(ctx, &mut tx, &permit).await?;
     let team = db::teams::slug(&mut tx, &permit).await?;
+    let panel = db::panel::get(&mut tx).await?.ok_or(Refused::NotFound)?.id;
     tx.commit().await?;
     let team = team.parse().map_err(|_| Refused::NotFound)?;
-    Ok(FirstBoot { team: &team, public_key: &key.public, builds, http_port }.text())
+    Ok(FirstBoot { team: &team, public_key: &key.public, panel, builds, http_port }.text())
 }

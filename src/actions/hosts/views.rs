@@ -23,6 +23,60 @@ pub struct NewHost {
     pub http_port: String,
     /// Its host key's fingerprint (`SHA256:…`), where it is known; empty means: show me the one it has.
     pub host_key: String,
+    /// The server to go through, `user@address:port`; empty means straight.
+    pub jump: String,
+    /// What to sign in with the first time, where Skiff shall put its key there itself.
+    pub pass: GivePass,
+}
+
+/// The form that gives something to sign in with once: a password or a private key.
+#[derive(Clone, Default)]
+pub struct GivePass {
+    /// The user's password.
+    pub password: String,
+    /// A private key, the file's whole text.
+    pub private_key: String,
+    /// What the key is locked with, where it is.
+    pub passphrase: String,
+}
+
+impl std::fmt::Debug for GivePass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
+/// The form that gives a host another name or another way in.
+#[derive(Clone, Debug, Default)]
+pub struct EditHost {
+    /// What people call it.
+    pub name: String,
+    /// Where it answers SSH.
+    pub address: String,
+    /// Its SSH port; empty means 22.
+    pub port: String,
+    /// The user to sign in as.
+    pub user: String,
+    /// The server to go through, `user@address:port`; empty means straight.
+    pub jump: String,
+}
+
+/// The form that forgets a host.
+#[derive(Clone, Debug, Default)]
+pub struct ForgetHost {
+    /// The host's name, typed.
+    pub name: String,
+    /// `yes` where the server is gone for good, with all that was on it.
+    pub gone: String,
+}
+
+/// A host that was forgotten.
+#[derive(Clone, Debug)]
+pub struct Forgotten {
+    /// What it was called.
+    pub name: String,
+    /// What remains on the server, and the line that takes it away.
+    pub remains: Vec<(&'static str, &'static str)>,
 }
 
 /// One host in a list.
@@ -151,6 +205,18 @@ pub struct HostView {
     pub host_key_seen_kind: String,
     /// The line that makes the server print the fingerprint to compare it with.
     pub host_key_line: &'static str,
+    /// The server that stands in between, `user@address:port`; empty where none does.
+    pub jump: String,
+    /// Its pinned fingerprint; empty until it is confirmed.
+    pub jump_host_key: String,
+    /// The fingerprint it showed and a person has yet to confirm; empty where there is none.
+    pub jump_key_seen: String,
+    /// The kind of that key; empty where it is not known.
+    pub jump_key_seen_kind: String,
+    /// The line that makes the jump host print the fingerprint to compare it with.
+    pub jump_key_line: &'static str,
+    /// When something was given to sign in with once; none where nothing is kept.
+    pub pass_given_at: Option<OffsetDateTime>,
     /// True while a look at its key waits or runs.
     pub looking: bool,
     /// What came of the last check; none before there was one.
@@ -190,7 +256,8 @@ pub struct HostPart {
 /// The form that confirms a host key.
 #[derive(Clone, Debug, Default)]
 pub struct ConfirmHostKey {
-    /// The fingerprint that was shown, `SHA256:…`: the form repeats it, so that nobody confirms another than they saw.
+    /// The fingerprint that was shown, `SHA256:…`, by the host or its jump host: the form repeats it, so that nobody confirms
+    /// another than they saw.
     pub host_key: String,
     /// The host's name, typed: asked for where the key takes the place of a pinned one.
     pub name: String,

@@ -1,5 +1,7 @@
 //! Hosts: listed, added, made ready, looked at.
 
+mod ways;
+
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -25,7 +27,9 @@ pub fn routes() -> Routes {
     Routes::new()
         .add(get("/hosts", view).title("All hosts one may see").gives::<Page<Host>>(), list)
         .add(
-            post("/hosts", manage).title("Add a host; nothing is asked of it yet").gives::<Created<HostDetail>>(),
+            post("/hosts", manage)
+                .title("Add a host; the key it shows is looked at, where it is not known")
+                .gives::<Created<HostDetail>>(),
             create,
         )
         .add(get("/hosts/{host}", view).title("One host").gives::<Json<HostDetail>>(), show)
@@ -38,6 +42,7 @@ pub fn routes() -> Routes {
             put("/hosts/{host}/http-port", manage).title("Give its proxy another port").gives::<Json<HostDetail>>(),
             http_port,
         )
+        .merge(ways::routes())
         .add(put("/hosts/{host}/part", manage).title("Say what part a host has").gives::<Json<HostDetail>>(), part)
 }
 
@@ -162,6 +167,14 @@ pub struct HostDetail {
     private_address: String,
     /// What came of the last look whether it is as it was made; none before there was one.
     check: Option<Check>,
+    /// The server it is reached through, `user@address:port`; empty where it is reached straight.
+    jump: String,
+    /// The pinned fingerprint of that server; empty until it is confirmed.
+    jump_host_key: String,
+    /// The fingerprint it showed and a person has yet to confirm; empty where there is none.
+    jump_key_seen: String,
+    /// When a password or a key was given that waits to be used once; none where nothing is kept.
+    pass_given_at: Option<Time>,
 }
 
 impl From<HostView> for HostDetail {
@@ -183,6 +196,10 @@ impl From<HostView> for HostDetail {
             builds: view.builds,
             private_address: view.private_address,
             check: view.check.map(Check::from),
+            jump: view.jump,
+            jump_host_key: view.jump_host_key,
+            jump_key_seen: view.jump_key_seen,
+            pass_given_at: view.pass_given_at.map(Time),
         }
     }
 }
@@ -298,13 +315,25 @@ struct NewHost {
     /// Its host key's fingerprint (`SHA256:…`), where it is known.
     #[serde(default)]
     host_key: Option<String>,
+    /// The server to go through, `user@address:port`; default: straight.
+    #[serde(default)]
+    jump: Option<String>,
+    /// The user's password, to let Skiff in with once.
+    #[serde(default)]
+    password: Option<String>,
+    /// A private key for the same, the file's whole text.
+    #[serde(default)]
+    private_key: Option<String>,
+    /// What the key is locked with.
+    #[serde(default)]
+    passphrase: Option<String>,
 }
 
 /// A fingerprint that was compared.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Key {
-    /// The one the host showed, `SHA256:…`.
+    /// The one the host or its jump host showed, `SHA256:…`.
     host_key: String,
     /// The host's name; asked for where the key takes the place of a pinned one.
     #[serde(default)]
@@ -347,8 +376,15 @@ async fn create(
         user: new.user.unwrap_or_default(),
         http_port: number(new.http_port),
         host_key: new.host_key.unwrap_or_default(),
+        jump: new.jump.unwrap_or_default(),
+        pass: hosts::GivePass {
+            password: new.password.unwrap_or_default(),
+            private_key: new.private_key.unwrap_or_default(),
+            passphrase: new.passphrase.unwrap_or_default(),
+        },
     };
     let id = hosts::create(api.actions(), &caller.actor, input).await?;
+    hosts::look(api.actions(), &caller.actor, id).await?;
     Ok(Created::at(format!("/hosts/{id}"), detail(&api, &caller, id).await?))
 }
 
@@ -399,6 +435,6 @@ async fn part(
     Ok(Json(detail(&api, &caller, id).await?))
 }
 
-async fn detail(api: &Api, caller: &Caller, id: HostId) -> Result<HostDetail, Problem> {
+pub(super) async fn detail(api: &Api, caller: &Caller, id: HostId) -> Result<HostDetail, Problem> {
     Ok(hosts::get(api.actions(), &caller.actor, id).await?.into())
 }

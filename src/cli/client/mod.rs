@@ -67,6 +67,16 @@ impl Ask {
         Self::new(Method::PUT, path, Some(body))
     }
 
+    /// Changes what is in it.
+    pub fn patch(path: &[&str], body: Value) -> Self {
+        Self::new(Method::PATCH, path, Some(body))
+    }
+
+    /// Takes away what the body names once more.
+    pub fn delete_named(path: &[&str], body: Value) -> Self {
+        Self::new(Method::DELETE, path, Some(body))
+    }
+
     /// Removes something.
     pub fn delete(path: &[&str]) -> Self {
         Self::new(Method::DELETE, path, None)

@@ -1,6 +1,8 @@
 //! Provisioning as one script that a person reads and runs on a server that Skiff does not reach yet: the same constant
 //! scripts, each a function, and what they are given. Not here: the password of a registry of images, which no file holds.
 
+use uuid::Uuid;
+
 use super::scripts::{DOCKER, FOLDERS, HAPROXY, PACKAGES, USER};
 use crate::domain::ingress::{Home, Ingress};
 use crate::domain::names::Slug;
@@ -17,6 +19,8 @@ pub struct FirstBoot<'a> {
     pub team: &'a Slug,
     /// The line that lets it in.
     pub public_key: &'a str,
+    /// The panel's id: the mark of whose server it is.
+    pub panel: Uuid,
     /// Whether the host shall build for others.
     pub builds: bool,
     /// The port of its proxy.
@@ -26,7 +30,7 @@ pub struct FirstBoot<'a> {
 impl FirstBoot<'_> {
     /// The whole script.
     pub fn text(&self) -> String {
-        let Self { team, public_key, builds, http_port } = self;
+        let Self { team, public_key, panel, builds, http_port } = self;
         let version = env!("CARGO_PKG_VERSION");
         let key = quoted(public_key);
         let registry = if *builds { "yes" } else { "" };
@@ -39,6 +43,7 @@ impl FirstBoot<'_> {
              #\n\
              # Written by Skiff {version} for the team {team}, whose panel signs in with the key below.\n\
              PUBLIC_KEY={key}\n\
+             PANEL={panel}\n\
              REGISTRY={registry}\n\
              HTTP_PORT={http_port}\n\
              PEER_PORT= RELOAD= NOW= LOCK_TRIES=\n"
@@ -70,12 +75,12 @@ mod tests {
     #[test]
     fn the_scripts_stand_in_it_as_they_are_and_values_are_quoted() {
         let team: Slug = "shop".parse().unwrap();
-        let boot = FirstBoot { team: &team, public_key: "ssh-ed25519 A'; reboot #", builds: true, http_port: 8080 };
+        let boot = FirstBoot { team: &team, public_key: "ssh-ed25519 A'; reboot #", panel: Uuid::nil(), builds: true, http_port: 8080 };
         let text = boot.text();
         for script in [PACKAGES, USER, FOLDERS, DOCKER, HAPROXY] {
             assert!(text.contains(script.text.trim_end()), "{}", script.name);
         }
-        assert!(text.contains("PUBLIC_KEY='ssh-ed25519 A'\\''; reboot #'\nREGISTRY=yes\nHTTP_PORT=8080\n"), "{text}");
+        assert!(text.contains("PUBLIC_KEY='ssh-ed25519 A'\\''; reboot #'\nPANEL=00000000-0000-0000-0000-000000000000\nREGISTRY=yes\nHTTP_PORT=8080\n"), "{text}");
         let proxy = Ingress::empty(Home::default(), 8080).haproxy_cfg();
         assert!(proxy.ends_with('\n') && !proxy.ends_with("\n\n") && !proxy.contains(END));
         assert!(text.contains(&proxy), "byte for byte what the panel writes");

@@ -104,7 +104,9 @@ impl Docker {
     /// An answer that breaks off is Docker's fault only where the host itself still answers.
     async fn blame(&self, error: Error) -> Error {
         match error {
-            Error::DockerUnavailable { detail } if !self.transport.host_lives().await => Error::Unreachable { detail },
+            Error::DockerUnavailable { detail } if !self.transport.host_lives().await => {
+                Error::Unreachable { detail: self.transport.on_the_way(detail) }
+            }
             other => other,
         }
     }

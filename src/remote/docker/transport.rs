@@ -59,7 +59,8 @@ impl Transport {
 
     /// A bare channel to the socket, for whoever bounds what is read by themselves.
     pub async fn open(&self) -> Result<Io, Error> {
-        match self.link.session().await?.open_socket(self.socket).await {
+        let session = self.link.session().await?;
+        match self.link.open_socket(&session, self.socket).await {
             Err(Error::Refused { detail }) => Err(Error::DockerUnavailable { detail }),
             opened => opened,
         }
@@ -79,6 +80,11 @@ impl Transport {
             Some(session) => session.lives().await,
             None => false,
         }
+    }
+
+    /// What broke a connection, with whom it goes through.
+    pub fn on_the_way(&self, detail: String) -> String {
+        if self.link.goes_through() { format!("{detail}, on the way through its jump host") } else { detail }
     }
 
     /// Told what the daemon speaks: a newer one is held to what we know.

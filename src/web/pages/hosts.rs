@@ -4,6 +4,9 @@ mod check;
 mod http_port;
 mod part;
 mod script;
+mod next;
+mod pass;
+mod settings;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -24,6 +27,7 @@ use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
 use crate::web::ui::{Badge, Field, Form, SafeUrl, Sent, Shell, Way, When, mib, page, page_with};
 use crate::web::{Web, session};
+pub use next::Next;
 
 /// The routes.
 pub fn routes() -> Routes {
@@ -40,6 +44,8 @@ pub fn routes() -> Routes {
         .merge(part::routes())
         .merge(check::routes())
         .merge(script::routes())
+        .merge(pass::routes())
+        .merge(settings::routes())
 }
 
 /// Hosts as a table.
@@ -163,11 +169,16 @@ impl New {
             .folded("SSH", "port 22, user root", "", vec![
                 Field::number("port", "SSH port", "").value(&input.port).empty("22"),
                 Field::code("user", "User").value(&input.user).empty("root"),
+                Field::code("jump", "Jump host")
+                    .value(&input.jump)
+                    .empty("none")
+                    .hint("Where the server is reached only through another: user@address:port. The line above is needed there too."),
                 Field::code("host_key", "Host key")
                     .value(&input.host_key)
                     .empty("SHA256:…")
                     .hint("Its fingerprint, where you know it. Otherwise Skiff shows the one it sees, and you confirm it."),
             ])
+            .folded("A password or a key, once", "instead of the line above", "", pass::fields(&input.pass))
             .folded("Web", "port 80", "", vec![
                 Field::number("http_port", "Port for the web", "").value(&input.http_port).empty("80"),
             ])
@@ -176,24 +187,6 @@ impl New {
         let script = SafeUrl::path(["t", &here.place()?.team.slug, "hosts", "script"]);
         Ok(Self { shell, way: first.then(|| Way::new(1)), form, paste: paste_line(key), script })
     }
-}
-
-/// What to do next with a host.
-pub struct Next {
-    /// The way to the first running app.
-    pub way: Option<Way>,
-    /// What.
-    pub title: String,
-    /// More words to it.
-    pub words: String,
-    /// The button, where it is an act.
-    pub form: Option<Form>,
-    /// The page, where it is one.
-    pub href: Option<SafeUrl>,
-    /// The word on its link.
-    pub verb: &'static str,
-    /// Whether the host must be given Skiff's key first.
-    pub with_key: bool,
 }
 
 /// A host's page.
@@ -214,6 +207,12 @@ pub struct Show {
     pub part: Option<Form>,
     /// What the last check found.
     pub check: Option<check::Check>,
+    /// The form that gives a password or a key to let Skiff in with.
+    pub pass: Option<Form>,
+    /// Whether that form is unfolded: it was refused.
+    pub pass_open: bool,
+    /// The page that changes its name and its way in.
+    pub settings: Option<SafeUrl>,
     /// What to do next.
     pub next: Option<Next>,
     /// The steps of the newest run.
@@ -235,55 +234,7 @@ impl Show {
             Form::act(SafeUrl::path(["t", &team, "hosts", &id, "provision"]), &here.token, verb, style)
         };
         let idle = view.may_manage && view.line.busy.is_none();
-        let next = if !view.may_manage {
-            None
-        } else if !view.host_key_seen.is_empty() && view.host_key_seen != view.host_key {
-            Some(confirm(&team, &id, &here.token, &view))
-        } else if view.line.state == HostState::New && view.host_key.is_empty() && view.looking {
-            Some(Next {
-                way: Some(Way::new(1)),
-                title: "Skiff looks at the server's key".to_owned(),
-                words: "You compare it and confirm it, before anything is sent to the server.".to_owned(),
-                form: None,
-                href: None,
-                verb: "",
-                with_key: true,
-            })
-        } else if view.line.state == HostState::New && view.host_key.is_empty() && !view.loopback && idle {
-            let look = SafeUrl::path(["t", &team, "hosts", &id, "look"]);
-            Some(Next {
-                way: Some(Way::new(1)),
-                title: "Then look at the server's key".to_owned(),
-                words: "Skiff asks the server for its host key and sends nothing. You compare it and confirm it."
-                    .to_owned(),
-                form: Some(Form::act(look, &here.token, "Look at its key", "primary")),
-                href: None,
-                verb: "",
-                with_key: true,
-            })
-        } else if view.line.state == HostState::New && idle {
-            Some(Next {
-                way: Some(Way::new(1)),
-                title: "Then make it ready".to_owned(),
-                words: "Skiff installs what is missing (Docker, HAProxy), makes its network and folders, and leaves everything else alone.".to_owned(),
-                form: Some(act("Make ready", "primary")),
-                href: None,
-                verb: "",
-                with_key: true,
-            })
-        } else if view.line.state == HostState::Ready && view.instances.is_empty() {
-            Some(Next {
-                way: Some(Way::new(2)),
-                title: "Ready for an app".to_owned(),
-                words: "Make an app and deploy it to this host.".to_owned(),
-                form: None,
-                href: Some(SafeUrl::path(["t", &team, "apps", "new"])),
-                verb: "New app",
-                with_key: false,
-            })
-        } else {
-            None
-        };
+        let next = Next::of(&team, &id, &here.token, &view);
         let provision = (idle && view.line.state != HostState::New).then(|| act("Make ready again", ""));
         let mut shell = Shell::new(here, view.line.name.clone(), "Hosts")
             .crumb("Hosts", Some(SafeUrl::path(["t", &team, "hosts"])))
@@ -300,6 +251,10 @@ impl Show {
             }),
             check: check::Check::new(&team, &id, &here.token, &view),
             part: view.may_manage.then(|| part::form(&team, &id, &here.token, &view)),
+            pass: (idle && view.line.state == HostState::New && !view.loopback)
+                .then(|| pass::form(&team, &id, &here.token)),
+            pass_open: false,
+            settings: view.may_manage.then(|| SafeUrl::path(["t", &team, "hosts", &id, "settings"])),
             next,
             course: Course::new(&view.steps, ""),
             job_page: newest.map(|job| SafeUrl::path(["t", &team, "jobs", &job.id.to_string()])),
@@ -313,6 +268,11 @@ impl Show {
     /// The line that lets Skiff in.
     fn paste(&self) -> String {
         paste_line(&self.view.public_key)
+    }
+
+    /// The user of the jump host.
+    fn jump_user(&self) -> &str {
+        self.view.jump.split('@').next().unwrap_or_default()
     }
 
     fn own(&self) -> SafeUrl {
@@ -356,39 +316,6 @@ impl Show {
     }
 }
 
-/// The host showed a key nobody has confirmed.
-fn confirm(team: &str, id: &str, token: &str, view: &HostView) -> Next {
-    let action = SafeUrl::path(["t", team, "hosts", id, "key"]);
-    let seen = Field::hidden("host_key", &view.host_key_seen);
-    let compare = format!("On the server, {} prints the same if it is the right one.", view.host_key_line);
-    if view.host_key.is_empty() {
-        return Next {
-            way: Some(Way::new(1)),
-            title: format!("The server shows the key {}", view.host_key_seen),
-            words: format!("Kind: {}. {compare}", view.host_key_seen_kind),
-            form: Some(Form::new(action, token, "Confirm and make ready", vec![seen]).inline()),
-            href: None,
-            verb: "",
-            // The key is used as soon as it is confirmed.
-            with_key: true,
-        };
-    }
-    let name = Field::text("name", format!("Type {} to accept it", view.line.name)).exactly(&view.line.name);
-    Next {
-        way: None,
-        title: format!("The server shows another key: {}", view.host_key_seen),
-        words: format!(
-            "Pinned is {}. Skiff signs in no more until somebody accepts the new one. If nobody reinstalled the server, \
-             somebody may stand in between: do not accept it. {compare}",
-            view.host_key
-        ),
-        form: Some(Form::new(action, token, "Accept this key", vec![seen, name]).style("danger")),
-        href: None,
-        verb: "",
-        with_key: false,
-    }
-}
-
 async fn index(State(web): State<Web>, here: Here) -> Result<Response, Problem> {
     let hosts = hosts::list(web.actions(), here.actor()?).await?;
     let place = here.place()?;
@@ -416,6 +343,8 @@ async fn create(State(web): State<Web>, here: Here, sent: Sent) -> Result<Respon
         user: sent.get("user"),
         http_port: sent.get("http_port"),
         host_key: sent.get("host_key"),
+        jump: sent.get("jump"),
+        pass: pass::given(&sent),
     };
     match hosts::create(web.actions(), here.actor()?, input.clone()).await {
         Ok(id) => {
@@ -470,6 +399,11 @@ async fn confirm_key(
     }
     let team = &here.place()?.team.slug;
     if hosts::get(web.actions(), here.actor()?, id).await?.line.state == HostState::New {
+        if hosts::get(web.actions(), here.actor()?, id).await?.host_key.is_empty() {
+            session::flash(&session, "The jump host's key is pinned. Skiff looks at the server's key through it.")
+                .await?;
+            return Ok(Redirect::to(SafeUrl::path(["t", team, "hosts", &id.to_string()]).as_str()).into_response());
+        }
         // What was begun before the key was known goes on.
         let job = hosts::provision(web.actions(), here.actor()?, id).await?;
         session::flash(&session, "The key is pinned: any other is refused from now on. The host is being made ready.")

@@ -18,7 +18,7 @@ mod upkeep;
 use skiff::actions::Refused;
 
 /// The fields a refusal names.
-fn fields<T: std::fmt::Debug>(refused: Result<T, Refused>) -> Vec<&'static str> {
+pub(crate) fn fields<T: std::fmt::Debug>(refused: Result<T, Refused>) -> Vec<&'static str> {
     match refused {
         Err(Refused::Fields(wrong)) => {
             assert!(wrong.iter().all(|error| error.sentence.ends_with('.')), "each is a sentence: {wrong:?}");
@@ -29,7 +29,7 @@ fn fields<T: std::fmt::Debug>(refused: Result<T, Refused>) -> Vec<&'static str> 
 }
 
 /// The sentence of a conflict.
-fn conflict<T: std::fmt::Debug>(refused: Result<T, Refused>) -> String {
+pub(crate) fn conflict<T: std::fmt::Debug>(refused: Result<T, Refused>) -> String {
     match refused {
         Err(Refused::Conflict(sentence)) => sentence,
         other => panic!("no conflict: {other:?}"),

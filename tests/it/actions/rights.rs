@@ -2,7 +2,7 @@
 
 use futures_util::future::LocalBoxFuture;
 use skiff::actions::apps::{self, EditConfiguration, NewRoute, RenameApp, SetVariable};
-use skiff::actions::hosts::{self, ConfirmHostKey, NewHost, SetHttpPort};
+use skiff::actions::hosts::{self, ConfirmHostKey, EditHost, ForgetHost, GivePass, NewHost, SetHttpPort};
 use skiff::actions::instances::{self, Wanted};
 use skiff::actions::invitations::{self, NewInvitation};
 use skiff::actions::members::{self, SetGrant};
@@ -64,6 +64,15 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
     }),
     ("http port", Role::Admin, true, |p, a, i| {
         Box::pin(async move { hosts::set_http_port(&p.ctx, a, i.host, SetHttpPort::default()).await })
+    }),
+    ("edit host", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { hosts::edit(&p.ctx, a, i.host, EditHost::default()).await })
+    }),
+    ("give pass", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { hosts::give_pass(&p.ctx, a, i.host, GivePass::default()).await.map(drop) })
+    }),
+    ("forget host", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { hosts::forget(&p.ctx, a, i.host, ForgetHost::default()).await.map(drop) })
     }),
     ("projects", Role::Viewer, false, |p, a, _| Box::pin(async { projects::list(&p.ctx, a).await.map(drop) })),
     ("project", Role::Viewer, true, |p, a, i| {

@@ -129,3 +129,36 @@ async fn a_deploy_is_asked_for_and_a_host_is_added() {
     assert_eq!(json["slug"], "ams-2");
     terminal.run(&["hosts", "add", "x", "not an address", "--later"]).await.refused(1, "address: ");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_is_given_another_way_in_and_forgotten_by_its_name() {
+    let (_panel, _owner, terminal) = panel().await;
+    let args = ["hosts", "add", "ams 1", "ams-1.example.org", "--password-stdin"];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "no key").unwrap();
+    let identity = file.path().to_str().unwrap();
+    terminal.run(&["hosts", "add", "x", "x.example.org", "--identity", identity]).await.refused(1, "private_key: ");
+    terminal.run(&["hosts", "add", "x", "x.example.org", "--identity", "/nowhere"]).await.refused(1, "cannot be read");
+    terminal.run(&[&args[..], &["--later"]].concat()).await.refused(2, "--later");
+    terminal.run(&["hosts", "add", "ams 1", "ams-1.example.org", "--jump", "ada@gate:2222", "--later"]).await.well();
+    let edited =
+        terminal.run(&["hosts", "edit", "ams-1", "--port", "2200", "--name", "ams one", "--json"]).await.well();
+    let edited = edited.json();
+    assert_eq!((edited["name"].as_str(), edited["ssh_port"].as_i64()), (Some("ams one"), Some(2200)));
+    assert_eq!(
+        (edited["jump"].as_str(), edited["address"].as_str()),
+        (Some("ada@gate:2222"), Some("ams-1.example.org"))
+    );
+    let straight = terminal.run(&["hosts", "edit", "ams-1", "--straight", "--json"]).await.well().json();
+    assert_eq!(straight["jump"], "");
+    terminal.run(&["hosts", "edit", "ams-1", "--user=-x"]).await.refused(1, "user: ");
+
+    terminal.run(&["hosts", "forget", "ams-1"]).await.refused(1, "Type ams one to forget it.");
+    terminal
+        .run(&["hosts", "forget", "fra-1", "--confirm", "fra 1"])
+        .await
+        .refused(1, "Apps are placed on fra 1: web.");
+    let gone = terminal.run(&["hosts", "forget", "ams-1", "--confirm", "ams one"]).await.well();
+    assert_eq!(gone.out, "ams one is forgotten.\n");
+    terminal.run(&["hosts", "forget", "ams-1", "--confirm", "ams one"]).await.refused(1, "");
+}

@@ -495,5 +495,6 @@ pub fn login(host: &TestHost) -> remote::Login {
         user: "root".parse().unwrap(),
         key: Secret::new(host.root_key.clone()),
         host_key: host.host_key.clone(),
+        jump: None,
     }
 }

@@ -3,7 +3,8 @@
 
 use fantoccini::Locator;
 
-use skiff::actions::hosts;
+use skiff::actions::hosts::{self, GivePass, NewHost};
+use skiff::domain::ids::HostId;
 
 use crate::harness::browser::{Browser, WAIT};
 use crate::harness::door::{PASSWORD, Panel};
@@ -31,6 +32,22 @@ async fn look(browser: &Browser, panel: &Panel, name: &str, path: &str) {
     let complaints: Vec<String> =
         browser.console().await.into_iter().filter(|line| !line.starts_with("DEBUG")).collect();
     assert_eq!(complaints, Vec::<String>::new(), "{path}");
+}
+
+/// A host that was added with a password, whose jump host has just shown its key.
+async fn behind_a_jump_host(panel: &Panel, scene: &scene::Scene) -> HostId {
+    let form = NewHost {
+        name: "inner-3".into(),
+        address: "10.20.0.3".into(),
+        jump: "skiff@gate.example.org:2222".into(),
+        pass: GivePass { password: "never shown".into(), ..GivePass::default() },
+        ..NewHost::default()
+    };
+    let host = hosts::create(&panel.ctx, &scene.owner.actor, form).await.unwrap();
+    let seen = "update hosts set jump_key_seen = 'SHA256:5w8cLJ1iTqzgU0yV2m3o4Qe7hJxkPz9rYbN6tDfGsWA',
+                       jump_key_seen_kind = 'ssh-ed25519' where id = $1";
+    sqlx::query(seen).bind(host.0).execute(&mut panel.db.superuser().await).await.unwrap();
+    host
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,6 +80,10 @@ async fn pages_of_a_team_at_work_are_whole() {
     look(&browser, &panel, "host-new", &format!("{team}/hosts/new")).await;
     look(&browser, &panel, "host", &format!("{team}/hosts/{}", scene.host)).await;
     look(&browser, &panel, "host-script", &format!("{team}/hosts/script")).await;
+    look(&browser, &panel, "host-settings", &format!("{team}/hosts/{}/settings", scene.host)).await;
+    let behind = behind_a_jump_host(&panel, &scene).await;
+    look(&browser, &panel, "host-jump-key", &format!("{team}/hosts/{behind}")).await;
+    look(&browser, &panel, "host-jump-settings", &format!("{team}/hosts/{behind}/settings")).await;
     let preparing = hosts::provision(&panel.ctx, &scene.owner.actor, scene.host).await.unwrap();
     look(&browser, &panel, "jobs", &format!("{team}/jobs")).await;
     look(&browser, &panel, "job", &format!("{team}/jobs/{preparing}")).await;

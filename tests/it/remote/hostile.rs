@@ -101,6 +101,7 @@ async fn channels_that_nobody_asked_for_are_refused_and_the_connection_goes_on()
         user: "root".parse().unwrap(),
         key: keys::generate("ours").unwrap().0,
         host_key: print,
+        jump: None,
     };
     let host = Pool::new(PoolSettings::default()).host(&login).await.unwrap();
     for _ in 0..500 {

@@ -26,6 +26,7 @@ fn login(host: &TestHost) -> Login {
         user: "root".parse().unwrap(),
         key: Secret::new(host.root_key.clone()),
         host_key: host.host_key.clone(),
+        jump: None,
     }
 }
 

@@ -370,6 +370,7 @@ pub fn fields() -> Vec<(&'static str, &'static str, Send)> {
     ];
     all.extend(more);
     all.extend(super::people::fields());
+    all.extend(super::ways::fields());
     all
 }
 
@@ -377,7 +378,7 @@ pub fn unique() -> String {
     format!("u{}", &uuid::Uuid::now_v7().simple().to_string()[14..])
 }
 
-fn some_host() -> NewHost {
+pub(super) fn some_host() -> NewHost {
     NewHost { name: unique(), address: format!("{}.example.org", unique()), ..NewHost::default() }
 }
 
@@ -385,7 +386,7 @@ async fn environment(t: &Target) -> String {
     projects::get(&t.panel.ctx, &t.panel.owner, t.project).await.unwrap().line.environments[0].id.to_string()
 }
 
-async fn new_host(t: &Target, form: NewHost) -> Result<hosts::HostView, Refused> {
+pub(super) async fn new_host(t: &Target, form: NewHost) -> Result<hosts::HostView, Refused> {
     let id = hosts::create(&t.panel.ctx, &t.panel.owner, form).await?;
     let view = hosts::get(&t.panel.ctx, &t.panel.owner, id).await?;
     // One host only, or the forms of apps have to name theirs.

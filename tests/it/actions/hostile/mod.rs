@@ -2,6 +2,7 @@
 
 mod fields;
 mod people;
+mod ways;
 
 use skiff::actions::accounts::{self, SignIn};
 use skiff::actions::apps::{self, EditConfiguration, EditSource};
