@@ -1,5 +1,6 @@
 //! Hosts: the list, adding one, one with its facts and the run that makes it ready. Not here: speaking to a host.
 
+mod leaving;
 mod part;
 
 use askama::Template;
