@@ -13,6 +13,7 @@ mod kinds;
 mod moves;
 mod peers;
 mod registry;
+mod removal;
 mod retention;
 mod run_bash;
 mod running;
