@@ -56,7 +56,7 @@ pub struct Volume {
     /// When its app was removed.
     pub when: When,
     /// The page of what is left to see of the app.
-    pub app: SafeUrl,
+    pub page: SafeUrl,
     /// The form that removes it with its data.
     pub remove: Option<Form>,
 }
@@ -71,7 +71,7 @@ impl Volume {
         let form = || Form::new(action, token, "Remove with its data", typed).style("danger").inline();
         Self {
             when: When::new(line.removed_at),
-            app: SafeUrl::path(["t", team, "apps", &line.app.to_string()]),
+            page: SafeUrl::path(["t", team, "apps", &line.app.to_string()]),
             remove: (line.may_remove && line.waits.is_empty()).then(form),
             line,
         }

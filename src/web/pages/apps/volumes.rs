@@ -52,7 +52,7 @@ pub struct Copy {
     /// When it was made there.
     pub placed: When,
     /// The host's page.
-    pub host: SafeUrl,
+    pub page: SafeUrl,
     /// The form that removes it.
     pub remove: Option<Form>,
 }
@@ -101,7 +101,7 @@ impl Show {
                 let form = Form::new(action, &here.token, "Remove this copy", typed).style("danger").inline();
                 Copy {
                     placed: When::new(copy.placed_at),
-                    host: SafeUrl::path(["t", &team, "hosts", &copy.host.to_string()]),
+                    page: SafeUrl::path(["t", &team, "hosts", &copy.host.to_string()]),
                     remove: view.may.remove.then_some(form),
                     line: copy.clone(),
                 }
