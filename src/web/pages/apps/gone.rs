@@ -29,6 +29,8 @@ pub struct Show {
     pub releases: SafeUrl,
     /// Where its volumes are found.
     pub projects: SafeUrl,
+    /// This page.
+    pub own: SafeUrl,
     /// The form that goes on with its removal.
     pub again: Option<Form>,
     /// Its deploys.
@@ -50,6 +52,7 @@ impl Show {
             job: view.job.map(|job| SafeUrl::path(["t", &team, "jobs", &job.to_string()])),
             releases: SafeUrl::path(["t", &team, "apps", &id, "releases"]),
             projects: SafeUrl::path(["t", &team, "projects"]),
+            own: SafeUrl::path(["t", &team, "apps", &id]),
             again: view.may_remove.then(again),
             deploys: deploys::Table { team, deploys: view.deploys.clone() },
             view,
@@ -60,7 +63,8 @@ impl Show {
 /// The page of a removed app; not found for one that never was, or may not be seen.
 pub async fn show(web: &Web, here: &Here, id: AppId) -> Result<Response, Problem> {
     let view = apps::gone(web.actions(), here.actor()?, id).await?;
-    Ok(page_with(StatusCode::GONE, &Show::new(here, view)?))
+    // Not 410: whoever has the app's page open is shown this in its place.
+    Ok(page_with(StatusCode::OK, &Show::new(here, view)?))
 }
 
 /// The same, with what was refused.
