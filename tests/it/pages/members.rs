@@ -46,7 +46,6 @@ async fn a_developer_of_dev_sees_dev_and_nothing_else() {
     let repo = Repo::new();
     let forge = Forge::serve(repo.root.path(), Behaviour::default()).await;
     let host = TestHost::bare().await;
-    host.load_app(IMAGE, "1").await;
     let panel = Served::start(&forge.ca_file).await;
     let mut ada = Walk::new(&panel.base, "members", DOMAIN, &format!("MAP *.example {}", host.address)).await;
     ada.browser.client.goto(&panel.set_up_link()).await.unwrap();
@@ -57,6 +56,7 @@ async fn a_developer_of_dev_sees_dev_and_nothing_else() {
     ada.team = ada.path().await;
     let host_page = add(&ada, &host, "fra-1").await;
     ready(&ada, &host_page).await;
+    host.load_app(IMAGE, "1").await;
     let shop = app(&ada, "Shop", "shop.example", None).await;
     ada.go("Projects").await;
     ada.press("Main").await;
