@@ -94,16 +94,16 @@ async fn a_developer_of_dev_sees_dev_and_nothing_else() {
 
     // Used once, the link is nobody's.
     grace.browser.client.goto(&link).await.unwrap();
-    refused(&grace, "link", "join-again").await;
+    refused(&grace, "This invitation was used", "join-again").await;
 
     // She has the page open on which she may deploy; then she may not.
     grace.open(&sketch).await;
-    grace.says("1 of 1 instances").await;
+    grace.says("1 of 1 instance").await;
     role(&ada, "viewer").await;
     grace.press("Deploy").await;
     refused(&grace, "developer", "grace-refused").await;
     grace.open(&sketch).await;
-    grace.says("1 of 1 instances").await;
+    grace.says("1 of 1 instance").await;
     let deploy = grace.browser.client.find(Locator::XPath("//button[normalize-space(.)='Deploy']")).await;
     assert!(deploy.is_err(), "a viewer has no such button");
     grace.look("grace-viewer").await;
@@ -114,7 +114,7 @@ async fn a_developer_of_dev_sees_dev_and_nothing_else() {
     ada.look("member").await;
     ada.fill(&[("email", "grace@example.org")]).await;
     click(&ada, "//button[normalize-space(.)='Remove from the team']").await;
-    ada.says("Ada Lovelace").await;
+    ada.says("From now on they see nothing of this team.").await;
     grace.open(&sketch).await;
     refused(&grace, "Nothing is here", "grace-removed").await;
     grace.open("/").await;
@@ -137,7 +137,7 @@ async fn within(grace: &Walk, shop: &str, sketch: &str, host: &str, project: &st
     grace.says_at_last("succeeded").await;
     grace.look("grace-deploy").await;
     grace.open(sketch).await;
-    grace.says("1 of 1 instances").await;
+    grace.says("1 of 1 instance").await;
     assert_eq!(grace.visit_app().await.trim(), "1");
     grace.look("grace-app").await;
     grace.tab("Settings").await;
@@ -179,5 +179,5 @@ async fn role(ada: &Walk, role: &str) {
     ada.says("Change it").await;
     click(ada, &format!("//input[@name='role'][@value='{role}']")).await;
     ada.press("Set the role").await;
-    ada.says(role).await;
+    ada.says("That holds from now on.").await;
 }
