@@ -226,7 +226,9 @@ fn empty(filled: db::environments::Filled, what: &str) -> Result<(), Refused> {
         (1, _, _) => format!("The {what} has an app: remove it first."),
         (2.., _, _) => format!("The {what} has {apps} apps: remove them first."),
         (_, 1.., _) => format!("An app of the {what} is still being removed from its hosts: wait for that first."),
-        _ => format!("Volumes of removed apps are left in the {what}: the page of projects lists them. Remove them first."),
+        _ => format!(
+            "Volumes of removed apps are left in the {what}: the page of projects lists them. Remove them first."
+        ),
     };
     Err(Refused::Conflict(sentence))
 }

@@ -63,8 +63,7 @@ pub async fn remove(ctx: &Ctx, actor: &Actor, id: AppId, input: RemoveApp) -> Re
     let title = format!("Remove {}", app.name);
     let mut new = New::new(&title, actor.who().cause());
     new.lock_key = Some(deploy::lock_key(id));
-    let gone: Vec<&str> =
-        kept.iter().filter(|row| volumes.contains(&row.id)).map(|row| row.name.as_ref()).collect();
+    let gone: Vec<&str> = kept.iter().filter(|row| volumes.contains(&row.id)).map(|row| row.name.as_ref()).collect();
     let after = json!({ "volumes_removed": gone });
     let args = remove_app::RemoveApp { app: id, by, volumes };
     let job = queue::push(&mut tx, &permit, &args, new).await?.job;

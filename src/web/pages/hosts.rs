@@ -69,11 +69,6 @@ impl Table {
         facts.disk_mib.saturating_sub(facts.disk_free_mib) * 100 / facts.disk_mib.max(1)
     }
 
-    /// The same as a bar: one that is nearly empty still shows that it is one.
-    fn disk_shown(&self, host: &HostLine) -> u64 {
-        self.disk_used(host).max(6)
-    }
-
     fn when(&self, at: &OffsetDateTime) -> When {
         When::new(*at)
     }

@@ -80,12 +80,7 @@ impl Volume {
 
 impl Index {
     /// The list of these projects and of the volumes nothing is left of but their data, with what was typed.
-    pub fn new(
-        here: &Here,
-        projects: Vec<ProjectLine>,
-        volumes: Vec<LeftVolume>,
-        name: &str,
-    ) -> Result<Self, Problem> {
+    pub fn new(here: &Here, projects: Vec<ProjectLine>, volumes: Vec<LeftVolume>, name: &str) -> Result<Self, Problem> {
         let place = here.place()?;
         let team = place.team.slug.clone();
         let form = place.actor.may_somewhere(Permission::EditProjects).is_ok().then(|| {
@@ -133,7 +128,8 @@ impl Show {
         let of = |environment: &EnvironmentLine| {
             let apps = view.apps.iter().filter(|app| app.environment == environment.id).cloned().collect::<Vec<_>>();
             let gone = (view.may_edit && environment.apps == 0).then(|| {
-                let action = SafeUrl::path(["t", &team, "projects", &view.line.id.to_string(), "environments", "remove"]);
+                let action =
+                    SafeUrl::path(["t", &team, "projects", &view.line.id.to_string(), "environments", "remove"]);
                 let typed = vec![
                     Field::hidden("id", environment.id.to_string()),
                     Field::code("typed", format!("Type {} to remove this environment", environment.name))
@@ -277,18 +273,15 @@ async fn remove(
     }
 }
 
-async fn remove_volume(
-    State(web): State<Web>,
-    here: Here,
-    session: Session,
-    sent: Sent,
-) -> Result<Response, Problem> {
+async fn remove_volume(State(web): State<Web>, here: Here, session: Session, sent: Sent) -> Result<Response, Problem> {
     let id = sent.get("id").parse::<VolumeId>().unwrap_or(VolumeId(uuid::Uuid::nil()));
     match volumes::remove_left(web.actions(), here.actor()?, id, RemoveVolume { name: sent.get("typed") }).await {
         Ok(job) => {
             let team = &here.place()?.team.slug;
             let (words, page) = match job {
-                Some(job) => ("It is being removed with its data.", SafeUrl::path(["t", team, "jobs", &job.to_string()])),
+                Some(job) => {
+                    ("It is being removed with its data.", SafeUrl::path(["t", team, "jobs", &job.to_string()]))
+                }
                 None => ("Removed. It had no data.", SafeUrl::path(["t", team, "projects"])),
             };
             session::flash(&session, words).await?;

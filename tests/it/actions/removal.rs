@@ -20,10 +20,12 @@ fn typed(name: &str) -> RemoveApp {
 async fn cleared(panel: &Panel, app: AppId) {
     let mut root = panel.test.superuser().await;
     sqlx::query("update apps set cleared_at = now() where id = $1").bind(app.0).execute(&mut root).await.unwrap();
-    sqlx::query("update jobs set state = 'succeeded', finished_at = now(), lease_until = null where kind = 'remove_app'")
-        .execute(&mut root)
-        .await
-        .unwrap();
+    sqlx::query(
+        "update jobs set state = 'succeeded', finished_at = now(), lease_until = null where kind = 'remove_app'",
+    )
+    .execute(&mut root)
+    .await
+    .unwrap();
 }
 
 async fn words(panel: &Panel) -> Vec<String> {
@@ -102,11 +104,13 @@ async fn a_running_deploy_is_asked_to_stop_unless_traffic_has_moved() {
             .execute(&mut root)
             .await
             .unwrap();
-        sqlx::query("update deploys set state = 'running', started_at = now(), switched_at = case when $1 then now() end")
-            .bind(switched)
-            .execute(&mut root)
-            .await
-            .unwrap();
+        sqlx::query(
+            "update deploys set state = 'running', started_at = now(), switched_at = case when $1 then now() end",
+        )
+        .bind(switched)
+        .execute(&mut root)
+        .await
+        .unwrap();
         apps::remove(&panel.ctx, &panel.owner, app, typed("web")).await.unwrap();
         let by: Option<String> = sqlx::query_scalar(
             "select cancel_asked_by from jobs where id = (select job_id from deploys where id = $1)",
@@ -128,18 +132,22 @@ async fn a_volume_outlives_its_app_and_goes_by_its_typed_name() {
     let form = |name: &str, path: &str| NewVolume { name: name.into(), path: path.into() };
     let data = volumes::add(ctx, owner, app, form("data", "/data")).await.unwrap();
     let mut root = panel.test.superuser().await;
-    sqlx::query("insert into ledger_volume_places (team_id, volume_id, host_id) select team_id, id, $1 from ledger_volumes")
-        .bind(host.0)
-        .execute(&mut root)
-        .await
-        .unwrap();
+    sqlx::query(
+        "insert into ledger_volume_places (team_id, volume_id, host_id) select team_id, id, $1 from ledger_volumes",
+    )
+    .bind(host.0)
+    .execute(&mut root)
+    .await
+    .unwrap();
     assert!(volumes::left(ctx, owner).await.unwrap().is_empty());
     apps::remove(ctx, owner, app, typed("web")).await.unwrap();
-    let typed = async |by: &Actor, name: &str| {
-        volumes::remove_left(ctx, by, data, RemoveVolume { name: name.into() }).await
-    };
+    let typed =
+        async |by: &Actor, name: &str| volumes::remove_left(ctx, by, data, RemoveVolume { name: name.into() }).await;
     let left = volumes::left(ctx, owner).await.unwrap();
-    assert_eq!((left[0].name.as_str(), left[0].app_name.as_str(), left[0].hosts.as_slice()), ("data", "web", ["fra".to_owned()].as_slice()));
+    assert_eq!(
+        (left[0].name.as_str(), left[0].app_name.as_str(), left[0].hosts.as_slice()),
+        ("data", "web", ["fra".to_owned()].as_slice())
+    );
     assert!(conflict(typed(owner, "data").await).contains("still being removed"));
     cleared(&panel, app).await;
     assert_eq!(fields(typed(owner, "Data").await), ["name"]);
@@ -163,7 +171,8 @@ async fn projects_and_environments_go_only_when_nothing_is_in_them() {
     volumes::add(ctx, owner, app, NewVolume { name: "data".into(), path: "/data".into() }).await.unwrap();
     let view = projects::list(ctx, owner).await.unwrap().remove(0);
     let (project, prod) = (view.id, view.environments[0].id);
-    let stage = projects::create_environment(ctx, owner, project, NewEnvironment { name: "stage".into() }).await.unwrap();
+    let stage =
+        projects::create_environment(ctx, owner, project, NewEnvironment { name: "stage".into() }).await.unwrap();
     let place = |name: &str| RemovePlace { name: name.into() };
 
     assert_eq!(fields(projects::remove_environment(ctx, owner, project, stage, place("Stage")).await), ["name"]);

@@ -33,7 +33,8 @@ async fn the_hook_of_a_removed_app_answers_as_one_that_never_was() {
     apps::remove(ctx, actor, hooked.app, form).await.unwrap();
     let body = shapes::github_push("refs/heads/main", TWO);
     let signature = format!("sha256={}", sign(&hooked.secret, body.as_bytes()));
-    let headers = [("x-github-event", "push"), ("x-github-delivery", "two"), ("x-hub-signature-256", signature.as_str())];
+    let headers =
+        [("x-github-event", "push"), ("x-github-delivery", "two"), ("x-hub-signature-256", signature.as_str())];
     let never = "/hooks/github/00000000-0000-0000-0000-000000000001";
     let unknown = hooked.post(never, &headers, body.as_bytes()).await;
     assert_eq!(hooked.post(&hooked.path, &headers, body.as_bytes()).await, unknown);

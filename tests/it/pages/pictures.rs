@@ -86,11 +86,7 @@ async fn pages_of_a_team_at_work_are_whole() {
     sqlx::query(made).bind(scene.host.0).bind(scene.web.0).execute(&mut root).await.unwrap();
     look(&browser, &panel, "app-removed", &web).await;
     look(&browser, &panel, "host-with-leftovers", &format!("{team}/hosts/{}", scene.host)).await;
-    sqlx::query("update apps set cleared_at = now() where id = $1")
-        .bind(scene.web.0)
-        .execute(&mut root)
-        .await
-        .unwrap();
+    sqlx::query("update apps set cleared_at = now() where id = $1").bind(scene.web.0).execute(&mut root).await.unwrap();
     look(&browser, &panel, "app-removed-whole", &web).await;
     look(&browser, &panel, "projects-with-volumes", &format!("{team}/projects")).await;
     let project: uuid::Uuid = sqlx::query_scalar("select id from projects").fetch_one(&mut root).await.unwrap();
