@@ -256,6 +256,8 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
         "team.created" => format!("created the team {name}"),
         "project.created" => format!("created the project {name}"),
         "environment.created" => format!("created the environment {} / {name}", of("project")),
+        "environment.removed" => format!("removed the environment {} / {name}", of("project")),
+        "project.removed" => format!("removed the project {name}"),
         "host.added" => format!("added the host {name}"),
         "host.edited" => format!("changed the name or the way in of the host {name}"),
         "host.forgotten" => format!("had Skiff forget the host {name}"),
@@ -267,6 +269,7 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
         "host.part_changed" => format!("changed what {name} does for the other hosts"),
         "host.port_changed" => format!("changed the proxy's port on {name}"),
         "app.created" => format!("created the app {name}"),
+        "app.removed" => format!("removed the app {name}"),
         "app.renamed" => format!("renamed an app to {name}"),
         "app.configured" => format!("changed the configuration of {name}"),
         "app.placed" => format!("placed {name} on other hosts or in other numbers"),
@@ -287,6 +290,9 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
         "delivery.replayed" => format!("replayed {} for {name}", of("delivery")),
         "volume.detached" => format!("took the volume {} out of {name}", of("volume")),
         "volume.removed" => format!("removed the volume {} of {name} with its data", of("volume")),
+        "volume.copy_removed" => {
+            format!("removed the copy of the volume {} of {name} on {}", of("volume"), of("host"))
+        }
         "token.created" => format!("made the token {name}"),
         "token.revoked" => format!("ended the token {name}"),
         "app.stopped" => format!("stopped {name}"),

@@ -43,6 +43,17 @@ pub async fn app(ctx: &Ctx, actor: &Actor, app: AppId, permission: Permission) -
     Ok(Open { tx, permit: actor.may(permission, on)?, on })
 }
 
+/// Opens an app for this, also one that was removed: its history stays, and what is left of it can be taken away.
+pub async fn known_app(ctx: &Ctx, actor: &Actor, app: AppId, permission: Permission) -> Result<Open, Refused> {
+    let Open { mut tx, permit, .. } = team(ctx, actor).await?;
+    let above = db::removed::above(&mut tx, &permit, app).await?.ok_or(Refused::NotFound)?;
+    let on = On::environment(actor.team(), above.project, above.environment);
+    if !sees(actor, on) {
+        return Err(Refused::NotFound);
+    }
+    Ok(Open { tx, permit: actor.may(permission, on)?, on })
+}
+
 /// Opens the app of a deploy for this.
 pub async fn deploy(ctx: &Ctx, actor: &Actor, deploy: DeployId, permission: Permission) -> Result<Open, Refused> {
     let Open { mut tx, permit, .. } = team(ctx, actor).await?;

@@ -14,6 +14,7 @@ use crate::domain::job::{JobState, StepState, Stream};
 use crate::domain::names::Slug;
 use crate::domain::parts::Sight;
 use crate::domain::rights::{Actor, On, Permission, Permit};
+use crate::jobs::remove_app::RemoveApp;
 use crate::jobs::restart_instance::RestartInstance;
 use crate::jobs::stop_app::StopApp;
 use crate::queue::{self, Cancelled, Job};
@@ -245,8 +246,12 @@ fn on(actor: &Actor, row: &db::jobs::Row) -> On {
     }
 }
 
-/// Whether it can be cancelled now: what stops or restarts something is brought to its end once it has begun.
+/// Whether it can be cancelled now: what stops or restarts something is brought to its end once it has begun, and what takes
+/// a removed app off its hosts always.
 fn stops_for_a_person(row: &db::jobs::Row) -> bool {
+    if row.kind == RemoveApp::KIND {
+        return false;
+    }
     row.state != JobState::Running || ![StopApp::KIND, RestartInstance::KIND].contains(&row.kind.as_str())
 }
 

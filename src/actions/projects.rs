@@ -8,6 +8,7 @@ use super::fields::Fields;
 use super::gate::{self, Open};
 use super::{Ctx, Refused};
 use crate::db::app_lines::Filter;
+use crate::db::environments::Filled;
 use crate::db::{self, Tx, audit};
 use crate::domain::ids::{EnvironmentId, ProjectId};
 use crate::domain::names::{DisplayName, Slug};
@@ -114,6 +115,9 @@ pub async fn create_environment(
     let permit = actor.may(Permission::EditProjects, on)?;
     let mut fields = Fields::default();
     let Some(name) = fields.text::<DisplayName>("name", &input.name) else { return Err(fields.refuse()) };
+    if !db::projects::lock(&mut tx, &permit, project).await? {
+        return Err(Refused::NotFound);
+    }
 
     let all = db::environments::list(&mut tx, &permit).await?;
     let here: Vec<_> = all.into_iter().filter(|row| row.project == project).collect();
@@ -137,6 +141,96 @@ pub async fn create_environment(
     audit::record(&mut tx, &permit, event).await?;
     tx.commit().await?;
     Ok(id)
+}
+
+/// The form that removes a project or an environment.
+#[derive(Clone, Debug, Default)]
+pub struct RemovePlace {
+    /// Its name, typed by the person who wants it gone.
+    pub name: String,
+}
+
+/// Removes an environment, once its name was typed: only where nothing is in it.
+pub async fn remove_environment(
+    ctx: &Ctx,
+    actor: &Actor,
+    project: ProjectId,
+    id: EnvironmentId,
+    input: RemovePlace,
+) -> Result<(), Refused> {
+    let Open { mut tx, permit, .. } = gate::team(ctx, actor).await?;
+    let all = db::environments::list(&mut tx, &permit).await?;
+    let row = all.into_iter().find(|row| row.id == id && row.project == project).ok_or(Refused::NotFound)?;
+    if !gate::sees(actor, On::environment(actor.team(), project, id)) {
+        return Err(Refused::NotFound);
+    }
+    // Whoever makes environments of the project takes them away.
+    let permit = actor.may(Permission::EditProjects, On::project(actor.team(), project))?;
+    typed(&input, &row.name)?;
+    empty(db::environments::lock(&mut tx, &permit, project, Some(id)).await?, "environment")?;
+    if db::environments::remove(&mut tx, &permit, project, Some(id), actor.name()).await? == 0 {
+        return Err(Refused::NotFound);
+    }
+    let event = audit::New {
+        action: "environment.removed",
+        kind: "environment",
+        subject: Some(id.0),
+        name: &row.name,
+        before: Some(json!({ "project": row.project_name, "name": row.name })),
+        after: None,
+    };
+    audit::record(&mut tx, &permit, event).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Removes a project with its environments, once its name was typed: only where nothing is in them.
+pub async fn remove(ctx: &Ctx, actor: &Actor, id: ProjectId, input: RemovePlace) -> Result<(), Refused> {
+    let Open { mut tx, permit, .. } = gate::team(ctx, actor).await?;
+    let line = lines(&mut tx, &permit, actor, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
+    let permit = actor.may(Permission::EditProjects, On::project(actor.team(), id))?;
+    typed(&input, &line.name)?;
+    // The project first: nobody makes an environment of it meanwhile.
+    if !db::projects::lock(&mut tx, &permit, id).await? {
+        return Err(Refused::NotFound);
+    }
+    empty(db::environments::lock(&mut tx, &permit, id, None).await?, "project")?;
+    db::environments::remove(&mut tx, &permit, id, None, actor.name()).await?;
+    db::projects::remove(&mut tx, &permit, id, actor.name()).await?;
+    let event = audit::New {
+        action: "project.removed",
+        kind: "project",
+        subject: Some(id.0),
+        name: &line.name,
+        before: Some(json!({ "name": line.name })),
+        after: None,
+    };
+    audit::record(&mut tx, &permit, event).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Refuses a name that is not the thing's.
+fn typed(input: &RemovePlace, name: &str) -> Result<(), Refused> {
+    if input.name.trim() == name {
+        return Ok(());
+    }
+    Err(Refused::field("name", format!("Type {name} exactly: it will be gone.")))
+}
+
+/// Refuses what is not empty, and says what is in it.
+fn empty(filled: db::environments::Filled, what: &str) -> Result<(), Refused> {
+    let Filled { apps, leaving, volumes } = filled;
+    let sentence = match (apps, leaving, volumes) {
+        (0, 0, 0) => return Ok(()),
+        (1, _, _) => format!("The {what} has an app: remove it first."),
+        (2.., _, _) => format!("The {what} has {apps} apps: remove them first."),
+        (_, 1.., _) => format!("An app of the {what} is still being removed from its hosts: wait for that first."),
+        _ => format!(
+            "Volumes of removed apps are left in the {what}: the page of projects lists them. Remove them first."
+        ),
+    };
+    Err(Refused::Conflict(sentence))
 }
 
 /// Makes a project with its first environment, in the caller's transaction.

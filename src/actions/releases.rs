@@ -57,7 +57,7 @@ const DEPLOYS: i64 = 20;
 
 /// An app's newest releases, or those before this number.
 pub async fn list(ctx: &Ctx, actor: &Actor, app: AppId, before: Option<i32>) -> Result<Vec<ReleaseLine>, Refused> {
-    let Open { mut tx, permit, .. } = gate::app(ctx, actor, app, Permission::View).await?;
+    let Open { mut tx, permit, .. } = gate::known_app(ctx, actor, app, Permission::View).await?;
     let current = db::apps::get(&mut tx, &permit, app).await?.and_then(|app| app.current);
     let rows = db::releases::list(&mut tx, &permit, app, before, RELEASES_ON_PAGE).await?;
     tx.commit().await?;
@@ -66,7 +66,7 @@ pub async fn list(ctx: &Ctx, actor: &Actor, app: AppId, before: Option<i32>) -> 
 
 /// One release of an app, by its number.
 pub async fn get(ctx: &Ctx, actor: &Actor, app: AppId, number: i32) -> Result<ReleaseView, Refused> {
-    let Open { mut tx, permit, on } = gate::app(ctx, actor, app, Permission::View).await?;
+    let Open { mut tx, permit, on } = gate::known_app(ctx, actor, app, Permission::View).await?;
     let current = db::apps::get(&mut tx, &permit, app).await?.and_then(|app| app.current);
     let row = db::releases::numbered(&mut tx, &permit, app, number).await?.ok_or(Refused::NotFound)?;
     let before = db::releases::before(&mut tx, &permit, app, number).await?;

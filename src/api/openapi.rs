@@ -295,6 +295,7 @@ fn in_path(path: &str) -> Vec<Value> {
                 ),
                 "host" => ("An id, or the host's short name.", json!({ "type": "string" })),
                 "name" => ("The name of the variable.", json!({ "type": "string" })),
+                "environment" => ("The environment's id.", id),
                 "number" => ("The release's number.", json!({ "type": "integer", "minimum": 1 })),
                 _ => ("The id.", id),
             };

@@ -13,7 +13,7 @@ use super::openapi::{Operation, Told};
 use super::problem::{Problem, Wrong};
 use crate::actions::tokens::Caller;
 use crate::actions::{apps, hosts};
-use crate::domain::ids::{AppId, HostId};
+use crate::domain::ids::{AppId, EnvironmentId, HostId};
 
 /// The body, as JSON. An empty one is an empty object.
 pub struct Sent<T>(pub T);
@@ -222,6 +222,21 @@ impl<T: std::str::FromStr> FromRequestParts<Api> for OfId<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &Api) -> Result<Self, Problem> {
         named(parts, state, "id").await?.parse().map(Self).map_err(|_| Problem::NotFound)
+    }
+}
+
+/// The environment of `{environment}`: by its id.
+pub struct OfEnvironment(pub EnvironmentId);
+
+impl Told for OfEnvironment {
+    fn tell(_: &mut Operation<'_>) {}
+}
+
+impl FromRequestParts<Api> for OfEnvironment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Api) -> Result<Self, Problem> {
+        named(parts, state, "environment").await?.parse().map(Self).map_err(|_| Problem::NotFound)
     }
 }
 

@@ -172,7 +172,7 @@ pub async fn named(
              from apps a
              join environments e on e.team_id = a.team_id and e.id = a.environment_id
              join projects p on p.team_id = e.team_id and p.id = e.project_id
-            where a.team_id = $1 and a.slug = $2 and ($3::text is null or e.slug = $3) and ($4::text is null or p.slug = $4)
+            where a.team_id = $1 and a.slug = $2 and a.removed_at is null and ($3::text is null or e.slug = $3) and ($4::text is null or p.slug = $4)
             order by p.slug, e.slug, a.id"#,
         permit.team().0,
         slug,

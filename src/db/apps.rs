@@ -104,8 +104,28 @@ pub async fn slugs(
     .await
 }
 
-/// An app.
+/// An app; none where it was removed.
 pub async fn get(conn: &mut PgConnection, permit: &Permit, id: AppId) -> Result<Option<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"select a.id as "id: AppId", a.slug, a.name, a.spec as "spec: Json<Spec>",
+                  a.placement as "placement: Json<Vec<Place>>", a.environment_id as "environment: EnvironmentId",
+                  e.project_id as "project: ProjectId", a.source_id as "source_id: SourceId",
+                  s.spec as "source: Json<Source>", a.current_release_id as "current: ReleaseId",
+                  a.last_release, a.config_changed_at, a.stopped_at
+             from apps a
+             join environments e on e.team_id = a.team_id and e.id = a.environment_id
+             join sources s on s.team_id = a.team_id and s.id = a.source_id
+            where a.team_id = $1 and a.id = $2 and a.removed_at is null"#,
+        permit.team().0,
+        id.0,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// An app, also where it was removed: for its history, and for those who take away what is left of it.
+pub async fn known(conn: &mut PgConnection, permit: &Permit, id: AppId) -> Result<Option<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
         r#"select a.id as "id: AppId", a.slug, a.name, a.spec as "spec: Json<Spec>",
@@ -124,8 +144,21 @@ pub async fn get(conn: &mut PgConnection, permit: &Permit, id: AppId) -> Result<
     .await
 }
 
-/// Locks an app's row until the transaction ends: edits of one app come one after the other.
+/// Locks an app's row until the transaction ends: edits of one app come one after the other. False where there is none, or it
+/// was removed meanwhile.
 pub async fn lock(conn: &mut PgConnection, permit: &Permit, id: AppId) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"select true as "found!" from apps where team_id = $1 and id = $2 and removed_at is null for update"#,
+        permit.team().0,
+        id.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.is_some())
+}
+
+/// The same, also for one that was removed.
+pub async fn lock_known(conn: &mut PgConnection, permit: &Permit, id: AppId) -> Result<bool, sqlx::Error> {
     let found = sqlx::query_scalar!(
         r#"select true as "found!" from apps where team_id = $1 and id = $2 for update"#,
         permit.team().0,

@@ -192,6 +192,26 @@ pub async fn list(
     .await
 }
 
+/// The delivery that a deploy comes from (its cause), or that was replayed by it; none where it is forgotten.
+pub async fn of_deploy(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    app: AppId,
+    deploy: DeployId,
+    cause: Option<DeliveryId>,
+) -> Result<Option<DeliveryId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select id as "id: DeliveryId" from deliveries
+            where team_id = $1 and app_id = $2 and (deploy_id = $3 or id = $4) order by id = $4 desc nulls last limit 1"#,
+        permit.team().0,
+        app.0,
+        deploy.0,
+        cause.map(|id| id.0),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Forgets the oldest of an app's, beyond those that are kept.
 pub async fn forget_old(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<(), sqlx::Error> {
     sqlx::query!(

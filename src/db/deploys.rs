@@ -30,6 +30,8 @@ pub struct Line {
     pub number: Option<i32>,
     /// The number of what served before.
     pub former: Option<i32>,
+    /// True where it deploys the release that served already.
+    pub again: bool,
     /// The release's commit.
     pub commit: Option<Json<Option<Commit>>>,
     /// Who asked.
@@ -93,13 +95,17 @@ pub async fn list(
         Line,
         r#"select d.id as "id: DeployId", d.app_id as "app: AppId", a.name as app_name, d.job_id as "job: JobId",
                   d.target as "target: Json<Target>", d.state as "state: DeployState",
-                  r.number as "number?", f.number as "former?", r.body->'commit' as "commit: Json<Option<Commit>>",
+                  r.number as "number?", f.number as "former?",
+                  coalesce(d.target->>'to' = 'release' and (d.target->>'number')::int
+                           = (case when d.started_at is null then c.number else f.number end), false) as "again!",
+                  r.body->'commit' as "commit: Json<Option<Commit>>",
                   d.cause as "cause: Json<Cause>", d.failure as "failure: Json<Failure>",
                   d.created_at, d.started_at, d.finished_at
              from deploys d
              join apps a on a.team_id = d.team_id and a.id = d.app_id
              left join releases r on r.team_id = d.team_id and r.id = d.release_id
              left join releases f on f.team_id = d.team_id and f.id = d.former_release_id
+             left join releases c on c.team_id = a.team_id and c.id = a.current_release_id
             where d.team_id = $1 and ($2::uuid is null or d.id = $2) and ($3::uuid is null or d.app_id = $3)
               and ($4::uuid is null or d.release_id = $4)
               and ($6::uuid is null

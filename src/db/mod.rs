@@ -34,6 +34,7 @@ pub mod moments;
 pub mod panel;
 pub mod projects;
 pub mod releases;
+pub mod removed;
 pub mod retention;
 pub mod routes;
 pub mod secrets;

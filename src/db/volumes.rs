@@ -56,6 +56,43 @@ pub async fn of_app(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Res
     .await
 }
 
+/// A host where a volume was made.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The volume.
+    pub volume: VolumeId,
+    /// The host.
+    pub host: HostId,
+    /// The host's name.
+    pub host_name: String,
+    /// When it was made there.
+    pub placed_at: OffsetDateTime,
+    /// True where the release that serves is placed there, or anything of the app still is.
+    pub in_use: bool,
+}
+
+/// Where an app's volumes are: the latest place of each first.
+pub async fn places(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<Vec<Place>, sqlx::Error> {
+    sqlx::query_as!(
+        Place,
+        r#"select p.volume_id as "volume: VolumeId", p.host_id as "host: HostId", h.name as host_name, p.placed_at,
+                  (exists (select from apps a join releases r on r.team_id = a.team_id and r.id = a.current_release_id
+                            where a.team_id = $1 and a.id = $2 and r.body->'placement'
+                                  @> jsonb_build_array(jsonb_build_object('host', p.host_id)))
+                   or exists (select from ledger_instances i where i.team_id = $1 and i.app_id = $2
+                                 and i.host_id = p.host_id and i.removed_at is null)) as "in_use!"
+             from ledger_volume_places p
+             join ledger_volumes v on v.team_id = p.team_id and v.id = p.volume_id
+             join hosts h on h.team_id = p.team_id and h.id = p.host_id
+            where p.team_id = $1 and v.app_id = $2 and v.removed_at is null
+            order by p.volume_id, p.placed_at desc, p.host_id"#,
+        permit.team().0,
+        app.0,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// The first of these mounts whose volume was removed with its data: what runs with it would find an empty one.
 pub async fn removed_mount<'a>(
     conn: &mut PgConnection,

@@ -10,6 +10,7 @@ pub mod observe;
 pub mod provision;
 pub mod proxy;
 pub mod registry;
+pub mod remove_app;
 pub mod remove_volume;
 pub mod restart_instance;
 pub mod retention;
@@ -57,6 +58,7 @@ pub fn registry(ctx: &Ctx) -> Registry {
         .with::<deploy::Deploy>(ctx.clone())
         .with::<look_at_host::LookAtHost>(ctx.clone())
         .with::<provision::Provision>(ctx.clone())
+        .with::<remove_app::RemoveApp>(ctx.clone())
         .with::<remove_volume::RemoveVolume>(ctx.clone())
         .with::<restart_instance::RestartInstance>(ctx.clone())
         .with::<stop_app::StopApp>(ctx.clone())

@@ -1,4 +1,4 @@
-//! The removal of one volume, which a person asked for by typing its name. Nothing else ever removes one.
+//! The removal of one volume from one host, which a person asked for by typing its name. Nothing else ever removes one.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use super::Ctx;
 use super::log::Log;
 use super::stop::detail;
 use crate::access;
-use crate::db::{job_steps, volumes};
+use crate::db::job_steps;
+use crate::db::ledger::volumes;
 use crate::domain::container::volume_name;
 use crate::domain::ids::{HostId, VolumeId};
 use crate::domain::job::StepState;
@@ -27,9 +28,9 @@ pub struct RemoveVolume {
     pub by: String,
 }
 
-/// The lock key of a volume's removal.
-pub fn lock_key(volume: VolumeId) -> String {
-    format!("volume:{volume}")
+/// The lock key of a volume's removal from a host.
+pub fn lock_key(volume: VolumeId, host: HostId) -> String {
+    format!("volume:{volume}:{host}")
 }
 
 impl Job for RemoveVolume {
@@ -81,7 +82,7 @@ impl RemoveVolume {
             return fail(detail(error));
         }
         let mut tx = ctx.db.begin(&run.permit).await?;
-        volumes::removed(&mut tx, &run.permit, self.volume, &self.by).await?;
+        volumes::left(&mut tx, &run.permit, self.volume, self.host, &self.by).await?;
         tx.commit().await?;
         log.ended(seq, StepState::Changed, "");
         log.flush().await;

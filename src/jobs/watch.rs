@@ -14,7 +14,7 @@ use super::{proxy, stop};
 use crate::access::{self, Reached};
 use crate::db::deploy_runs::{self, Watched};
 use crate::db::ledger::instances;
-use crate::db::routes;
+use crate::db::{apps, routes};
 use crate::domain::app::Spec;
 use crate::domain::cause::Cause;
 use crate::domain::deploy::{Failure, Target};
@@ -191,6 +191,10 @@ impl Watch {
         log.say(None, &reason);
         log.flush().await;
         let mut tx = ctx.db.begin(permit).await?;
+        // Whoever removes the app now comes before this or behind it.
+        if !apps::lock(&mut tx, permit, self.app).await? {
+            return Ok(Outcome::Succeeded);
+        }
         let failure = Failure::TurnedBad { number: bad, detail: why.to_owned() };
         if !deploy_runs::take_back(&mut tx, permit, self.deploy, &failure).await? {
             return Ok(Outcome::Succeeded);

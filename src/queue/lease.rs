@@ -193,7 +193,8 @@ pub(super) async fn end(db: &Db, claimed: &Claimed, end: &End) -> Result<Option<
         End::Outcome(Outcome::Succeeded) => finish(&mut tx, claimed, JobState::Succeeded, "").await?,
         End::Outcome(Outcome::Failed { reason }) => finish(&mut tx, claimed, JobState::Failed, reason).await?,
         End::Outcome(Outcome::Cancelled) => finish(&mut tx, claimed, JobState::Cancelled, "").await?,
-        End::Outcome(Outcome::Again { after, why }) => wait_again(&mut tx, claimed, *after, why).await?,
+        End::Outcome(Outcome::Again { after, why }) => wait_again(&mut tx, claimed, *after, why, 0).await?,
+        End::Outcome(Outcome::Later { after, why }) => wait_again(&mut tx, claimed, *after, why, 1).await?,
         End::Released => release(&mut tx, claimed).await?,
     };
     tx.commit().await?;
@@ -228,12 +229,14 @@ async fn finish(
     Ok(ended)
 }
 
-/// Back to waiting, unless it was cancelled meanwhile, a newer one waits, or it was tried often enough.
+/// Back to waiting, unless it was cancelled meanwhile, a newer one waits, or it was tried often enough. `forgiven` attempts
+/// are not counted.
 async fn wait_again(
     conn: &mut PgConnection,
     claimed: &Claimed,
     after: Duration,
     why: &str,
+    forgiven: i16,
 ) -> Result<Option<JobState>, sqlx::Error> {
     if let Some(key) = &claimed.lock_key {
         hold_key(conn, key).await?;
@@ -243,12 +246,12 @@ async fn wait_again(
              select id,
                     case when cancel_asked_at is not null then 'cancelled'
                          when exists (select from jobs w where w.lock_key = j.lock_key and w.state = 'queued') then 'superseded'
-                         when attempt >= max_attempts then 'failed'
+                         when attempt - $6::smallint >= max_attempts then 'failed'
                          else 'queued' end as state
                from jobs j
               where team_id = $1 and id = $2 and fence = $3 and state = 'running')
            update jobs j
-              set state = next.state, lease_until = null, leased_by = null,
+              set state = next.state, lease_until = null, leased_by = null, attempt = attempt - $6::smallint,
                   run_at = now() + make_interval(secs => $4), wait_reason = case next.state when 'queued' then $5 else '' end,
                   finished_at = case next.state when 'queued' then null else now() end,
                   reason = case next.state
@@ -263,6 +266,7 @@ async fn wait_again(
         claimed.fence,
         after.as_secs_f64(),
         why,
+        forgiven,
     )
     .fetch_optional(&mut *conn)
     .await?;

@@ -58,4 +58,11 @@ pub enum Outcome {
         /// What it waits for, for people.
         why: String,
     },
+    /// Not before something outside answers, which may take days: this run counts as no attempt.
+    Later {
+        /// Not before this has passed.
+        after: Duration,
+        /// What it waits for, for people.
+        why: String,
+    },
 }

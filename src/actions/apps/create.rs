@@ -50,7 +50,8 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewApp) -> Result<AppId, Re
     };
 
     let environment = match environment {
-        Wanted::Known(id) => id,
+        Wanted::Known(id) if db::environments::hold(&mut tx, &permit, id).await? => id,
+        Wanted::Known(_) => return Err(Refused::field("environment", "Choose the environment.")),
         Wanted::First => {
             let project: DisplayName = FIRST_PROJECT.parse().map_err(|bad| Refused::internal(&bad))?;
             projects::make(&mut tx, &permit, &project).await?.1

@@ -46,6 +46,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
     let kept: Vec<_> = app.spec.secrets.values().copied().collect();
     let sealed = db::secrets::of(&mut tx, &permit, &kept).await?;
     let stored = db::volumes::of_app(&mut tx, &permit, id).await?;
+    let stored_at = db::volumes::places(&mut tx, &permit, id).await?;
     let placed = app.placement.first().map(|place| place.host);
     let mut all = db::hosts::list(&mut tx, &permit, None).await?;
     all.retain(|row| {
@@ -87,7 +88,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
             .map(|(name, value)| VariableLine { name: name.to_string(), value: value.to_string() })
             .collect(),
         secrets: secrets::lines(sealed, current.as_ref().map(|current| &current.body.secret_versions)),
-        volumes: volumes::lines(stored, &app.spec),
+        volumes: volumes::lines(stored, &stored_at, &app.spec),
         instances: instances.into_iter().map(hosts::instance).collect(),
         releases: history.into_iter().map(|row| releases::line(row, app.current)).collect(),
         acting: acting.map(job_lines::line),
@@ -106,7 +107,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
         may: May {
             deploy: actor.may(Permission::Deploy, on).is_ok(),
             edit: actor.may(Permission::EditApps, on).is_ok(),
-            remove_volumes: actor.may(Permission::EditProjects, on).is_ok(),
+            remove: actor.may(Permission::EditProjects, on).is_ok(),
         },
         line,
         spec: app.spec.0,

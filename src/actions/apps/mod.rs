@@ -9,6 +9,7 @@ mod get;
 mod list;
 mod named;
 pub(in crate::actions) mod placement;
+mod remove;
 mod source;
 mod stop;
 mod views;
@@ -23,6 +24,8 @@ pub(in crate::actions) use list::{lines, url};
 pub use list::{list, new_form};
 pub use named::named;
 pub use placement::place;
+pub(in crate::actions) use remove::left_on;
+pub use remove::{Gone, Leaving, RemoveApp, gone, remove};
 pub use stop::stop;
 pub use views::{
     AppLine, AppState, AppView, DeployBrief, EnvironmentChoice, HealthView, HostChoice, May, NewAppForm, PendingChange,

@@ -207,8 +207,8 @@ pub struct May {
     pub deploy: bool,
     /// Edit it.
     pub edit: bool,
-    /// Remove its volumes.
-    pub remove_volumes: bool,
+    /// Remove it, and its volumes.
+    pub remove: bool,
 }
 
 /// A source in words. No secret is in it.

@@ -8,7 +8,8 @@ use crate::actions::kept::Weigh;
 use crate::actions::{Ctx, Refused, apps, jobs};
 use crate::db;
 use crate::db::deploys::{Filter, Line};
-use crate::domain::deploy::{DeployState, Failure};
+use crate::domain::cause::Cause;
+use crate::domain::deploy::{DeployState, Failure, Target};
 use crate::domain::diff;
 use crate::domain::ids::{AppId, DeployId};
 use crate::domain::plan::Plan;
@@ -19,7 +20,7 @@ pub const DEPLOYS_ON_PAGE: i64 = 50;
 
 /// An app's newest deploys, or those before this one.
 pub async fn list(ctx: &Ctx, actor: &Actor, app: AppId, before: Option<DeployId>) -> Result<Vec<DeployLine>, Refused> {
-    let Open { mut tx, permit, .. } = gate::app(ctx, actor, app, Permission::View).await?;
+    let Open { mut tx, permit, .. } = gate::known_app(ctx, actor, app, Permission::View).await?;
     let filter = Filter { app: Some(app), before, ..Default::default() };
     let rows = db::deploys::list(&mut tx, &permit, filter, DEPLOYS_ON_PAGE).await?;
     tx.commit().await?;
@@ -41,7 +42,8 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: DeployId) -> Result<DeployView, R
     let filter = Filter { deploy: Some(id), ..Default::default() };
     let row = db::deploys::list(&mut tx, &permit, filter, 1).await?.into_iter().next().ok_or(Refused::NotFound)?;
     let more = db::deploys::more(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
-    let app = db::apps::get(&mut tx, &permit, row.app).await?.ok_or(Refused::NotFound)?;
+    let app = db::apps::known(&mut tx, &permit, row.app).await?.ok_or(Refused::NotFound)?;
+    let removed = db::removed::get(&mut tx, &permit, row.app).await?.is_some();
     let steps = jobs::steps(&mut tx, &permit, row.job).await?;
     let log = jobs::log_end(&mut tx, &permit, row.job).await?;
     let release = match more.release {
@@ -52,6 +54,11 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: DeployId) -> Result<DeployView, R
         Some(former) => db::releases::get(&mut tx, &permit, former).await?,
         None => None,
     };
+    let cause = match row.cause.0 {
+        Cause::Delivery { id, .. } => Some(id),
+        _ => None,
+    };
+    let delivery = db::deliveries::of_deploy(&mut tx, &permit, row.app, id, cause).await?;
     let host = match app.placement.first() {
         Some(place) => db::hosts::list(&mut tx, &permit, Some(place.host)).await?.into_iter().next(),
         None => None,
@@ -65,11 +72,15 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: DeployId) -> Result<DeployView, R
     let source = release.as_ref().map_or(&app.source.0, |release| &release.source.0);
     let port = host.map_or(80, |host| host.proxy_port);
     let routes = release.as_ref().map_or(&app.spec.routes, |release| &release.body.spec.routes);
-    let may_deploy = actor.may(Permission::Deploy, on).is_ok();
-    let serves = more.release.is_some() && app.current == more.release;
+    let may_deploy = !removed && actor.may(Permission::Deploy, on).is_ok();
+    let serves = !removed && more.release.is_some() && app.current == more.release;
     let moved = more.switched_at.is_some() && serves && more.former != more.release;
     Ok(DeployView {
-        intent: intent(&row.target, source),
+        intent: match (&row.target.0, row.again) {
+            (Target::Release { number }, true) => format!("restart of v{number}"),
+            (target, _) => intent(target, source),
+        },
+        delivery,
         job: row.job,
         wait_reason: more.wait_reason,
         plan: stages(more.plan.as_ref().map(|plan| &plan.0), &steps),
@@ -120,6 +131,7 @@ pub(in crate::actions) fn line(row: Line) -> DeployLine {
         app: row.app,
         app_name: row.app_name,
         target: row.target.0,
+        again: row.again,
         state: row.state,
         number: row.number,
         former: row.former,

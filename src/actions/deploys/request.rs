@@ -312,7 +312,7 @@ pub async fn cancel(ctx: &Ctx, actor: &Actor, id: DeployId) -> Result<(), Refuse
         Cancelled::NotFound => return Err(Refused::NotFound),
     }
     db::routes::release_unserved(&mut tx, &permit, deploy.app).await?;
-    let name = db::apps::get(&mut tx, &permit, deploy.app).await?.map(|app| app.name).unwrap_or_default();
+    let name = db::apps::known(&mut tx, &permit, deploy.app).await?.map(|app| app.name).unwrap_or_default();
     let event = audit::New {
         action: "deploy.cancelled",
         kind: "deploy",

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::actions::apps::PendingChange;
 use crate::actions::jobs::{LogLine, StepLine};
 use crate::domain::deploy::{DeployState, Target};
-use crate::domain::ids::{AppId, DeployId, JobId};
+use crate::domain::ids::{AppId, DeliveryId, DeployId, JobId};
 use crate::domain::release::Commit;
 
 /// The form that asks for a deploy.
@@ -46,6 +46,8 @@ pub struct DeployLine {
     pub number: Option<i32>,
     /// The number of the release that served before.
     pub former: Option<i32>,
+    /// True where it puts new instances of the release that served already in the place of the old ones: a restart.
+    pub again: bool,
     /// The commit, once it is known. Author and subject are hostile text.
     pub commit: Option<Commit>,
     /// Who or what asked for it.
@@ -67,6 +69,8 @@ pub struct DeployView {
     pub line: DeployLine,
     /// Its job.
     pub job: JobId,
+    /// The delivery of a push that it comes from, or that was replayed.
+    pub delivery: Option<DeliveryId>,
     /// What it sets out to do, in words: "the head of main", "back to v3".
     pub intent: String,
     /// Why it waits, while it does.

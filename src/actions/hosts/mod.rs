@@ -27,8 +27,7 @@ use uuid::Uuid;
 
 use super::fields::Fields;
 use super::gate::{self, Open};
-use super::jobs;
-use super::{Ctx, Refused};
+use super::{Ctx, Refused, apps, jobs};
 use crate::db::{self, Tx, audit};
 use crate::domain::host::{fingerprint_line, is_loopback};
 use crate::domain::ids::{HostId, JobId};
@@ -79,8 +78,10 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostView, Refus
         Some(job) => jobs::steps(&mut tx, &permit, job).await?,
         None => Vec::new(),
     };
+    let leaving = apps::left_on(&mut tx, &permit, actor, id).await?;
     tx.commit().await?;
     Ok(HostView {
+        leaving,
         number: row.number,
         ssh_port: row.ssh_port,
         ssh_user: row.ssh_user.clone(),

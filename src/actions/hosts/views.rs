@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::CheckView;
+use crate::actions::apps::Leaving;
 use crate::actions::jobs::{JobLine, StepLine};
 use crate::domain::host::{Facts, HostState};
 use crate::domain::ids::{AppId, HostId, InstanceId, JobId};
@@ -227,6 +228,8 @@ pub struct HostView {
     pub loopback: bool,
     /// What runs on it.
     pub instances: Vec<InstanceLine>,
+    /// Removed apps it still has something of.
+    pub leaving: Vec<Leaving>,
     /// The latest jobs about it, newest first, at most 10.
     pub jobs: Vec<JobLine>,
     /// The steps of the newest provisioning run.

@@ -18,7 +18,9 @@ const MOST: i64 = 200;
 /// Restarts an instance.
 pub async fn restart(ctx: &Ctx, actor: &Actor, app: AppId, id: InstanceId) -> Result<Restarted, Refused> {
     let Open { mut tx, permit, .. } = gate::app(ctx, actor, app, Permission::Deploy).await?;
-    db::apps::lock(&mut tx, &permit, app).await?;
+    if !db::apps::lock(&mut tx, &permit, app).await? {
+        return Err(Refused::NotFound);
+    }
     let rows = db::instances::list(&mut tx, &permit, Some(app), None, MOST).await?;
     let row = rows.iter().find(|row| row.id == id).ok_or(Refused::NotFound)?;
     if row.stopped {

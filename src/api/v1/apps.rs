@@ -9,18 +9,19 @@ use uuid::Uuid;
 use super::configuration::{Configuration, EditConfiguration};
 use super::deploys::{Change, Deploy};
 use super::hosts::Instance;
+use super::jobs::Begun;
 use super::placement::Placed;
 use super::routes::{NewRoute, Route};
 use super::secrets::Secret;
 use super::sources::{EditSource, Source};
 use super::variables::Variable;
 use super::volumes::{NewVolume, Volume};
-use crate::actions::apps::{self, AppLine, AppView, NewApp, Pair, RenameApp};
+use crate::actions::apps::{self, AppLine, AppView, NewApp, Pair, RemoveApp, RenameApp};
 use crate::actions::tokens::Caller;
 use crate::api::Api;
-use crate::api::answer::{Created, Page, Time};
+use crate::api::answer::{Accepted, Created, Page, Time};
 use crate::api::problem::Problem;
-use crate::api::routes::{Routes, get, patch, post};
+use crate::api::routes::{Routes, delete, get, patch, post};
 use crate::api::take::{Asked, OfApp, Sent};
 use crate::domain::app::Kind;
 use crate::domain::deploy::DeployState;
@@ -35,6 +36,12 @@ pub fn routes() -> Routes {
         .add(post("/apps", edit).title("Make an app; nothing is deployed yet").gives::<Created<AppDetail>>(), create)
         .add(get("/apps/{app}", view).title("One app").gives::<Json<AppDetail>>(), show)
         .add(patch("/apps/{app}", edit).title("Give an app another name").gives::<Json<AppDetail>>(), rename)
+        .add(
+            delete("/apps/{app}", Permission::EditProjects)
+                .title("Remove an app; its volumes stay, but for those that are named")
+                .gives::<Accepted<Begun>>(),
+            remove,
+        )
         .add(
             get("/apps/{app}/instances", view).title("What runs of an app, and where").gives::<Page<Instance>>(),
             instances,
@@ -246,8 +253,8 @@ struct May {
     deploy: bool,
     /// Edit it.
     edit: bool,
-    /// Remove its volumes.
-    remove_volumes: bool,
+    /// Remove it, and its volumes.
+    remove: bool,
 }
 
 impl From<AppView> for AppDetail {
@@ -266,7 +273,7 @@ impl From<AppView> for AppDetail {
             waiting: view.waiting.map(Deploy::from),
             host: HostBrief { id: view.host.id.0, name: view.host.name, ready: view.host.ready },
             places: view.places.into_iter().map(Placed::from).collect(),
-            may: May { deploy: view.may.deploy, edit: view.may.edit, remove_volumes: view.may.remove_volumes },
+            may: May { deploy: view.may.deploy, edit: view.may.edit, remove: view.may.remove },
             app: view.line.into(),
         }
     }
@@ -322,6 +329,18 @@ struct Edit {
     name: String,
 }
 
+/// Says that an app shall be gone.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AppRemoval")]
+struct Removal {
+    /// The app's name.
+    name: String,
+    /// Names of its volumes whose data shall be gone too. All others stay.
+    #[serde(default)]
+    volumes: Vec<String>,
+}
+
 async fn list(State(api): State<Api>, caller: Caller, Asked(which): Asked<Which>) -> Result<Json<Page<App>>, Problem> {
     let lines = apps::list(api.actions(), &caller.actor).await?;
     let wanted = which.name.map(|name| name.replace('.', "/"));
@@ -365,6 +384,17 @@ async fn rename(
 ) -> Result<Json<AppDetail>, Problem> {
     apps::rename(api.actions(), &caller.actor, id, RenameApp { name: edit.name }).await?;
     Ok(Json(detail(&api, &caller, id).await?))
+}
+
+async fn remove(
+    State(api): State<Api>,
+    caller: Caller,
+    OfApp(id): OfApp,
+    Sent(Removal { name, volumes }): Sent<Removal>,
+) -> Result<Accepted<Begun>, Problem> {
+    let input = RemoveApp { name, volumes: volumes.join("\n") };
+    let job = apps::remove(api.actions(), &caller.actor, id, input).await?;
+    Ok(Begun::of(Some(job)))
 }
 
 async fn instances(State(api): State<Api>, caller: Caller, OfApp(id): OfApp) -> Result<Json<Page<Instance>>, Problem> {

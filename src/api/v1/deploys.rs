@@ -145,6 +145,8 @@ pub struct Deploy {
     release: Option<i32>,
     /// The number of the release that served before.
     former_release: Option<i32>,
+    /// True where it deploys the release that served already: a restart, or a start of a stopped app.
+    again: bool,
     /// The commit, once it is known.
     commit: Option<Commit>,
     /// Who or what asked for it.
@@ -169,6 +171,7 @@ impl From<DeployLine> for Deploy {
             target: line.target.into(),
             release: line.number,
             former_release: line.former,
+            again: line.again,
             commit: line.commit.map(Commit::from),
             who: line.who,
             failure: line.failure,
@@ -186,6 +189,8 @@ pub struct DeployDetail {
     deploy: Deploy,
     /// Its job.
     job: Uuid,
+    /// The delivery of a push that it comes from, or that was replayed.
+    delivery: Option<Uuid>,
     /// What it sets out to do, in words.
     intent: String,
     /// Why it waits, while it does.
@@ -230,6 +235,7 @@ impl From<DeployView> for DeployDetail {
     fn from(view: DeployView) -> Self {
         Self {
             job: view.job.0,
+            delivery: view.delivery.map(|id| id.0),
             intent: view.intent,
             wait_reason: view.wait_reason,
             plan: view.plan.into_iter().map(Stage::from).collect(),

@@ -2,17 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::actions::projects::{self, EnvironmentLine, NewEnvironment, NewProject, ProjectLine};
+use crate::actions::projects::{self, EnvironmentLine, NewEnvironment, NewProject, ProjectLine, RemovePlace};
 use crate::actions::tokens::Caller;
 use crate::api::Api;
 use crate::api::answer::{Created, Page};
 use crate::api::problem::Problem;
-use crate::api::routes::{Routes, get, post};
-use crate::api::take::{OfId, Sent};
+use crate::api::routes::{Routes, delete, get, post};
+use crate::api::take::{OfEnvironment, OfId, Sent};
 use crate::domain::ids::ProjectId;
 use crate::domain::rights::Permission;
 
@@ -30,6 +31,11 @@ pub fn routes() -> Routes {
             create,
         )
         .add(get("/projects/{id}", view).title("One project").gives::<Json<Project>>(), show)
+        .add(delete("/projects/{id}", edit).title("Remove a project with nothing in it"), remove)
+        .add(
+            delete("/projects/{id}/environments/{environment}", edit).title("Remove an environment with nothing in it"),
+            remove_environment,
+        )
         .add(environment.gives::<Created<Environment>>(), create_environment)
 }
 
@@ -81,6 +87,15 @@ struct New {
     name: String,
 }
 
+/// The name of what shall be gone.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "PlaceRemoval")]
+struct Removal {
+    /// Its name.
+    name: String,
+}
+
 async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Page<Project>>, Problem> {
     Ok(Page::whole(projects::list(api.actions(), &caller.actor).await?.into_iter().map(Project::from)))
 }
@@ -110,4 +125,25 @@ async fn create_environment(
     let view = projects::get(api.actions(), &caller.actor, project).await?;
     let made = view.line.environments.into_iter().find(|line| line.id == id).ok_or(Problem::NotFound)?;
     Ok(Created::at(format!("/projects/{project}"), made.into()))
+}
+
+async fn remove(
+    State(api): State<Api>,
+    caller: Caller,
+    OfId(id): OfId<ProjectId>,
+    Sent(Removal { name }): Sent<Removal>,
+) -> Result<StatusCode, Problem> {
+    projects::remove(api.actions(), &caller.actor, id, RemovePlace { name }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn remove_environment(
+    State(api): State<Api>,
+    caller: Caller,
+    OfId(project): OfId<ProjectId>,
+    OfEnvironment(id): OfEnvironment,
+    Sent(Removal { name }): Sent<Removal>,
+) -> Result<StatusCode, Problem> {
+    projects::remove_environment(api.actions(), &caller.actor, project, id, RemovePlace { name }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

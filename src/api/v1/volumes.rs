@@ -1,4 +1,4 @@
-//! Volumes of an app.
+//! Volumes of an app, and those that have outlived theirs.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::jobs::Begun;
 use crate::actions::apps;
 use crate::actions::tokens::Caller;
-use crate::actions::volumes::{self, RemoveVolume, VolumeLine};
+use crate::actions::volumes::{self, CopyLine, LeftVolume, RemoveCopy, RemoveVolume, VolumeLine};
 use crate::api::Api;
 use crate::api::answer::{Accepted, Created, Page, Time};
 use crate::api::problem::Problem;
@@ -28,6 +28,19 @@ pub fn routes() -> Routes {
         .add(post(all, edit).title("Add a volume, or mount one again").gives::<Created<Volume>>(), add)
         .add(delete("/apps/{app}/volumes/{id}/mount", edit).title("Mount a volume no longer; its data stays"), detach)
         .add(gone.title("Remove a volume with its data").gives::<Accepted<Begun>>(), remove)
+        .add(
+            post("/apps/{app}/volumes/{id}/copies/removal", Permission::EditProjects)
+                .title("Remove the copy of a volume on a host the app has left")
+                .gives::<Accepted<Begun>>(),
+            remove_copy,
+        )
+        .add(get("/volumes", view).title("Volumes whose app was removed").gives::<Page<Left>>(), left)
+        .add(
+            post("/volumes/{id}/removal", Permission::EditProjects)
+                .title("Remove a volume whose app was removed, with its data")
+                .gives::<Accepted<Begun>>(),
+            remove_left,
+        )
 }
 
 /// A volume.
@@ -45,6 +58,60 @@ pub struct Volume {
     host_name: String,
     /// When it was added.
     created_at: Time,
+    /// Copies that stayed on hosts the app has left.
+    copies: Vec<Copy>,
+}
+
+/// A copy of a volume on a host that the app has left.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "VolumeCopy")]
+struct Copy {
+    /// The host.
+    host: Uuid,
+    /// Its name.
+    host_name: String,
+    /// When it was made there.
+    placed_at: Time,
+}
+
+/// A volume that has outlived its app.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LeftVolume")]
+struct Left {
+    /// The id: its name on the host is made of it.
+    id: Uuid,
+    /// Its name within the app.
+    name: String,
+    /// Its name on hosts.
+    host_name: String,
+    /// The app it was of.
+    app: Uuid,
+    /// The app's name.
+    app_name: String,
+    /// Project and environment of the app.
+    place: String,
+    /// Names of the hosts it is on.
+    hosts: Vec<String>,
+    /// When the app was removed.
+    removed_at: Time,
+    /// Why it cannot be removed now; empty where it can.
+    waits: &'static str,
+}
+
+impl From<LeftVolume> for Left {
+    fn from(line: LeftVolume) -> Self {
+        Self {
+            id: line.id.0,
+            name: line.name,
+            host_name: line.host_name,
+            app: line.app.0,
+            app_name: line.app_name,
+            place: line.place,
+            hosts: line.hosts,
+            removed_at: line.removed_at.into(),
+            waits: line.waits,
+        }
+    }
 }
 
 impl From<VolumeLine> for Volume {
@@ -56,7 +123,14 @@ impl From<VolumeLine> for Volume {
             host: line.host.map(|host| host.0),
             host_name: line.host_name,
             created_at: line.created_at.into(),
+            copies: line.copies.into_iter().map(Copy::from).collect(),
         }
+    }
+}
+
+impl From<CopyLine> for Copy {
+    fn from(line: CopyLine) -> Self {
+        Self { host: line.host.0, host_name: line.host_name, placed_at: line.placed_at.into() }
     }
 }
 
@@ -81,6 +155,17 @@ impl From<NewVolume> for volumes::NewVolume {
 #[serde(deny_unknown_fields)]
 struct Removal {
     /// The volume's name: its data will be gone.
+    name: String,
+}
+
+/// Says that a copy of a volume shall be gone.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "CopyRemoval")]
+struct OfCopy {
+    /// The id of the host it is on.
+    host: String,
+    /// The volume's name: the data of this copy will be gone.
     name: String,
 }
 
@@ -119,5 +204,31 @@ async fn remove(
     Sent(Removal { name }): Sent<Removal>,
 ) -> Result<Accepted<Begun>, Problem> {
     let job = volumes::remove(api.actions(), &caller.actor, app, id, RemoveVolume { name }).await?;
+    Ok(Begun::of(job))
+}
+
+async fn remove_copy(
+    State(api): State<Api>,
+    caller: Caller,
+    OfApp(app): OfApp,
+    OfId(id): OfId<VolumeId>,
+    Sent(OfCopy { host, name }): Sent<OfCopy>,
+) -> Result<Accepted<Begun>, Problem> {
+    let job = volumes::remove_copy(api.actions(), &caller.actor, app, id, RemoveCopy { host, name }).await?;
+    Ok(Begun::of(job))
+}
+
+async fn left(State(api): State<Api>, caller: Caller) -> Result<Json<Page<Left>>, Problem> {
+    let lines = volumes::left(api.actions(), &caller.actor).await?;
+    Ok(Page::whole(lines.into_iter().map(Left::from)))
+}
+
+async fn remove_left(
+    State(api): State<Api>,
+    caller: Caller,
+    OfId(id): OfId<VolumeId>,
+    Sent(Removal { name }): Sent<Removal>,
+) -> Result<Accepted<Begun>, Problem> {
+    let job = volumes::remove_left(api.actions(), &caller.actor, id, RemoveVolume { name }).await?;
     Ok(Begun::of(job))
 }

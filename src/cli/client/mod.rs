@@ -82,6 +82,11 @@ impl Ask {
         Self::new(Method::DELETE, path, None)
     }
 
+    /// Removes something that is named once more.
+    pub fn delete_as(path: &[&str], body: Value) -> Self {
+        Self::new(Method::DELETE, path, Some(body))
+    }
+
     fn new(method: Method, path: &[&str], body: Option<Value>) -> Self {
         let path = path.iter().map(ToString::to_string).collect();
         Self { method, path, query: Vec::new(), body, once: None }

@@ -4,6 +4,7 @@
 pub mod backends;
 pub mod images;
 pub mod instances;
+pub mod left;
 pub mod locks;
 pub mod networks;
 pub mod peers;

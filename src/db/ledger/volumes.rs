@@ -13,7 +13,10 @@ pub async fn placed(
     host: HostId,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update ledger_volumes set host_id = $3 where team_id = $1 and id = $2 and removed_at is null",
+        "with at as (
+           insert into ledger_volume_places (team_id, volume_id, host_id) values ($1, $2, $3)
+           on conflict (team_id, volume_id, host_id) do nothing)
+         update ledger_volumes set host_id = $3 where team_id = $1 and id = $2 and removed_at is null",
         permit.team().0,
         volume.0,
         host.0,
@@ -21,4 +24,41 @@ pub async fn placed(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Forgets a volume on a host after it was removed there. Where it is nowhere any more, its row is closed as well.
+pub async fn left(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    volume: VolumeId,
+    host: HostId,
+    by: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from ledger_volume_places where team_id = $1 and volume_id = $2 and host_id = $3",
+        permit.team().0,
+        volume.0,
+        host.0,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let place = sqlx::query_scalar!(
+        r#"select host_id as "host: HostId" from ledger_volume_places
+            where team_id = $1 and volume_id = $2 order by placed_at desc, host_id limit 1"#,
+        permit.team().0,
+        volume.0,
+    );
+    match place.fetch_optional(&mut *conn).await? {
+        None => super::super::volumes::removed(conn, permit, volume, by).await,
+        Some(place) => sqlx::query!(
+            "update ledger_volumes set host_id = $4 where team_id = $1 and id = $2 and host_id = $3",
+            permit.team().0,
+            volume.0,
+            host.0,
+            place.0,
+        )
+        .execute(conn)
+        .await
+        .map(drop),
+    }
 }

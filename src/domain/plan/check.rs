@@ -215,6 +215,17 @@ impl<'a> Reader<'a> {
                 known.of(name).exists = false;
             }
             Step::Keep { name } => self.must(!known.of(name).runs, name, "is kept while it runs"),
+            Step::LeaveProxy => {
+                let left = known.containers.values().any(|c| c.host == Some(host) && c.in_proxy);
+                if left || !self.files_written {
+                    self.findings.push(format!("Host {host} gives the app's place in its proxy away too early."));
+                }
+            }
+            Step::RemoveFiles | Step::RemoveImage { .. } | Step::RemoveNetwork => {
+                if known.containers.values().any(|c| c.host == Some(host) && c.runs) {
+                    self.findings.push(format!("Host {host} loses what a running instance needs."));
+                }
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::address::Bridge;
 use super::ids::{DeployId, HostId, InstanceId, VolumeId};
-use super::names::{ContainerId, ContainerName};
+use super::names::{ContainerId, ContainerName, ImageRef};
 use super::observed::Have;
 use super::release::Release;
 
@@ -14,6 +14,7 @@ mod deploy;
 mod give_up;
 mod peers;
 mod placement;
+mod remove;
 mod stop;
 pub mod words;
 
@@ -23,6 +24,7 @@ mod tests;
 pub use deploy::plan;
 pub use give_up::{GivingUp, give_up};
 pub use placement::MAX_INSTANCES;
+pub use remove::{Left, remove};
 pub use stop::{restart, stop};
 
 /// What a deploy wants.
@@ -155,6 +157,17 @@ pub enum Step {
         /// Which.
         name: ContainerName,
     },
+    /// Give back the app's place in the host's proxy: its backend may be another app's from now on.
+    LeaveProxy,
+    /// Remove the folders of the app's releases, by the names we gave.
+    RemoveFiles,
+    /// Take a tag of ours from an image of the app; Docker removes the image with its last name.
+    RemoveImage {
+        /// The tag.
+        image: ImageRef,
+    },
+    /// Remove the environment's network, unless something else came to need it.
+    RemoveNetwork,
 }
 
 /// Steps one after the other on one host.

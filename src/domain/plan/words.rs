@@ -95,6 +95,10 @@ impl Words {
             Step::Stop { name, .. } => format!("stop {}", of(name)),
             Step::Remove { name, .. } => format!("remove {}", of(name)),
             Step::Keep { name } => format!("keep {} for inspection", of(name)),
+            Step::LeaveProxy => "give back the place in the proxy".to_owned(),
+            Step::RemoveFiles => "remove the files of its releases".to_owned(),
+            Step::RemoveImage { image } => format!("remove the image {image}"),
+            Step::RemoveNetwork => "remove the network of its environment".to_owned(),
         }
     }
 

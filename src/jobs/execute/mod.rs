@@ -5,6 +5,7 @@ mod containers;
 mod health;
 mod images;
 pub mod ingress;
+mod leave;
 mod peers;
 
 pub use health::last_lines;
@@ -253,10 +254,14 @@ async fn perform(work: &Work<'_>, host: HostId, step: &Step, seq: i32) -> Result
         Step::Stop { name, grace, container: _ } => boxed(|| here.stop(name, *grace)).await,
         Step::Remove { name, container } => boxed(|| here.remove(name, container.as_ref())).await,
         Step::Keep { name } => boxed(|| here.keep(name)).await,
+        Step::LeaveProxy => boxed(|| here.leave_proxy()).await,
+        Step::RemoveFiles => boxed(|| here.remove_files()).await,
+        Step::RemoveImage { image } => boxed(|| here.remove_image(image)).await,
+        Step::RemoveNetwork => boxed(|| here.remove_network()).await,
     }
 }
 
-/// A future on the heap, made in a frame of its own: sixteen kinds of steps side by side in one frame would fill a
+/// A future on the heap, made in a frame of its own: twenty kinds of steps side by side in one frame would fill a
 /// thread's stack.
 fn boxed<F: Future<Output = Result<Done, Stop>>>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
     Box::pin(make())

@@ -75,7 +75,13 @@ mod tests {
     #[test]
     fn the_scripts_stand_in_it_as_they_are_and_values_are_quoted() {
         let team: Slug = "shop".parse().unwrap();
-        let boot = FirstBoot { team: &team, public_key: "ssh-ed25519 A'; reboot #", panel: Uuid::nil(), builds: true, http_port: 8080 };
+        let boot = FirstBoot {
+            team: &team,
+            public_key: "ssh-ed25519 A'; reboot #",
+            panel: Uuid::nil(),
+            builds: true,
+            http_port: 8080,
+        };
         let text = boot.text();
         for script in [PACKAGES, USER, FOLDERS, DOCKER, HAPROXY] {
             assert!(text.contains(script.text.trim_end()), "{}", script.name);

@@ -36,6 +36,7 @@ pub fn routes() -> Routes {
 pub fn name(line: &DeployLine) -> String {
     match (line.number, &line.target) {
         (Some(number), _) => format!("v{number}"),
+        (None, Target::Release { number }) if line.again => format!("v{number} again"),
         (None, Target::Release { number }) => format!("back to v{number}"),
         (None, Target::Scale { number }) => format!("v{number} scaled"),
         (None, Target::Commit { id }) => id.as_ref().chars().take(7).collect(),
@@ -48,6 +49,7 @@ pub fn name(line: &DeployLine) -> String {
 pub fn what(line: &DeployLine) -> String {
     match (&line.failure, &line.commit, &line.target) {
         (Some(failure), _, _) => failure.clone(),
+        (None, _, Target::Release { number }) if line.again => format!("restart of v{number}"),
         (None, _, Target::Release { number }) => format!("back to v{number}"),
         (None, _, Target::Scale { number }) => format!("v{number} with its instances placed anew"),
         (None, Some(commit), _) => {
@@ -124,6 +126,8 @@ pub struct Head {
     pub again: Option<Form>,
     /// Where the app answers, once it does.
     pub urls: Vec<SafeUrl>,
+    /// The delivery of a push that it comes from, among the app's.
+    pub delivery: Option<SafeUrl>,
 }
 
 impl HtmlSafe for Head {}
@@ -155,7 +159,10 @@ impl Head {
         });
         let done = view.line.state == DeployState::Succeeded;
         let urls = view.urls.iter().filter(|_| done).filter_map(|url| SafeUrl::web(url)).collect();
-        Self { view, cancel, back, again, urls }
+        let delivery = view
+            .delivery
+            .map(|delivery| SafeUrl::path(["t", team, "apps", &app.to_string(), "push"]).at("delivery", delivery.0));
+        Self { view, cancel, back, again, urls, delivery }
     }
 
     fn title(&self) -> String {

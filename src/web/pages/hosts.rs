@@ -2,10 +2,11 @@
 
 mod check;
 mod http_port;
-mod part;
-mod script;
+mod leaving;
 mod next;
+mod part;
 mod pass;
+mod script;
 mod settings;
 
 use askama::Template;

@@ -58,6 +58,12 @@ impl SafeUrl {
         self
     }
 
+    /// The same at one thing on the page, whose `id` is this word, a hyphen and the thing's.
+    pub fn at(mut self, word: &'static str, id: uuid::Uuid) -> Self {
+        self.0.push_str(&format!("#{word}-{id}"));
+        self
+    }
+
     /// An address somebody gave, if it is one of the web.
     pub fn web(text: &str) -> Option<Self> {
         let url = url::Url::parse(text).ok()?;

@@ -10,6 +10,7 @@ mod kept;
 mod members;
 mod parts;
 mod placement;
+mod removal;
 mod rights;
 mod secrets;
 mod setup;

@@ -27,7 +27,8 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 /// What is removed only by who names it once more.
-const NAMED_AGAIN: [&str; 1] = ["/hosts/{host}"];
+const NAMED_AGAIN: [&str; 4] =
+    ["/apps/{app}", "/hosts/{host}", "/projects/{id}", "/projects/{id}/environments/{environment}"];
 
 #[tokio::test]
 async fn it_names_every_call_and_no_other() {

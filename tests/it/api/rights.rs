@@ -14,7 +14,7 @@ const WHO: [&str; 9] =
     ["nobody", "session", "viewer", "developer", "admin", "owner", "owner:v", "viewer:o", "stranger"];
 
 /// A path that names what is there.
-fn real(route: &Route, scene: &Scene, project: &str) -> String {
+fn real(route: &Route, scene: &Scene, project: &str, environment: &str) -> String {
     let id = match route.path.split('/').nth(1) {
         Some("deploys") => scene.running.to_string(),
         Some("jobs") => scene.job.to_string(),
@@ -25,6 +25,7 @@ fn real(route: &Route, scene: &Scene, project: &str) -> String {
         ("{app}", scene.web.to_string()),
         ("{host}", scene.host.to_string()),
         ("{id}", id),
+        ("{environment}", environment.to_owned()),
         ("{number}", "1".to_owned()),
         ("{name}", "NOT_THERE".to_owned()),
     ];
@@ -39,7 +40,9 @@ fn body(route: &Route) -> serde_json::Value {
         "apps" => json!({ "name": "", "source": {} }),
         "hosts" => json!({ "name": "", "address": "" }),
         "removal" if route.path.starts_with("/members") => json!({ "email": "" }),
-        "projects" | "environments" | "{app}" | "removal" | "team" | "teams" => json!({ "name": "" }),
+        "removal" if route.path.contains("copies") => json!({ "host": "", "name": "" }),
+        "projects" | "environments" | "{app}" | "{environment}" | "removal" | "team" | "teams" => json!({ "name": "" }),
+        "{id}" if route.path == "/projects/{id}" => json!({ "name": "" }),
         "{name}" => json!({ "value": "x" }),
         "routes" => json!({ "domain": "" }),
         "volumes" => json!({ "name": "", "path": "" }),
@@ -78,11 +81,16 @@ async fn every_call_lets_in_whom_the_table_says() {
     }
     let project: uuid::Uuid =
         sqlx::query_scalar("select id from projects limit 1").fetch_one(&mut panel.db.superuser().await).await.unwrap();
+    let environment: uuid::Uuid = sqlx::query_scalar("select id from environments where project_id = $1 limit 1")
+        .bind(project)
+        .fetch_one(&mut panel.db.superuser().await)
+        .await
+        .unwrap();
     let ada = panel.signed_in("ada@example.org").await;
 
     let mut rows = Vec::new();
     for route in &panel.calls {
-        let path = real(route, &scene, &project.to_string());
+        let path = real(route, &scene, &project.to_string(), &environment.to_string());
         let mut cells = Vec::new();
         for (index, token) in tokens.iter().enumerate() {
             let client = Client::new(&panel, token);
@@ -92,7 +100,7 @@ async fn every_call_lets_in_whom_the_table_says() {
                     .request(route.method.parse().unwrap(), format!("{}/api/v1{path}", panel.base)),
                 _ => client.request(route.method.parse().unwrap(), &path),
             };
-            if !matches!(route.method, "GET" | "DELETE") {
+            if route.method != "GET" {
                 request = request.json(&body(route));
             }
             let answer = request.send().await.unwrap();

@@ -147,3 +147,36 @@ async fn newest(world: &World) -> skiff::domain::ids::JobId {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_is_removed_by_its_name_and_the_end_is_true() {
+    let (host, world) = (TestHost::bare().await, World::idle(fresh_database().await).await);
+    let actor = owner(&world).await;
+    let program = Program::start(&world).await;
+    let id = world.provision(&host).await;
+    host.load_app("127.0.0.1:5000/hello:1", "1").await;
+    let app = world.app(id, "127.0.0.1:5000/hello:1", "gone.test").await;
+    app.must_deploy().await;
+    let name: String = sqlx::query_scalar("select name from apps where id = $1")
+        .bind(app.id.0)
+        .fetch_one(&mut world.db.superuser().await)
+        .await
+        .unwrap();
+    let developer = token(&world.actions(), &actor, "developer").await;
+    let no = Terminal::signed_in(&program.base, &developer).await;
+    no.run(&["apps", "remove", &name, "--yes", &name]).await.refused(1, "admin");
+    let secret = token(&world.actions(), &actor, "owner").await;
+    let terminal = Terminal::signed_in(&program.base, &secret).await;
+    terminal.run(&["apps", "remove", &name]).await.refused(2, "--yes");
+    terminal.run(&["apps", "remove", &name, "--yes", "another"]).await.refused(1, "name: Type");
+    let flags = ["apps", "remove", &name, "--yes", &name, "--with-volume", "nothing"];
+    terminal.run(&flags).await.refused(1, "volumes: The app has no volume of this name");
+    assert_eq!(ask(&host, "gone.test", "/").await.0, 200);
+    let ran = terminal.run(&["apps", "remove", &name, "--yes", &name]).await.well();
+    assert!(ran.out.contains("is left on any host") && ran.err.contains("remove the files"), "{ran:?}");
+    assert!(app.containers(&host).await.is_empty());
+    assert_eq!(ask(&host, "gone.test", "/").await.0, 421);
+    let list = terminal.run(&["apps", "--json"]).await.well().json();
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(0), "{list}");
+    crate::harness::quiet::assert_quiet(&world.db).await;
+}

@@ -1,5 +1,6 @@
 //! Signed calls: which deploy, which do not, and that none deploys twice.
 
+use skiff::actions::apps::{self, RemoveApp};
 use skiff::actions::{deploys, hooks};
 
 use super::{Hooked, ONE, TWO, shapes, sign};
@@ -17,6 +18,27 @@ async fn a_push_to_the_branch_deploys_its_head_and_history_says_by_whom() {
     let deploy = deploys::get(ctx, actor, line.deploy.unwrap().0).await.unwrap();
     assert_eq!(deploy.line.who, "a push 9f3c21a by Ada Lovelace");
     assert_eq!(deploy.intent, "the head of main", "not the commit of the payload");
+    assert_eq!(deploy.delivery, Some(line.id), "each leads to the other");
+    let again = deploys::get(ctx, actor, hooks::replay(ctx, actor, hooked.app, line.id).await.unwrap()).await.unwrap();
+    assert_eq!(again.delivery, Some(line.id));
+    assert_eq!(deploys::get(ctx, actor, deploy.line.id).await.unwrap().delivery, Some(line.id), "still");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_hook_of_a_removed_app_answers_as_one_that_never_was() {
+    let hooked = Hooked::with("github").await;
+    assert_eq!(hooked.push("one", ONE).await.0, 202);
+    let (ctx, actor) = (&hooked.panel.ctx, &hooked.owner.actor);
+    let form = RemoveApp { name: "Shop".into(), volumes: String::new() };
+    apps::remove(ctx, actor, hooked.app, form).await.unwrap();
+    let body = shapes::github_push("refs/heads/main", TWO);
+    let signature = format!("sha256={}", sign(&hooked.secret, body.as_bytes()));
+    let headers =
+        [("x-github-event", "push"), ("x-github-delivery", "two"), ("x-hub-signature-256", signature.as_str())];
+    let never = "/hooks/github/00000000-0000-0000-0000-000000000001";
+    let unknown = hooked.post(never, &headers, body.as_bytes()).await;
+    assert_eq!(hooked.post(&hooked.path, &headers, body.as_bytes()).await, unknown);
+    assert_eq!((unknown.0, hooked.rows().await), (401, (1, 1, 1)), "nothing came of it");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

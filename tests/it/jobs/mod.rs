@@ -17,6 +17,7 @@ mod orders;
 mod peers;
 mod provision_accidents;
 mod registry;
+mod removal;
 mod retention;
 mod run_bash;
 mod running;

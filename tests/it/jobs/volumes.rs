@@ -11,7 +11,7 @@ use crate::harness::world::{Ended, World};
 
 async fn remove(world: &World, volume: VolumeId, host: skiff::domain::ids::HostId) -> Ended {
     let args = RemoveVolume { volume, name: "data".into(), host, by: "Ada".into() };
-    let new = New { lock_key: Some(remove_volume::lock_key(volume)), ..New::new("Remove a volume", cause()) };
+    let new = New { lock_key: Some(remove_volume::lock_key(volume, host)), ..New::new("Remove a volume", cause()) };
     let mut tx = world.db.begin(&world.team.permit).await.unwrap();
     let pushed = queue::push(&mut tx, &world.team.permit, &args, new).await.unwrap();
     tx.commit().await.unwrap();

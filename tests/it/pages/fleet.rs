@@ -104,13 +104,15 @@ async fn walk(hosts: [TestHost; 3], job: Duration, pictures: &str) {
     walk.go("History").await;
     walk.says("asked to deploy Hello: back to v1").await;
     walk.look("history").await;
+    super::removal::replayed(&walk, &app).await;
+    super::removal::removed(&walk, &app, &hosts[..2], DOMAIN).await;
     assert_quiet(&panel.db).await;
     assert!(!panel.said().contains(" ERROR "), "{}", panel.said());
     panel.stop().await;
 }
 
 /// Adds a server; at the end it is being made ready. Says the host's page.
-async fn add(walk: &Walk, host: &TestHost, name: &str) -> String {
+pub async fn add(walk: &Walk, host: &TestHost, name: &str) -> String {
     walk.open(&format!("{}/hosts/new", walk.team)).await;
     walk.fill(&[("name", name), ("address", &host.address)]).await;
     walk.press("Add host").await;
@@ -127,7 +129,8 @@ async fn add(walk: &Walk, host: &TestHost, name: &str) -> String {
     page
 }
 
-async fn ready(walk: &Walk, page: &str) {
+/// Waits at a host's page until it is ready.
+pub async fn ready(walk: &Walk, page: &str) {
     walk.open(page).await;
     walk.says_at_last("Ready for an app").await;
 }
@@ -234,7 +237,7 @@ async fn what_runs(walk: &Walk, app: &str) {
 }
 
 /// Clicks what this XPath finds, brought into view first.
-async fn click(walk: &Walk, path: &str) {
+pub async fn click(walk: &Walk, path: &str) {
     let found = walk.browser.client.wait().at_most(walk.job).for_element(Locator::XPath(path)).await;
     let element = found.unwrap_or_else(|error| panic!("{path}: {error}"));
     let script = "arguments[0].scrollIntoView({ block: 'center' })";

@@ -3,8 +3,10 @@
 
 use fantoccini::Locator;
 
+use skiff::actions::apps::{self, RemoveApp};
 use skiff::actions::hosts::{self, GivePass, NewHost};
-use skiff::domain::ids::HostId;
+use skiff::actions::projects::{self, NewEnvironment};
+use skiff::domain::ids::{HostId, ProjectId};
 
 use crate::harness::browser::{Browser, WAIT};
 use crate::harness::door::{PASSWORD, Panel};
@@ -96,4 +98,20 @@ async fn pages_of_a_team_at_work_are_whole() {
     look(&browser, &panel, "members", &format!("{team}/members")).await;
     look(&browser, &panel, "invitation-new", &format!("{team}/invitations/new")).await;
     look(&browser, &panel, "teams", "/teams").await;
+    // An app that was removed: what is left to see of it, of its volume, and on its host.
+    let form = RemoveApp { name: "Shop".into(), volumes: String::new() };
+    apps::remove(&panel.ctx, &scene.owner.actor, scene.web, form).await.unwrap();
+    let made = "insert into ledger_volume_places (team_id, volume_id, host_id)
+                select team_id, id, $1 from ledger_volumes where app_id = $2";
+    let mut root = panel.db.superuser().await;
+    sqlx::query(made).bind(scene.host.0).bind(scene.web.0).execute(&mut root).await.unwrap();
+    look(&browser, &panel, "app-removed", &web).await;
+    look(&browser, &panel, "host-with-leftovers", &format!("{team}/hosts/{}", scene.host)).await;
+    sqlx::query("update apps set cleared_at = now() where id = $1").bind(scene.web.0).execute(&mut root).await.unwrap();
+    look(&browser, &panel, "app-removed-whole", &web).await;
+    look(&browser, &panel, "projects-with-volumes", &format!("{team}/projects")).await;
+    let project: uuid::Uuid = sqlx::query_scalar("select id from projects").fetch_one(&mut root).await.unwrap();
+    let form = NewEnvironment { name: "stage".into() };
+    projects::create_environment(&panel.ctx, &scene.owner.actor, ProjectId(project), form).await.unwrap();
+    look(&browser, &panel, "project", &format!("{team}/projects/{project}")).await;
 }

@@ -4,6 +4,7 @@ mod pictures;
 mod pictures_back;
 mod pictures_moves;
 mod pictures_peers;
+mod pictures_remove;
 mod pictures_stop;
 mod properties;
 mod refusals;

@@ -132,6 +132,18 @@ impl World {
                 self.seen(host).instances.retain(|i| i.name != name);
             }
             Step::Keep { name } => assert_ne!(self.find(host, name)?.running, Running::Up),
+            Step::LeaveProxy => {
+                assert!(self.files[&host].is_empty(), "the file lists instances of an app that leaves");
+                assert!(
+                    self.seen(host).instances.iter().all(|i| i.served == Served::Absent),
+                    "a server is left behind"
+                );
+            }
+            Step::RemoveFiles | Step::RemoveImage { .. } => assert_eq!(self.up(host), 0, "removed under a running one"),
+            Step::RemoveNetwork => {
+                assert_eq!(self.up(host), 0, "removed under a running one");
+                self.seen(host).network_present = false;
+            }
         }
         Ok(())
     }

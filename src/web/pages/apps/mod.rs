@@ -1,6 +1,7 @@
 //! Apps: the list, one at a glance. Its forms are in the files beside; its releases and deploys in rooms of their own.
 
 mod configuration;
+mod gone;
 mod instances;
 pub mod logs;
 mod new;
@@ -445,7 +446,10 @@ async fn index(
 async fn show(State(web): State<Web>, here: Here, At((_, id)): At<(String, AppId)>) -> Result<Response, Problem> {
     let (ctx, place) = (web.actions(), here.place()?);
     let look = async || Looked::new(&here, apps::get(ctx, &place.actor, id).await?);
-    let looked = ctx.kept.view(ctx, &place.actor, id.0, look).await?;
+    let looked = match ctx.kept.view(ctx, &place.actor, id.0, look).await {
+        Err(Refused::NotFound) => return gone::show(&web, &here, id).await,
+        looked => looked?,
+    };
     if let Some(page) = looked.page.as_ref().and_then(|page| page.answer(&here)) {
         return Ok(page);
     }

@@ -9,7 +9,7 @@ use tower_sessions::Session;
 use super::configuration::{gone, removed, saved};
 use super::{Head, In};
 use crate::actions::apps::{self, AppView};
-use crate::actions::volumes::{self, NewVolume, RemoveVolume, VolumeLine};
+use crate::actions::volumes::{self, CopyLine, NewVolume, RemoveCopy, RemoveVolume, VolumeLine};
 use crate::actions::{FieldError, Refused};
 use crate::domain::ids::{AppId, VolumeId};
 use crate::domain::rights::Permission;
@@ -27,6 +27,7 @@ pub fn routes() -> Routes {
         .get("/t/{team}/apps/{id}/volumes", view, show)
         .post("/t/{team}/apps/{id}/volumes", edit, add)
         .post("/t/{team}/apps/{id}/volumes/detach", edit, detach)
+        .post("/t/{team}/apps/{id}/volumes/copies/remove", Policy::Team(Permission::EditProjects), remove_copy)
         .post("/t/{team}/apps/{id}/volumes/remove", Policy::Team(Permission::EditProjects), remove)
 }
 
@@ -39,6 +40,20 @@ pub struct Row {
     /// The button after which the app does not mount it any more.
     pub detach: Option<Form>,
     /// The form that removes it with its data, where nothing mounts it.
+    pub remove: Option<Form>,
+    /// Copies that stayed on hosts the app has left.
+    pub copies: Vec<Copy>,
+}
+
+/// A copy of a volume that stayed behind.
+pub struct Copy {
+    /// The copy.
+    pub line: CopyLine,
+    /// When it was made there.
+    pub placed: When,
+    /// The host's page.
+    pub page: SafeUrl,
+    /// The form that removes it.
     pub remove: Option<Form>,
 }
 
@@ -74,8 +89,25 @@ impl Show {
                 Field::code("typed", format!("Type {} to remove it with its data", line.name)).exactly(&line.name),
             ];
             let form = Form::new(action, &here.token, "Remove with its data", typed).style("danger").inline();
-            let remove = (view.may.remove_volumes && line.path.is_none()).then_some(form);
-            Row { added: When::new(line.created_at), line: line.clone(), detach, remove }
+            let remove = (view.may.remove && line.path.is_none()).then_some(form);
+            let copy = |copy: &CopyLine| {
+                let action = SafeUrl::path(["t", &team, "apps", &id, "volumes", "copies", "remove"]);
+                let typed = vec![
+                    Field::hidden("id", line.id.to_string()),
+                    Field::hidden("host", copy.host.to_string()),
+                    Field::code("typed", format!("Type {} to remove this copy with its data", line.name))
+                        .exactly(&line.name),
+                ];
+                let form = Form::new(action, &here.token, "Remove this copy", typed).style("danger").inline();
+                Copy {
+                    placed: When::new(copy.placed_at),
+                    page: SafeUrl::path(["t", &team, "hosts", &copy.host.to_string()]),
+                    remove: view.may.remove.then_some(form),
+                    line: copy.clone(),
+                }
+            };
+            let copies = line.copies.iter().map(copy).collect();
+            Row { added: When::new(line.created_at), line: line.clone(), detach, remove, copies }
         };
         let fields = vec![
             Field::code("name", "Name").value(&input.name).empty("data"),
@@ -161,6 +193,42 @@ async fn remove(
             let errors: Vec<FieldError> = errors.into_iter().map(|e| FieldError { field: "typed", ..e }).collect();
             for row in show.volumes.iter_mut().filter(|row| row.line.id == volume) {
                 row.remove = row.remove.take().map(|form| form.refuse(&errors));
+            }
+            Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show))
+        }
+        Err(refused) => Err(gone(&web, &here, id, refused).await),
+    }
+}
+
+async fn remove_copy(
+    State(web): State<Web>,
+    here: Here,
+    session: Session,
+    At((_, id)): At<(String, AppId)>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let Ok(volume) = sent.get("id").parse::<VolumeId>() else {
+        return Err(gone(&web, &here, id, Refused::NotFound).await);
+    };
+    let input = RemoveCopy { host: sent.get("host"), name: sent.get("typed") };
+    match volumes::remove_copy(web.actions(), here.actor()?, id, volume, input).await {
+        Ok(job) => {
+            session::flash(&session, "The copy is being removed with its data.").await?;
+            let (team, app) = (&here.place()?.team.slug, id.to_string());
+            let page = match job {
+                Some(job) => SafeUrl::path(["t", team, "jobs", &job.to_string()]),
+                None => SafeUrl::path(["t", team, "apps", &app, "volumes"]),
+            };
+            Ok(Redirect::to(page.as_str()).into_response())
+        }
+        Err(Refused::Fields(errors)) => {
+            let view = apps::get(web.actions(), here.actor()?, id).await?;
+            let mut show = Show::new(&here, &view, &NewVolume::default())?;
+            let errors: Vec<FieldError> = errors.into_iter().map(|e| FieldError { field: "typed", ..e }).collect();
+            let rows = show.volumes.iter_mut().filter(|row| row.line.id == volume);
+            let copies = rows.flat_map(|row| &mut row.copies);
+            for copy in copies.filter(|copy| copy.line.host.to_string() == sent.get("host")) {
+                copy.remove = copy.remove.take().map(|form| form.refuse(&errors));
             }
             Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show))
         }

@@ -6,7 +6,7 @@ use skiff::actions::accounts::{self, ChangePassword, SignIn};
 use skiff::actions::apps::{self, EditConfiguration, EditSource, NewRoute, Pair, RenameApp, SetVariable};
 use skiff::actions::deploys::{self, RequestDeploy};
 use skiff::actions::hosts::{self, ConfirmHostKey, NewHost, SetHttpPort};
-use skiff::actions::projects::{self, NewEnvironment, NewProject};
+use skiff::actions::projects::{self, NewEnvironment, NewProject, RemovePlace};
 use skiff::actions::secrets::{self, SetSecret};
 use skiff::actions::volumes::{self, NewVolume};
 use skiff::domain::ids::{AccountId, AppId, HostId, ProjectId};
@@ -339,6 +339,27 @@ pub fn fields() -> Vec<(&'static str, &'static str, Send)> {
         ("deploy", "release", |t, text| {
             Box::pin(async move {
                 deploy(t, RequestDeploy { to: "release".into(), release: text, ..Default::default() }).await
+            })
+        }),
+        ("remove app", "name", |t, text| {
+            Box::pin(async move {
+                let form = apps::RemoveApp { name: text, volumes: String::new() };
+                let done = apps::remove(&t.panel.ctx, &t.panel.owner, t.git, form).await;
+                done.map(|_| panic!("removed without its name"))
+            })
+        }),
+        ("remove project", "name", |t, text| {
+            Box::pin(async move {
+                let form = RemovePlace { name: text };
+                let done = projects::remove(&t.panel.ctx, &t.panel.owner, t.project, form).await;
+                done.map(|()| panic!("removed without its name"))
+            })
+        }),
+        ("remove environment", "name", |t, text| {
+            Box::pin(async move {
+                let (form, id) = (RemovePlace { name: text }, environment(t).await.parse().unwrap());
+                let done = projects::remove_environment(&t.panel.ctx, &t.panel.owner, t.project, id, form).await;
+                done.map(|()| panic!("removed without its name"))
             })
         }),
         ("sign in", "password", |t, text| {
