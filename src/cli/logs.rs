@@ -88,7 +88,8 @@ async fn read(client: &Client, app: &str, input: &Logs, told: &mut Told) -> Resu
                     heard = Instant::now();
                     match at(&event, "type").as_str() {
                         "lines" => {
-                            if !told.lines(items(&event, "lines")) {
+                            let listened = told.lines(items(&event, "lines"));
+                            if !listened {
                                 return Ok(());
                             }
                         }

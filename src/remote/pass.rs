@@ -1,9 +1,9 @@
 //! A password or a private key of somebody, to sign in with once. Not here: keeping it.
 
+use russh::MethodKind;
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Answer};
 use russh::keys::ssh_key::Kdf;
 use russh::keys::{PrivateKey, decode_secret_key};
-use russh::{MethodKind, MethodSet};
 
 use super::error::Error;
 use super::pool::Login;
@@ -101,7 +101,7 @@ impl Pass {
                 let asked = handle.authenticate_password(user, password.expose().as_str());
                 let answer = within("Logging in", AUTH_LIMIT, asked).await?.map_err(|e| unreachable(&e))?;
                 let AuthResult::Failure { remaining_methods, partial_success } = answer else { return Ok(()) };
-                let takes = |kind| has(&remaining_methods, kind);
+                let takes = |kind| remaining_methods.contains(&kind);
                 let asks = takes(MethodKind::KeyboardInteractive);
                 if asks && !takes(MethodKind::Password) {
                     let asked = answers(handle, user, password);
@@ -124,10 +124,6 @@ impl Pass {
             }
         }
     }
-}
-
-fn has(methods: &MethodSet, wanted: MethodKind) -> bool {
-    methods.iter().any(|method| *method == wanted)
 }
 
 /// Reads a key; with a passphrase off the runtime's threads, as that takes its time on purpose.

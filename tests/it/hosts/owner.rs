@@ -44,5 +44,6 @@ async fn a_server_of_another_panel_is_refused_before_anything_is_changed() {
     let taken = second.provision_again(theirs).await;
     assert_eq!(taken.state, "succeeded", "{taken:#?}");
     assert_eq!(std::fs::read_to_string(rig.path(MARK)).unwrap().trim(), second.ctx.panel.to_string());
-    (first.quiet().await, second.quiet().await);
+    first.quiet().await;
+    second.quiet().await;
 }
