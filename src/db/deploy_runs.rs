@@ -310,6 +310,16 @@ pub async fn insert(
     target: &Target,
     cause: &Cause,
 ) -> Result<(), sqlx::Error> {
+    // One whose job was claimed a moment ago waits no more, though its own row will say so only when it is read.
+    sqlx::query!(
+        "update deploys d set state = 'running' from jobs j
+          where d.team_id = $1 and d.app_id = $2 and d.state = 'queued'
+            and j.team_id = $1 and j.id = d.job_id and j.state = 'running'",
+        permit.team().0,
+        app.0,
+    )
+    .execute(&mut *conn)
+    .await?;
     sqlx::query!(
         "insert into deploys (team_id, id, app_id, job_id, target, cause) values ($1, $2, $3, $4, $5, $6)",
         permit.team().0,

@@ -13,10 +13,10 @@ pub async fn placed(
     host: HostId,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "with at as (
-           insert into ledger_volume_places (team_id, volume_id, host_id) values ($1, $2, $3)
-           on conflict (team_id, volume_id, host_id) do nothing)
-         update ledger_volumes set host_id = $3 where team_id = $1 and id = $2 and removed_at is null",
+        "with known as (
+           update ledger_volumes set host_id = $3 where team_id = $1 and id = $2 and removed_at is null returning id)
+         insert into ledger_volume_places (team_id, volume_id, host_id) select $1, id, $3 from known
+         on conflict (team_id, volume_id, host_id) do nothing",
         permit.team().0,
         volume.0,
         host.0,

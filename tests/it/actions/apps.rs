@@ -270,6 +270,8 @@ async fn a_volume_goes_only_by_its_typed_name_and_only_when_nothing_mounts_it() 
     // As the deploy noted it before making it.
     let mut root = panel.test.superuser().await;
     sqlx::query("update ledger_volumes set host_id = (select id from hosts)").execute(&mut root).await.unwrap();
+    let placed = "insert into ledger_volume_places (team_id, volume_id, host_id) select team_id, id, host_id from ledger_volumes";
+    sqlx::query(placed).execute(&mut root).await.unwrap();
     let job = typed("data").await.unwrap().expect("it is on a host");
     assert_eq!(jobs::get(&panel.ctx, &panel.owner, job).await.unwrap().line.title, "Remove the volume data of web");
     assert_eq!(apps::get(&panel.ctx, &panel.owner, app).await.unwrap().volumes.len(), 1, "until the host has done it");
