@@ -256,8 +256,8 @@ async fn enter(
     if !db::invitations::spend(&mut tx, permit, found.id, account).await? {
         return Err(spent());
     }
-    let member = MemberId(Uuid::now_v7());
-    db::members::insert(&mut tx, permit, member, account).await?;
+    // One whose last place was removed is a member still, and gets their roles back.
+    let member = db::members::insert(&mut tx, permit, MemberId(Uuid::now_v7()), account).await?;
     for grant in found.grants.iter() {
         db::members::grant(&mut tx, permit, member, *grant).await?;
     }

@@ -93,7 +93,7 @@ pub async fn list(ctx: &Ctx, actor: &Actor) -> Result<Members, Refused> {
     };
     tx.commit().await?;
     Ok(Members {
-        members: members.into_iter().filter(|line| sees_all || line.me).collect(),
+        members: members.into_iter().filter(|line| sees_all || line.me && actor.is_whole()).collect(),
         invitations,
         may_manage,
         may_rename: actor.may(Permission::OwnTeam, on).is_ok(),
@@ -107,7 +107,8 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: MemberId) -> Result<MemberView, R
     let places = scopes::all(&mut tx, &permit, actor).await?;
     let line = lines(&mut tx, &permit, actor, &places, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
     tx.commit().await?;
-    if !line.me && !gate::sees(actor, on) {
+    // A token for a part does not tell what else its account may.
+    if !(line.me && actor.is_whole()) && !gate::sees(actor, on) {
         return Err(Refused::NotFound);
     }
     let role = actor.may(Permission::ManageMembers, on).ok().and_then(|_| actor.role(on));

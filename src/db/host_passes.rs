@@ -66,6 +66,14 @@ pub async fn take(conn: &mut PgConnection, permit: &Permit, host: HostId) -> Res
     Ok(taken.filter(|row| row.fresh).map(|row| Taken { id: row.id, sealed: row.sealed }))
 }
 
+/// Forgets what was given: it was given for another way in, or for another key.
+pub async fn forget(conn: &mut PgConnection, permit: &Permit, host: HostId) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from host_passes where team_id = $1 and host_id = $2", permit.team().0, host.0)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// Forgets what nobody used within an hour, across teams.
 pub async fn forget_old(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
     let gone = sqlx::query!("delete from host_passes where given_at < now() - interval '1 hour'").execute(conn).await?;

@@ -14,16 +14,17 @@ pub async fn insert(
     permit: &Permit,
     id: MemberId,
     account: AccountId,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into members (team_id, id, account_id) values ($1, $2, $3)",
+) -> Result<MemberId, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"insert into members (team_id, id, account_id) values ($1, $2, $3)
+           on conflict (team_id, account_id) do update set account_id = excluded.account_id
+           returning id as "id: MemberId""#,
         permit.team().0,
         id.0,
         account.0,
     )
-    .execute(conn)
-    .await?;
-    Ok(())
+    .fetch_one(conn)
+    .await
 }
 
 /// Gives a member a role in a scope, in place of the one it had there.

@@ -44,7 +44,10 @@ pub fn lock_key(host: HostId) -> String {
 const USER: &str = "skiff";
 
 /// What a step came to.
-type Stepped = Result<(StepState, String), Broken>;
+type Stepped = Result<Done, Broken>;
+
+/// How a step ended that worked, and a note to it.
+type Done = (StepState, String);
 
 /// Why a step did not work.
 pub(super) enum Broken {
@@ -137,29 +140,22 @@ impl Provision {
             Ok(planned) => planned,
             Err(error) => return Outcome::Again { after: Duration::from_secs(2), why: detail(error) },
         };
-        match pin::pin(ctx, &run.permit, self.host).await {
-            Ok(Seen::Pinned) => {}
-            Ok(Seen::Waits(waits)) => {
-                log.began(first);
-                return self.fail(ctx, run, log, first, Broken::Said(waits.sentence())).await;
+        log.began(first);
+        let begun = tokio::select! {
+            () = run.lost.cancelled() => return Outcome::Again { after: Duration::ZERO, why: String::new() },
+            () = run.cancel.cancelled() => {
+                log.ended(first, StepState::Failed, "cancelled");
+                return Outcome::Cancelled;
             }
-            // Whoever was never met is no host yet that does not answer: nobody looks at it until a person asks.
-            Err(Broken::Host(error)) => {
-                log.began(first);
-                return self.fail(ctx, run, log, first, Broken::Said(detail(error))).await;
+            begun = self.begin(ctx, run, log, given.then_some(first)) => begun,
+        };
+        match begun {
+            Ok(Some((state, note))) => {
+                log.ended(first, state, note);
+                first += 1;
             }
-            Err(broken) => {
-                log.began(first);
-                return self.fail(ctx, run, log, first, broken).await;
-            }
-        }
-        if given {
-            log.began(first);
-            match let_in::let_in(ctx, run, log, self.host, first).await {
-                Ok((state, note)) => log.ended(first, state, note),
-                Err(broken) => return self.fail(ctx, run, log, first, broken).await,
-            }
-            first += 1;
+            Ok(None) => {}
+            Err(broken) => return self.stay(ctx, run, log, first, broken).await,
         }
         let reached = match access::reach(&ctx.access(), &run.permit, &[self.host]).await {
             Ok(mut hosts) => hosts.pop(),
@@ -197,6 +193,21 @@ impl Provision {
         }
     }
 
+    /// Before anything is done on the server: its key is the pinned one, and our own is let in where somebody gave the means.
+    async fn begin(&self, ctx: &Ctx, run: &Run, log: &Log, given: Option<i32>) -> Result<Option<Done>, Broken> {
+        match pin::pin(ctx, &run.permit, self.host).await {
+            Ok(Seen::Pinned) => {}
+            Ok(Seen::Waits(waits)) => return Err(Broken::Said(waits.sentence())),
+            // Whoever was never met is no host yet that does not answer: nobody looks at it until a person asks.
+            Err(Broken::Host(error)) => return Err(Broken::Said(detail(error))),
+            Err(broken) => return Err(broken),
+        }
+        match given {
+            Some(seq) => let_in::let_in(ctx, run, log, self.host, seq).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The number of the first step, and whether it is the one that lets our key in with what somebody gave.
     async fn plan(&self, run: &Run, ctx: &Ctx) -> Result<(i32, bool), sqlx::Error> {
         let given = let_in::is_given(ctx, run, self.host).await?;
@@ -208,6 +219,28 @@ impl Provision {
         let first = job_steps::plan(&mut tx, &run.permit, run.job, run.fence, &steps).await?;
         tx.commit().await?;
         Ok((first.unwrap_or(1), given))
+    }
+
+    /// Nothing was done yet: a host that serves goes on as it did, and a new one says why it was not met.
+    async fn stay(&self, ctx: &Ctx, run: &Run, log: &Log, seq: i32, broken: Broken) -> Outcome {
+        let changed =
+            matches!(broken, Broken::Host(remote::Error::HostKeyChanged { .. } | remote::Error::JumpKeyChanged { .. }));
+        if changed {
+            return self.fail(ctx, run, log, seq, broken).await;
+        }
+        let reason = log.redacted(&broken.sentence());
+        log.ended(seq, StepState::Failed, &reason);
+        log.say(None, &reason);
+        log.flush().await;
+        let note = async {
+            let mut tx = ctx.db.begin(&run.permit).await?;
+            host_logins::looked(&mut tx, &run.permit, self.host, &reason).await?;
+            tx.commit().await
+        };
+        match note.await {
+            Ok(()) => Outcome::Failed { reason },
+            Err(error) => Outcome::Again { after: Duration::from_secs(2), why: detail(error) },
+        }
     }
 
     async fn fail(&self, ctx: &Ctx, run: &Run, log: &Log, seq: i32, broken: Broken) -> Outcome {

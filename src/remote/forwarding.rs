@@ -29,7 +29,9 @@ pub(crate) async fn to_change(session: Arc<Session>, user: &str) -> Option<Strin
             said.extend(String::from_utf8_lossy(line).strip_prefix("::forbids ").and_then(sentence));
         }
     };
-    let run = script::run(session, &FORWARDING, &[("WHO", user)], LIMIT, &mut keep).await;
+    // Root needs no sudo, and a bare server has none.
+    let script = RemoteScript { root: FORWARDING.root && user != "root", ..FORWARDING };
+    let run = script::run(session, &script, &[("WHO", user)], LIMIT, &mut keep).await;
     (run.is_ok() && !said.is_empty()).then(|| format!("{} Then reload sshd and try again.", said.join(" ")))
 }
 

@@ -15,6 +15,9 @@ use crate::domain::ids::AppId;
 const AT_ONCE: usize = 4;
 /// Hooks that are looked up at once: half of the connections that ask who somebody is.
 const LOOKUPS: usize = 2;
+/// Deliveries of one app that wait, half of what the door reads at once: more are sent away, so that one app's flood leaves the
+/// others their seats.
+const WAITING: usize = 128;
 /// How long a delivery waits: forges give up after 10 s.
 const WITHIN: Duration = Duration::from_secs(5);
 
@@ -34,7 +37,12 @@ pub(super) async fn of(app: AppId) -> Result<Turn, Refused> {
         let mut apps = APPS.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that nobody holds or waits for.
         apps.retain(|_, turn| Arc::strong_count(turn) > 1);
-        apps.entry(app).or_default().clone()
+        let own = apps.entry(app).or_default().clone();
+        // The map has one, whoever has the turn another, and so has this.
+        if Arc::strong_count(&own) > WAITING + 3 {
+            return Err(too_many());
+        }
+        own
     };
     let turn = async {
         let app = own.lock_owned().await;

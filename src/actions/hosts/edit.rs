@@ -11,9 +11,9 @@ use crate::db;
 use crate::domain::ids::HostId;
 use crate::domain::jump::JumpHost;
 use crate::domain::names::{DisplayName, HostAddress, SshUser};
-use crate::domain::rights::{Actor, Permission};
+use crate::domain::rights::{Actor, On, Permission};
 
-/// Saves it. Connections over the former way end by themselves.
+/// Saves it. Connections over the former way end by themselves. Another way in is for whoever manages all hosts of the team.
 pub async fn edit(ctx: &Ctx, actor: &Actor, id: HostId, input: EditHost) -> Result<(), Refused> {
     let Open { mut tx, permit, .. } = gate::host(ctx, actor, id, Permission::ManageHosts).await?;
     let all = db::hosts::list(&mut tx, &permit, None).await?;
@@ -24,11 +24,20 @@ pub async fn edit(ctx: &Ctx, actor: &Actor, id: HostId, input: EditHost) -> Resu
     let port = fields.number_or::<u16>("port", &input.port, 22, 1..=65535, "");
     let user = fields.text::<SshUser>("user", input.user.trim());
     let jump = jump(&mut fields, &input.jump);
+    // Every host of the team opens to the same key: whoever manages one of them alone may not have it lead to another.
+    let former = row.jump();
+    let elsewhere = address.as_ref().is_some_and(|address| row.address != address.as_ref())
+        || port.is_some_and(|port| row.ssh_port != i32::from(port))
+        || user.as_ref().is_some_and(|user| row.ssh_user != user.as_ref())
+        || jump.as_ref().is_some_and(|jump| *jump != former);
+    if elsewhere {
+        actor.may(Permission::ManageHosts, On::team(actor.team()))?;
+    }
     for other in all.iter().filter(|other| other.id != id) {
         if name.as_ref().is_some_and(|name| other.name == name.as_ref()) {
             fields.wrong("name", "The team has a host of this name already.");
         }
-        if same(other, address.as_ref(), port, jump.as_ref().and_then(Option::as_ref)) {
+        if elsewhere && same(other, address.as_ref(), port, jump.as_ref().and_then(Option::as_ref)) {
             fields.wrong("address", format!("This is the host {} already.", other.name));
         }
     }
@@ -44,7 +53,10 @@ pub async fn edit(ctx: &Ctx, actor: &Actor, id: HostId, input: EditHost) -> Resu
         )));
     }
     db::host_ways::edit(&mut tx, &permit, id, &name, &address, port, &user).await?;
-    let former = row.jump();
+    if elsewhere {
+        // What was given to sign in with once was meant for the server that stood there.
+        db::host_passes::forget(&mut tx, &permit, id).await?;
+    }
     if former != jump {
         db::host_ways::set_jump(&mut tx, &permit, id, jump.as_ref()).await?;
     }

@@ -27,6 +27,10 @@ pub async fn confirm_key(ctx: &Ctx, actor: &Actor, id: HostId, input: ConfirmHos
         fields.wrong("name", format!("Type {} to accept another key than the one that is pinned.", row.name));
         return Err(fields.refuse());
     }
+    if !pinned.is_empty() {
+        // It was given for the server with the former key.
+        db::host_passes::forget(&mut tx, &permit, id).await?;
+    }
     let (before, after) = if of_jump {
         db::host_ways::pin_jump(&mut tx, &permit, id, key.as_ref()).await?;
         if row.host_key.is_empty() {

@@ -1,7 +1,9 @@
 //! The first step where somebody gave a password or a private key: it signs in once, puts the team's key there, and is
 //! forgotten, whatever came of it. Not here: keeping what was given.
 
-use super::scripts::{self, Said};
+use std::time::Duration;
+
+use super::scripts::Said;
 use super::{Broken, Stepped};
 use crate::access;
 use crate::db::{host_logins, host_passes};
@@ -20,6 +22,9 @@ pub(super) const WORDS: &str = "let Skiff's key in";
 /// Puts the team's key into the user's authorized_keys.
 const AUTHORIZE: RemoteScript =
     RemoteScript { name: "authorize", text: include_str!("../../../scripts/authorize.bash"), root: false };
+
+/// It writes one line: a server that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Whether something was given.
 pub(super) async fn is_given(ctx: &Ctx, run: &Run, host: HostId) -> Result<bool, sqlx::Error> {
@@ -57,7 +62,7 @@ pub(super) async fn let_in(ctx: &Ctx, run: &Run, log: &Log, host: HostId, seq: i
         }
     };
     let params = [("PUBLIC_KEY", key.as_str())];
-    let exit = remote::run_once(&login, &pass, &AUTHORIZE, &params, scripts::LIMIT, &mut keep).await?;
+    let exit = remote::run_once(&login, &pass, &AUTHORIZE, &params, LIMIT, &mut keep).await?;
     drop(pass);
     if !exit.ok() {
         let fallback = || format!("The script authorize ended with {}. Its last lines are in the log.", exit.status);

@@ -60,7 +60,14 @@ pub(in crate::jobs) async fn pin(ctx: &Ctx, permit: &Permit, host: HostId) -> Re
     if !login.host_key.is_empty() {
         return Ok(Seen::Pinned);
     }
-    let key = keys::scan_through(&login).await?;
+    let key = match keys::scan_through(&login).await {
+        Ok(key) => key,
+        Err(error) => {
+            // The jump host may show another key than its pinned one: somebody has to see it.
+            note_changed(ctx, permit, host, &error).await?;
+            return Err(error.into());
+        }
+    };
     // What the jump host calls loopback is another machine's.
     let loopback = login.jump.is_none() && is_loopback(login.address.as_ref());
     let mut tx = ctx.db.begin(permit).await?;
