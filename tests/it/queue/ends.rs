@@ -156,11 +156,10 @@ async fn a_deploy_and_its_steps_end_with_their_job() {
     assert!(job_steps::finish(&mut tx, &run.permit, run.job, run.fence, 1, done, "there already").await.unwrap());
     assert!(job_steps::start(&mut tx, &run.permit, run.job, run.fence, 2).await.unwrap());
     tx.commit().await.unwrap();
-    sqlx::query("update jobs set max_attempts = 1, lease_until = now() - interval '1 second' where id = $1")
-        .bind(waits.job.0)
-        .execute(&mut superuser)
-        .await
-        .unwrap();
+    // With another fence: its heart, which still beats, would keep the lease.
+    let lost =
+        "update jobs set max_attempts = 1, fence = fence + 1, lease_until = now() - interval '1 second' where id = $1";
+    sqlx::query(lost).bind(waits.job.0).execute(&mut superuser).await.unwrap();
     // Triggers do not fire for this connection; the end is written by the worker, whose do.
     let said = until(&db, &team, waits.job, JobState::Failed).await;
     assert_eq!(said, "Its worker was lost 1 times while it ran.");
