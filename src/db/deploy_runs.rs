@@ -47,6 +47,8 @@ pub struct Row {
     pub current: Option<ReleaseId>,
     /// Whether the app is wanted to stand still: then nothing serves that one could go back to.
     pub stopped: bool,
+    /// Whether the app was removed.
+    pub removed: bool,
 }
 
 /// Reads a deploy and its app in one round trip.
@@ -59,7 +61,8 @@ pub async fn load(conn: &mut PgConnection, permit: &Permit, deploy: DeployId) ->
                   a.id as "app: AppId", a.name as app_name, a.environment_id as "environment: EnvironmentId",
                   a.spec as "spec: Json<Spec>", a.placement as "placement: Json<Vec<Place>>",
                   s.id as "source_id: SourceId", s.spec as "source: Json<Source>",
-                  a.current_release_id as "current: ReleaseId", a.stopped_at is not null as "stopped!"
+                  a.current_release_id as "current: ReleaseId", a.stopped_at is not null as "stopped!",
+                  a.removed_at is not null as "removed!"
              from deploys d
              join apps a on a.team_id = d.team_id and a.id = d.app_id
              join sources s on s.team_id = a.team_id and s.id = a.source_id

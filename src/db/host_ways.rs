@@ -135,7 +135,10 @@ pub async fn used(conn: &mut PgConnection, permit: &Permit, id: HostId) -> Resul
                              where i.team_id = $1 and i.host_id = $2 and i.removed_at is null), '{}') as "running!",
                   coalesce((select array_agg(a.name || ': ' || v.name order by a.name, v.name) from ledger_volumes v
                               join apps a on a.team_id = v.team_id and a.id = v.app_id
-                             where v.team_id = $1 and v.host_id = $2 and v.removed_at is null), '{}') as "volumes!""#,
+                             where v.team_id = $1 and v.removed_at is null
+                               and (v.host_id = $2 or exists (select from ledger_volume_places p where p.team_id = $1
+                                                                 and p.volume_id = v.id and p.host_id = $2))),
+                           '{}') as "volumes!""#,
         permit.team().0,
         id.0,
     )

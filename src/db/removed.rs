@@ -87,14 +87,34 @@ pub struct Running {
     pub switched: bool,
 }
 
-/// The deploy of an app that runs.
+/// The deploy of an app that runs, or whose job was just claimed.
 pub async fn running(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<Option<Running>, sqlx::Error> {
     sqlx::query_as!(
         Running,
         r#"select id as "deploy: DeployId", job_id as "job: JobId", switched_at is not null as "switched!"
-             from deploys where team_id = $1 and app_id = $2 and state = 'running'"#,
+             from deploys d
+            where team_id = $1 and app_id = $2
+              and (state = 'running'
+                   or state = 'queued' and exists (select from jobs j where j.team_id = $1 and j.id = d.job_id
+                                                      and j.state = 'running'))
+            order by state = 'running' desc limit 1"#,
         permit.team().0,
         app.0,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The arguments of the newest job that was to remove an app.
+pub async fn asked(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    lock_key: &str,
+) -> Result<Option<serde_json::Value>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select args from jobs where team_id = $1 and lock_key = $2 and kind = 'remove_app' order by id desc limit 1",
+        permit.team().0,
+        lock_key,
     )
     .fetch_optional(conn)
     .await

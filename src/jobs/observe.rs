@@ -7,7 +7,9 @@ use futures_util::future::{join_all, try_join_all};
 use super::Ctx;
 use super::proxy;
 use crate::access::Reached;
+use crate::db::Tx;
 use crate::db::ledger::instances::{self, Row};
+use crate::db::ledger::volumes as places;
 use crate::domain::container::{label, network_name, volume_name};
 use crate::domain::ids::{DeployId, InstanceId, ReleaseId, VolumeId};
 use crate::domain::ingress::{ServerSeen, named_peer};
@@ -39,6 +41,17 @@ pub async fn app(ctx: &Ctx, permit: &Permit, hosts: &[Reached], want: &Want) -> 
     let silent = hosts.iter().zip(silent).filter(|(host, _)| placed(host));
     let silent = silent.filter_map(|(host, error)| Some((host.name.clone(), error?))).collect();
     Ok(Looked { have: Have { hosts }, silent })
+}
+
+/// Notes where the app's volumes were seen: also one that is there already has its place in the ledger. The hosts come in
+/// the order of the placement, and where a volume is wanted first is the last word.
+pub async fn note_volumes(tx: &mut Tx<'_>, permit: &Permit, have: &Have) -> Result<(), sqlx::Error> {
+    for host in have.hosts.iter().rev() {
+        for volume in &host.volumes {
+            places::placed(tx, permit, *volume, host.host).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn one(

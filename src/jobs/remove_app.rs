@@ -15,7 +15,8 @@ use super::remove_volume::{self, RemoveVolume};
 use super::stop::{self, Stop};
 use crate::access;
 use crate::db::ledger::left;
-use crate::db::{apps, deploy_runs, job_steps, releases, removed, volumes};
+use crate::db::{apps, deploy_runs, hosts, job_steps, releases, removed, volumes};
+use crate::domain::host::HostState;
 use crate::domain::ids::{AppId, DeployId, HostId, ReleaseId, VolumeId};
 use crate::domain::plan::words::Words;
 use crate::domain::plan::{self, Left, Plan, Want};
@@ -51,11 +52,9 @@ impl Job for RemoveApp {
         let outcome = match Box::pin(self.clear(ctx, run, &log)).await {
             Ok(None) => Outcome::Succeeded,
             Ok(Some(why)) => Outcome::Later { after: AWAY, why },
-            Err(Stop::Lost) => Outcome::Again { after: Duration::ZERO, why: String::new() },
-            Err(Stop::Again(why)) => Outcome::Again { after: run.backoff(), why },
-            Err(Stop::Cancelled) => Outcome::Again { after: run.backoff(), why: "It is brought to its end.".into() },
-            // Nothing a host answers ends it: half of an app is nobody's.
-            Err(Stop::Failed(failure)) => Outcome::Again { after: run.backoff(), why: failure.sentence() },
+            // Nothing that happens ends it, however often: half of an app is nobody's. Where another worker has it by now,
+            // this is not written.
+            Err(stop) => Outcome::Later { after: AWAY, why: log.redacted(&sentence(stop)) },
         };
         log.flush().await;
         drop(log);
@@ -73,11 +72,26 @@ impl RemoveApp {
         let Some(app) = apps::known(&mut tx, permit, self.app).await? else { return Ok(None) };
         let want = self.want(&mut tx, run, &app).await?;
         let rows = left::of_app(&mut tx, permit, self.app, app.environment).await?;
+        let mut open = 0;
+        let mut silent = 0;
+        for row in rows.iter().filter(|row| row.is_open()) {
+            let host = hosts::list(&mut tx, permit, Some(row.host)).await?.pop();
+            open += 1;
+            silent += usize::from(host.is_some_and(|host| host.state == HostState::Unreachable));
+        }
         tx.commit().await?;
+        if open > 0 && open == silent {
+            // Their watch tells when one of them is back.
+            return self.finish(run, log, &app).await;
+        }
         let ids: Vec<HostId> = rows.iter().map(|row| row.host).collect();
         let hosts = access::reach(&ctx.access(), permit, &ids).await?;
         let have = observe::app(ctx, permit, &hosts, &want).await?.have;
-        let plans: Vec<Plan> = rows.iter().filter_map(|row| plan::remove(&want, &have, &left_of(row))).collect();
+        let mut tx = run.begin().await?;
+        observe::note_volumes(&mut tx, permit, &have).await?;
+        tx.commit().await?;
+        let rows = rows.iter().filter(|row| row.is_open() || row.network);
+        let plans: Vec<Plan> = rows.filter_map(|row| plan::remove(&want, &have, &left_of(row))).collect();
         let words = Words::new(&app.name, &want, &have);
         let mut seqs = self.note(ctx, run, &words, &plans).await?;
         let work = Work::new(ctx, run, log, &want, &hosts, Vec::new());
@@ -91,14 +105,15 @@ impl RemoveApp {
         for ended in join_all(running).await {
             match ended {
                 Ok(_) => {}
-                Err(stop @ (Stop::Lost | Stop::Again(_))) => return Err(stop),
+                Err(Stop::Lost) => return Err(Stop::Lost),
                 Err(stop) => failed = failed.or(Some(stop)),
             }
         }
-        if let Some(stop) = failed {
-            return Err(stop);
+        // What the ledger says counts: what failed may have been the last of it.
+        match (self.finish(run, log, &app).await?, failed) {
+            (Some(_), Some(stop)) => Err(stop),
+            (waits, _) => Ok(waits),
         }
-        self.finish(run, log, &app).await
     }
 
     /// What serves, as the deploy that made it so wanted it; the newest release where none does.
@@ -168,7 +183,7 @@ impl RemoveApp {
         let rows = left::of_app(&mut tx, permit, self.app, app.environment).await?;
         let mut names = Vec::new();
         for row in rows.iter().filter(|row| row.is_open()) {
-            let host = crate::db::hosts::list(&mut tx, permit, Some(row.host)).await?.pop();
+            let host = hosts::list(&mut tx, permit, Some(row.host)).await?.pop();
             names.extend(host.map(|host| host.name));
         }
         if !names.is_empty() {
@@ -207,6 +222,15 @@ impl RemoveApp {
             log.say(None, format!("Its volumes stay with their data: {words}. The page of projects lists them."));
         }
         Ok(None)
+    }
+}
+
+/// Why it goes on later, for people.
+fn sentence(stop: Stop) -> String {
+    match stop {
+        Stop::Failed(failure) => failure.sentence(),
+        Stop::Again(why) => why,
+        Stop::Cancelled | Stop::Lost => "It is brought to its end.".to_owned(),
     }
 }
 

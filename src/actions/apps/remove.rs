@@ -54,19 +54,31 @@ pub async fn remove(ctx: &Ctx, actor: &Actor, id: AppId, input: RemoveApp) -> Re
     }
 
     let by = actor.name().to_owned();
+    let first = removed::mark(&mut tx, &permit, id, &by).await?;
+    let title = format!("Remove {}", app.name);
+    let mut new = New::new(&title, actor.who().cause());
+    let lock_key = deploy::lock_key(id);
+    // What was typed when it was asked for before goes as well.
+    let asked = removed::asked(&mut tx, &permit, &lock_key).await?;
+    let asked = asked.and_then(|args| serde_json::from_value::<remove_app::RemoveApp>(args).ok());
+    for volume in asked.into_iter().flat_map(|asked| asked.volumes) {
+        if !volumes.contains(&volume) && kept.iter().any(|row| row.id == volume) {
+            volumes.push(volume);
+        }
+    }
+    new.lock_key = Some(lock_key);
+    // It may wait for hosts for days: what somebody waits for goes first.
+    new.priority = -1;
+    let gone: Vec<&str> = kept.iter().filter(|row| volumes.contains(&row.id)).map(|row| row.name.as_ref()).collect();
+    let after = json!({ "volumes_removed": gone });
+    let args = remove_app::RemoveApp { app: id, by: by.clone(), volumes };
+    let job = queue::push(&mut tx, &permit, &args, new).await?.job;
+    // After the push, which holds the lock key: whoever gives a job back takes both in this order too.
     if let Some(running) = removed::running(&mut tx, &permit, id).await?
         && !running.switched
     {
         queue::cancel(&mut tx, &permit, running.job, &by).await?;
     }
-    let first = removed::mark(&mut tx, &permit, id, &by).await?;
-    let title = format!("Remove {}", app.name);
-    let mut new = New::new(&title, actor.who().cause());
-    new.lock_key = Some(deploy::lock_key(id));
-    let gone: Vec<&str> = kept.iter().filter(|row| volumes.contains(&row.id)).map(|row| row.name.as_ref()).collect();
-    let after = json!({ "volumes_removed": gone });
-    let args = remove_app::RemoveApp { app: id, by, volumes };
-    let job = queue::push(&mut tx, &permit, &args, new).await?.job;
     if first {
         let event = audit::New {
             action: "app.removed",

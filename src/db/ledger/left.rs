@@ -17,7 +17,7 @@ pub struct Row {
     pub proxy: bool,
     /// Tags of ours that keep its images.
     pub images: Vec<String>,
-    /// Whether its environment has a network there that nothing else needs.
+    /// Whether its environment has a network there. Whether something else needs it is asked when it is to go.
     pub network: bool,
 }
 
@@ -47,8 +47,7 @@ pub async fn of_app(
                              where m.team_id = $1 and m.host_id = h.id and m.app_id = $2 and m.removed_at is null),
                            '{}') as "images!",
                   exists (select from ledger_networks n where n.team_id = $1 and n.host_id = h.id
-                             and n.environment_id = $3)
-                    and not skiff_needs_network($1, h.id, $3, $2) as "network!"
+                             and n.environment_id = $3) as "network!"
              from hosts h
             where h.team_id = $1
               and (exists (select from ledger_instances i where i.team_id = $1 and i.host_id = h.id and i.app_id = $2)

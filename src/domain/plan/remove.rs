@@ -16,7 +16,7 @@ pub struct Left {
     pub proxy: bool,
     /// Tags of ours that keep its images.
     pub images: Vec<ImageRef>,
-    /// Whether its environment has a network there that nothing else needs.
+    /// Whether its environment has a network there. It stays where something else needs it.
     pub network: bool,
 }
 

@@ -76,6 +76,10 @@ impl Deploy {
             DeployState::Cancelled | DeployState::Superseded => return Outcome::Cancelled,
             DeployState::Failed => return Outcome::Failed { reason: "It had failed already.".to_owned() },
         }
+        if row.removed && !row.switched {
+            // Its removal waits behind this.
+            run.cancel.cancel();
+        }
         let mut course = Course {
             job: self,
             ctx,
@@ -147,6 +151,7 @@ impl Course<'_> {
         self.log.flush().await;
         let mut tx = self.ctx.db.begin(permit).await?;
         deploy_runs::set_plan(&mut tx, permit, deploy, &plan).await?;
+        observe::note_volumes(&mut tx, permit, &have).await?;
         let words = Words::new(&self.row.app_name, &want, &have);
         let first = self.steps.plan(&mut tx, self.run, &words, &plan).await?;
         tx.commit().await?;

@@ -78,7 +78,7 @@ impl Here<'_> {
         let idle = left::network_is_idle(&mut tx, permit, host, environment, app).await?;
         tx.commit().await?;
         if !idle {
-            return Ok(Done::unchanged("another app needs it by now"));
+            return Ok(Done::unchanged("another app needs it"));
         }
         match self.host.docker().network_remove(&network_name(environment)).await {
             Ok(()) => {}

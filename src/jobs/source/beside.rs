@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::future::{join_all, pending};
-use tokio::time::sleep;
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{Asked, Resolved};
@@ -19,6 +19,8 @@ use crate::remote::{Error, Host};
 /// A host that has not heard of its registry for so long after the first one had everything is not waited for: from there
 /// the registry cannot be reached.
 const UNHEARD_LIMIT: Duration = Duration::from_secs(5);
+/// Whoever is not done so long after the first one, and as long again as that one took, has it brought instead.
+const SLOW_LIMIT: Duration = Duration::from_secs(30);
 /// MiB that must be free before anything is fetched beside: whether there is room is the plan's to judge.
 const FREE_MIB: u64 = 1024;
 
@@ -38,8 +40,9 @@ pub(super) async fn fetch<'a>(
     login: Option<&Login>,
     done: &CancellationToken,
 ) -> Vec<Fetched<'a>> {
+    let begun = Instant::now();
     let answering = hosts.filter_map(|reached| Some((reached, reached.host.as_ref().ok()?)));
-    let all = answering.map(|(reached, host)| one(reached, host, image, login, done));
+    let all = answering.map(|(reached, host)| one(reached, host, image, login, (begun, done)));
     join_all(all).await.into_iter().flatten().collect()
 }
 
@@ -49,7 +52,7 @@ async fn one<'a>(
     host: &'a Host,
     image: &ImageRef,
     login: Option<&Login>,
-    done: &CancellationToken,
+    (begun, done): (Instant, &CancellationToken),
 ) -> Option<Fetched<'a>> {
     let looked = tokio::join!(host.docker().image(image), host.free_mib("/var/lib/docker"));
     let (Ok(before), Ok(free)) = looked else { return None };
@@ -60,9 +63,10 @@ async fn one<'a>(
     let mut on_progress = |_: PullProgress| heard.store(true, Ordering::Relaxed);
     let too_late = async {
         done.cancelled().await;
+        let first = begun.elapsed();
         sleep(UNHEARD_LIMIT).await;
         if heard.load(Ordering::Relaxed) {
-            pending().await
+            sleep((SLOW_LIMIT + first).saturating_sub(UNHEARD_LIMIT)).await;
         }
     };
     let docker = host.docker_bulk();
@@ -91,8 +95,12 @@ pub(super) async fn keep(
         };
         // The tag may have moved in between, or mean another image for another kind of machine.
         if seen.id == made.image_id {
-            asked.keep(fetched.reached, fetched.host, &made.image, &seen.id).await?;
-            asked.say(format!("{} has it from the registry too", fetched.reached.row.name));
+            match asked.keep(fetched.reached, fetched.host, &made.image, &seen.id).await {
+                Ok(()) => asked.say(format!("{} has it from the registry too", fetched.reached.row.name)),
+                // A step of the plan brings it.
+                Err(Stop::Failed(failure)) => asked.say(asked.log.redacted(&failure.sentence())),
+                Err(stop) => return Err(stop),
+            }
         }
         if fetched.named
             && let Err(error) = fetched.host.docker().untag(name).await

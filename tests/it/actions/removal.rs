@@ -2,6 +2,7 @@
 
 use skiff::actions::apps::{self, RemoveApp, RenameApp};
 use skiff::actions::deploys::{self, RequestDeploy};
+use skiff::actions::hosts::{self, ForgetHost};
 use skiff::actions::projects::{self, NewEnvironment, RemovePlace};
 use skiff::actions::volumes::{self, NewVolume, RemoveVolume};
 use skiff::actions::{Refused, audit, hooks, jobs, releases};
@@ -94,7 +95,7 @@ async fn a_removed_app_is_gone_at_once_and_its_name_address_and_hook_are_free() 
 
 #[tokio::test]
 async fn a_running_deploy_is_asked_to_stop_unless_traffic_has_moved() {
-    for (switched, asked) in [(false, true), (true, false)] {
+    for (state, switched, asked) in [("running", false, true), ("queued", false, true), ("running", true, false)] {
         let panel = Panel::new().await;
         panel.host(&panel.owner, "fra").await;
         let app = panel.app(&panel.owner, "web").await;
@@ -104,13 +105,12 @@ async fn a_running_deploy_is_asked_to_stop_unless_traffic_has_moved() {
             .execute(&mut root)
             .await
             .unwrap();
-        sqlx::query(
-            "update deploys set state = 'running', started_at = now(), switched_at = case when $1 then now() end",
-        )
-        .bind(switched)
-        .execute(&mut root)
-        .await
-        .unwrap();
+        sqlx::query("update deploys set state = $2, started_at = now(), switched_at = case when $1 then now() end")
+            .bind(switched)
+            .bind(state)
+            .execute(&mut root)
+            .await
+            .unwrap();
         apps::remove(&panel.ctx, &panel.owner, app, typed("web")).await.unwrap();
         let by: Option<String> = sqlx::query_scalar(
             "select cancel_asked_by from jobs where id = (select job_id from deploys where id = $1)",
@@ -119,7 +119,7 @@ async fn a_running_deploy_is_asked_to_stop_unless_traffic_has_moved() {
         .fetch_one(&mut root)
         .await
         .unwrap();
-        assert_eq!(by.is_some(), asked, "switched: {switched}");
+        assert_eq!(by.is_some(), asked, "{state}, switched: {switched}");
     }
 }
 
@@ -140,7 +140,17 @@ async fn a_volume_outlives_its_app_and_goes_by_its_typed_name() {
     .await
     .unwrap();
     assert!(volumes::left(ctx, owner).await.unwrap().is_empty());
-    apps::remove(ctx, owner, app, typed("web")).await.unwrap();
+    // Asked again without it, what was typed before goes all the same.
+    let named = RemoveApp { name: "web".into(), volumes: "data".into() };
+    apps::remove(ctx, owner, app, named).await.unwrap();
+    let again = apps::remove(ctx, owner, app, typed("web")).await.unwrap();
+    let (args, priority): (serde_json::Value, i16) = sqlx::query_as("select args, priority from jobs where id = $1")
+        .bind(again.0)
+        .fetch_one(&mut root)
+        .await
+        .unwrap();
+    assert_eq!(args["volumes"], serde_json::json!([data]));
+    assert!(priority < 0, "what people wait for goes first");
     let typed =
         async |by: &Actor, name: &str| volumes::remove_left(ctx, by, data, RemoveVolume { name: name.into() }).await;
     let left = volumes::left(ctx, owner).await.unwrap();
@@ -150,6 +160,8 @@ async fn a_volume_outlives_its_app_and_goes_by_its_typed_name() {
     );
     assert!(conflict(typed(owner, "data").await).contains("still being removed"));
     cleared(&panel, app).await;
+    let form = ForgetHost { name: "fra".into(), gone: "no".into() };
+    assert!(conflict(hosts::forget(ctx, owner, host, form).await).contains("Data of volumes is on fra: web: data."));
     assert_eq!(fields(typed(owner, "Data").await), ["name"]);
     let viewer = panel.person(owner, Role::Viewer).await;
     assert!(matches!(typed(&viewer, "data").await, Err(Refused::Forbidden(_))));

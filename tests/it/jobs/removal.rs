@@ -236,12 +236,29 @@ async fn a_host_that_is_away_keeps_no_other_and_is_cleared_when_it_is_back() {
     assert!(apps::gone(&actions, &by, app.id).await.unwrap().waits.contains("does not answer"));
     assert!(matches!(jobs::cancel(&actions, &by, job).await, Err(Refused::Conflict(_))));
 
+    // While its watch says that it is away, it is not even asked.
     b.heal().await;
-    sqlx::query("update jobs set run_at = now() where id = $1")
-        .bind(job.0)
-        .execute(&mut world.db.superuser().await)
-        .await
-        .unwrap();
+    let mut root = world.db.superuser().await;
+    let mut again = async |state: &str| {
+        sqlx::query("update hosts set state = $2 where id = $1")
+            .bind(ids[1].0)
+            .bind(state)
+            .execute(&mut root)
+            .await
+            .unwrap();
+        sqlx::query("update jobs set run_at = now() where id = $1").bind(job.0).execute(&mut root).await.unwrap();
+    };
+    again("unreachable").await;
+    let due = "select count(*) from jobs where id = $1 and (state <> 'queued' or run_at <= now())";
+    for _ in 0..600 {
+        if count(&world, due, job.0).await == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(count(&world, waits, job.0).await, 1, "{:#?}", jobs::get(&actions, &by, job).await.unwrap());
+    assert!(!left(&app, &b, "away.test").await.is_empty());
+    again("ready").await;
     let ended = world.over(job).await;
     assert_eq!(ended.state, "succeeded", "{ended:#?}");
     assert_eq!(left(&app, &b, "away.test").await, Vec::<String>::new(), "{ended:#?}");
@@ -296,6 +313,17 @@ async fn an_app_that_moved_leaves_a_copy_that_is_told_of_and_goes_by_its_name() 
     let (app, without) = with_volume(&world, &plain, volume).await;
     let with = app.spec.clone();
     app.must_deploy().await;
+    // One that is found on the host is noted there.
+    let mut root = world.db.superuser().await;
+    for forget in [
+        "delete from ledger_volume_places where volume_id = $1",
+        "update ledger_volumes set host_id = null where id = $1",
+    ] {
+        sqlx::query(forget).bind(volume.0).execute(&mut root).await.unwrap();
+    }
+    app.must_deploy().await;
+    let noted = "select count(*) from ledger_volume_places p join ledger_volumes v on v.id = p.volume_id and v.host_id = p.host_id where v.id = $1";
+    assert_eq!(count(&world, noted, volume.0).await, 1);
     let (actions, by) = (world.actions(), person(&world));
     let copies = async || apps::get(&actions, &by, app.id).await.unwrap().volumes.remove(0).copies;
     assert!(copies().await.is_empty());
