@@ -119,11 +119,12 @@ async fn take_over(
     )
     .execute(&mut *conn)
     .await?;
+    // A lease may run out between the two statements: what was tried often enough is left to the next look.
     sqlx::query_as!(
         Claimed,
         r#"with next as (
              select id from jobs
-              where state = 'running' and lease_until < now() and kind = any($1)
+              where state = 'running' and lease_until < now() and attempt < max_attempts and kind = any($1)
               order by lease_until limit $3 for update skip locked)
            update jobs j
               set attempt = attempt + 1, fence = fence + 1, leased_by = $4,
