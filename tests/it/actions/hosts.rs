@@ -2,7 +2,8 @@
 
 use skiff::actions::hosts::{self, ConfirmHostKey, EditHost, ForgetHost, GivePass, NewHost};
 use skiff::domain::host::HostState;
-use skiff::domain::rights::Permit;
+use skiff::domain::ids::AccountId;
+use skiff::domain::rights::{Actor, Grant, Permit, Role, Scope};
 
 use super::{conflict, fields};
 use crate::harness::panel::Panel;
@@ -207,4 +208,38 @@ async fn what_is_given_for_once_is_a_password_or_a_key() {
     assert_eq!(give("", key.expose(), "").await, Ok(None), "its key is not confirmed: it waits");
     assert!(hosts::get(ctx, owner, host).await.unwrap().pass_given_at.is_some());
     assert!(!format!("{:?}", GivePass { password: "tide".into(), ..GivePass::default() }).contains("tide"));
+}
+
+#[tokio::test]
+async fn another_way_in_is_for_who_manages_all_hosts_and_takes_what_was_given_along() {
+    let panel = Panel::new().await;
+    let (ctx, owner) = (&panel.ctx, &panel.owner);
+    let host = panel.host(owner, "fra-1").await;
+    panel.host(owner, "fra-2").await;
+    let of_one = vec![Grant { scope: Scope::Host(host), role: Role::Admin }];
+    let eve = Actor::new(AccountId(uuid::Uuid::now_v7()), "Eve".into(), "127.0.0.3".into(), owner.team(), of_one);
+    let form = |name: &str, address: &str| EditHost {
+        name: name.into(),
+        address: address.into(),
+        port: "22".into(),
+        user: "root".into(),
+        jump: String::new(),
+    };
+    let given = GivePass { password: "once".into(), ..GivePass::default() };
+    hosts::give_pass(ctx, owner, host, given).await.unwrap();
+
+    for address in ["fra-2.example.org", "192.0.2.9"] {
+        assert_eq!(fields(hosts::edit(ctx, &eve, host, form("fra-1", address)).await), ["address"], "{address}");
+    }
+    hosts::edit(ctx, &eve, host, form("fra-one", "fra-1.example.org")).await.unwrap();
+    let view = hosts::get(ctx, owner, host).await.unwrap();
+    assert_eq!((view.line.name.as_str(), view.pass_given_at.is_some()), ("fra-one", true), "the same way in");
+
+    hosts::edit(ctx, owner, host, form("fra-one", "192.0.2.9")).await.unwrap();
+    let view = hosts::get(ctx, owner, host).await.unwrap();
+    assert_eq!(
+        (view.line.address.as_str(), view.pass_given_at),
+        ("192.0.2.9", None),
+        "it was given for another server"
+    );
 }
