@@ -56,6 +56,8 @@ pub struct Ctx {
     pub pool: Pool,
     /// How many logs of each host are read now.
     pub log_seats: instances::Seats,
+    /// Calls of forges that wait to be answered together.
+    pub hooks: hooks::Lines,
 }
 
 impl Ctx {

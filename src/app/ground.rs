@@ -73,6 +73,7 @@ impl Ground {
             kept: Default::default(),
             pool: Default::default(),
             log_seats: Default::default(),
+            hooks: Default::default(),
         };
         Ok(Self { actions, panel, server })
     }

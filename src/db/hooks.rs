@@ -27,6 +27,8 @@ pub struct Row {
 /// A hook as it is found by its id alone, with what opens its secret.
 #[derive(Clone, Debug)]
 pub struct Known {
+    /// The hook.
+    pub id: HookId,
     /// Its team.
     pub team: TeamId,
     /// Its app.
@@ -41,16 +43,17 @@ pub struct Known {
     pub data_key: Vec<u8>,
 }
 
-/// The hook of this id, of whichever team. Needs the door's scope.
-pub async fn at_door(conn: &mut PgConnection, id: HookId) -> Result<Option<Known>, sqlx::Error> {
+/// The hooks of these ids, of whichever teams. Needs the door's scope.
+pub async fn at_door(conn: &mut PgConnection, ids: &[HookId]) -> Result<Vec<Known>, sqlx::Error> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
     sqlx::query_as!(
         Known,
-        r#"select h.team_id as "team: TeamId", h.app_id as "app: AppId", h.provider as "provider: Provider", h.version,
-                  h.sealed, t.data_key
-             from hooks h join teams t on t.id = h.team_id where h.id = $1"#,
-        id.0,
+        r#"select h.id as "id: HookId", h.team_id as "team: TeamId", h.app_id as "app: AppId",
+                  h.provider as "provider: Provider", h.version, h.sealed, t.data_key
+             from hooks h join teams t on t.id = h.team_id where h.id = any($1)"#,
+        &ids,
     )
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await
 }
 

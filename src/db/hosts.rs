@@ -170,6 +170,18 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, only: Option<HostId>
     .await
 }
 
+/// The name of one of these that was never made ready, if there is one.
+pub async fn first_new(conn: &mut PgConnection, permit: &Permit, of: &[HostId]) -> Result<Option<String>, sqlx::Error> {
+    let of: Vec<_> = of.iter().map(|host| host.0).collect();
+    sqlx::query_scalar!(
+        "select name from hosts where team_id = $1 and id = any($2) and state = 'new' order by name, id limit 1",
+        permit.team().0,
+        &of,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Slugs that are taken.
 pub async fn slugs(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar!("select slug from hosts where team_id = $1", permit.team().0).fetch_all(conn).await

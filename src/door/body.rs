@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::BoxError;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::StatusCode;
 use http_body_util::{BodyExt, Limited};
 
@@ -23,9 +23,11 @@ pub async fn take(body: Body, limit: usize) -> Result<Vec<u8>, StatusCode> {
     }
 }
 
-/// Piece after piece into one place: a large body is in memory once.
+/// Piece after piece into one place, of the size that was announced: a large body is in memory once, and leaves no
+/// smaller places behind that it outgrew. What is announced and never comes takes addresses only.
 async fn whole(mut body: Limited<Body>) -> Result<Vec<u8>, BoxError> {
-    let mut bytes = Vec::new();
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(announced);
     while let Some(frame) = body.frame().await {
         if let Ok(piece) = frame?.into_data() {
             bytes.extend_from_slice(&piece);

@@ -1,13 +1,14 @@
 //! Push to deploy: an app's hook, what came through it, and doing that again. Not here: signatures and the spelling of each
 //! forge (`providers::forges`).
 
+mod keep;
 mod receive;
 mod replay;
 mod set_up;
-mod turns;
+mod together;
 mod views;
 
-pub use receive::{Incoming, Received, may_be_signed, receive};
+pub use receive::{Incoming, Lines, Received, may_be_signed, receive};
 pub use replay::replay;
 pub use set_up::{Shown, create, remove, rotate, show};
 pub use views::{DeliveryLine, HookLine, PushView, deliveries, get};

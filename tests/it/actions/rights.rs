@@ -252,7 +252,6 @@ async fn things(panel: &Panel, of: &Actor, name: &str) -> Ids {
     let delivery = DeliveryId(uuid::Uuid::now_v7());
     let new = deliveries::New {
         id: delivery,
-        app,
         provider: Provider::Generic,
         key: "one",
         event: "push",
@@ -264,7 +263,7 @@ async fn things(panel: &Panel, of: &Actor, name: &str) -> Ids {
     };
     let permit = Permit::of_claimed_row(of.team());
     let mut tx = panel.test.begin(&permit).await.unwrap();
-    assert!(deliveries::insert(&mut tx, &permit, &new).await.unwrap());
+    assert_eq!(deliveries::insert(&mut tx, &permit, app, &[new]).await.unwrap(), [delivery]);
     tx.commit().await.unwrap();
     let project = view.line.project;
     Ids { host, project, app, route, volume, deploy, job, delivery, member, invitation, token }

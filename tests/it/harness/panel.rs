@@ -49,6 +49,7 @@ pub async fn unowned() -> (TestDb, Ctx, tempfile::TempDir) {
         kept: Default::default(),
         pool: Default::default(),
         log_seats: Default::default(),
+        hooks: Default::default(),
     };
     (test, ctx, key)
 }

@@ -113,6 +113,7 @@ impl World {
             kept: Default::default(),
             pool: self.ctx.pool.clone(),
             log_seats: Default::default(),
+            hooks: Default::default(),
         }
     }
 
