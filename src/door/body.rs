@@ -12,6 +12,12 @@ pub const PROGRESS: Duration = Duration::from_secs(10);
 /// It must have come in whole by then, however steadily it trickles.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A body that announces more than this gets a place of its own.
+const LARGE: usize = 1024 * 1024;
+/// The size of that place, of which only what comes is ever memory. Above 32 MiB the C library asks the system for it and gives
+/// it back at once (mallopt(3), M_MMAP_THRESHOLD); what is smaller, each of its arenas keeps after a flood of them.
+const ROOM: usize = 33 * 1024 * 1024;
+
 /// The whole body, or the status that says why it was not taken.
 pub async fn take(body: Body, limit: usize) -> Result<Vec<u8>, StatusCode> {
     match tokio::time::timeout(TIMEOUT, whole(Limited::new(body, limit))).await {
@@ -23,11 +29,10 @@ pub async fn take(body: Body, limit: usize) -> Result<Vec<u8>, StatusCode> {
     }
 }
 
-/// Piece after piece into one place, of the size that was announced: a large body is in memory once, and leaves no
-/// smaller places behind that it outgrew. What is announced and never comes takes addresses only.
+/// Piece after piece into one place, so that a large body is in memory once.
 async fn whole(mut body: Limited<Body>) -> Result<Vec<u8>, BoxError> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or_default();
-    let mut bytes = Vec::with_capacity(announced);
+    let mut bytes = Vec::with_capacity(if announced > LARGE { ROOM } else { announced });
     while let Some(frame) = body.frame().await {
         if let Ok(piece) = frame?.into_data() {
             bytes.extend_from_slice(&piece);

@@ -143,11 +143,8 @@ impl World {
 
     /// Lets the time of all leases pass.
     pub async fn leases_run_out(&self) {
-        let mut conn = self.db.superuser().await;
-        sqlx::query("update jobs set lease_until = now() - interval '1 s' where state = 'running'")
-            .execute(&mut conn)
-            .await
-            .unwrap();
+        let sql = "update jobs set lease_until = now() - interval '1 s' where state = 'running'";
+        sqlx::query(sql).execute(&mut self.db.superuser().await).await.unwrap();
     }
 
     /// Seals a value as a secret of the team.
