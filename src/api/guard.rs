@@ -42,7 +42,7 @@ async fn admit(duty: Duty, api: &Api, request: Request) -> Result<Request, Probl
     // A body is read only for somebody who may send one.
     let body = match parts.method {
         Method::GET | Method::HEAD => Body::empty(),
-        _ => Body::from(body::take(body, duty.body_bytes).await.map_err(Problem::of_status)?),
+        _ => Body::from(body::take(&parts.headers, body, duty.body_bytes).await.map_err(Problem::of_status)?),
     };
     Ok(Request::from_parts(parts, body))
 }
