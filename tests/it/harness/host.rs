@@ -123,6 +123,11 @@ impl TestHost {
         }
     }
 
+    /// Gives it so many hundredths of a core, as a server of its own has its own: whoever else computes here.
+    pub async fn limit_cpu(&self, percent: u32) {
+        self.rig(&["cpu", &percent.to_string()]).await;
+    }
+
     /// The power goes and comes back: everything that runs is killed, the disk stays.
     pub async fn reboot(&self) {
         self.power_off().await;
