@@ -168,11 +168,11 @@ pub async fn covered(
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select exists (
-                    select from (select d.commit_id, p.state from deliveries d
-                                   join deploys p on p.team_id = d.team_id and p.id = d.deploy_id
-                                  where d.team_id = $1 and d.app_id = $2
-                                  order by d.received_at desc, d.id desc limit 1) newest
-                     where newest.commit_id = $3 and newest.state in ('queued', 'running', 'succeeded'))
+                    select from (select commit_id, deploy_id from deliveries
+                                  where team_id = $1 and app_id = $2 and deploy_id is not null
+                                  order by received_at desc, id desc limit 1) newest
+                      join deploys p on p.team_id = $1 and p.id = newest.deploy_id
+                     where newest.commit_id = $3 and p.state in ('queued', 'running', 'succeeded'))
                or (not exists (select from deploys
                                 where team_id = $1 and app_id = $2 and state in ('queued', 'running'))
                    and exists (select from apps a
