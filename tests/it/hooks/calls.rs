@@ -130,7 +130,8 @@ async fn a_burst_of_pushes_is_taken_whole_and_the_newest_of_them_waits() {
     let newest = sqlx::query_scalar::<_, bool>(newest).fetch_one(&mut hooked.panel.db.superuser().await).await.unwrap();
     assert!(newest, "the newest push and the newest deploy belong together");
     let without = "select count(*) from deliveries where answer = 'deploys' and deploy_id is null";
-    let without = sqlx::query_scalar::<_, i64>(without).fetch_one(&mut hooked.panel.db.superuser().await).await.unwrap();
+    let without =
+        sqlx::query_scalar::<_, i64>(without).fetch_one(&mut hooked.panel.db.superuser().await).await.unwrap();
     assert_eq!(without, 0);
 }
 
