@@ -71,18 +71,26 @@ impl TestHost {
 
     /// A fresh Debian 12 with systemd as a provider hands it over: an sshd that lets root in by key, and nothing else.
     pub async fn fresh_with_sshd() -> Self {
-        let host = Self::fresh(true, &[]).await;
+        Self::fresh(true, &[]).await.with_sshd().await
+    }
+
+    async fn with_sshd(self) -> Self {
         let install = "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && \
                        apt-get -qq -o Dpkg::Options::=--force-confold install -y --no-install-recommends openssh-server && \
                        apt-get clean && rm -rf /var/lib/apt/lists/* && systemctl enable --now ssh";
-        host.enter(&["/bin/bash", "-c", install]).await.must("an sshd is installed");
-        host
+        self.enter(&["/bin/bash", "-c", install]).await.must("an sshd is installed");
+        self
     }
 
     /// The same as Ubuntu 24.04, with systemd.
     pub async fn fresh_ubuntu(shares: &[(&std::path::Path, &str)]) -> Self {
         let root = run(ROOTFS, &["noble"]).await.must("a fresh Ubuntu is made");
         Self::from_root(&root, "systemd", shares).await
+    }
+
+    /// The same as Ubuntu 24.04.
+    pub async fn fresh_ubuntu_with_sshd() -> Self {
+        Self::fresh_ubuntu(&[]).await.with_sshd().await
     }
 
     async fn from_root(root: &str, init: &str, shares: &[(&std::path::Path, &str)]) -> Self {

@@ -16,6 +16,7 @@ mod moves;
 mod orders;
 mod peers;
 mod provision_accidents;
+mod provision_ubuntu;
 mod registry;
 mod removal;
 mod retention;

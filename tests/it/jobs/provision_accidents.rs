@@ -56,7 +56,8 @@ async fn refused(world: &World, id: HostId) -> String {
     ended.reason
 }
 
-async fn succeeds(world: &World, id: HostId) -> Ended {
+/// Makes the host ready; it must go through.
+pub(super) async fn succeeds(world: &World, id: HostId) -> Ended {
     let job = begin(world, id).await;
     let ended = over(world, job).await;
     assert_eq!(ended.state, "succeeded", "{ended:#?}");
