@@ -69,7 +69,24 @@ fn an_old_network_that_nothing_is_on_makes_way() {
         want(2, &[1]),
         have,
         expect![[r#"
-        "#]],
+        prepare and first instance
+          - remove the old network skiff-old on fra-1
+            make the network 10.64.64.0/24 on fra-1
+            create web-1 v2 at 10.64.64.2 on fra-1
+            start web-1 v2 on fra-1
+            wait until web-1 v2 is healthy on fra-1
+          - write v2 to disk on fra-1
+        switch (traffic has moved)
+          - write the proxy's file with web-1 v2 on fra-1
+            send requests to web-1 v2 on fra-1
+            see a request answered through the proxy on fra-1
+        stop the old (traffic has moved)
+          - let web-1 v1 finish its requests, up to 30 s on fra-1
+            stop web-1 v1 on fra-1
+            take web-1 v1 out of the proxy on fra-1
+        clean up (traffic has moved)
+          - remove web-1 v1 on fra-1
+    "#]],
     );
 }
 
