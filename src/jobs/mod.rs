@@ -6,6 +6,7 @@ pub mod deploy;
 pub mod execute;
 pub mod log;
 pub mod look_at_host;
+pub mod networks;
 pub mod observe;
 pub mod provision;
 pub mod proxy;

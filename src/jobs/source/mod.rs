@@ -148,6 +148,31 @@ impl Asked<'_> {
         tx.commit().await?;
         host.docker().tag(id, image).await.map_err(|error| on_host(&reached.row.name, error))
     }
+
+    /// Notes the name by which a pull is about to bring an image to a host that does not have it: the registry's, which goes
+    /// again.
+    async fn note_name(&self, reached: &Reached, name: &ImageRef) -> Result<(), Stop> {
+        let mut tx = self.run.begin().await?;
+        let fresh = uuid::Uuid::now_v7();
+        images::passing(&mut tx, &self.run.permit, fresh, self.app, reached.id(), name).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Takes that name away. The inner error is the host's: what is still there goes with the app's old images.
+    async fn let_go(
+        &self,
+        reached: &Reached,
+        host: &remote::Host,
+        name: &ImageRef,
+    ) -> Result<Result<(), remote::Error>, Stop> {
+        if let Err(error) = host.docker().untag(name).await {
+            return Ok(Err(error));
+        }
+        let mut tx = self.run.begin().await?;
+        images::removed(&mut tx, &self.run.permit, reached.id(), name).await?;
+        tx.commit().await?;
+        Ok(Ok(()))
+    }
 }
 
 /// A failure of git, for people; what is wrong with the panel's own machine goes to its log.

@@ -52,7 +52,12 @@ const ACTS: &[(&str, Result<&str, &str>)] = &[
     ("/t/{team}/apps/{id}/push/off", Ok("DELETE /apps/{app}/hook")),
     ("/t/{team}/apps/{id}/push/replay", Ok("POST /apps/{app}/deliveries/{id}/replay")),
     ("/t/{team}/apps/{id}/push/rotate", Ok("POST /apps/{app}/hook/rotate")),
-    ("/t/{team}/apps/{id}/push/secret", Ok("POST /apps/{app}/hook/secret")),
+    (
+        "/t/{team}/apps/{id}/push/secret",
+        Err(
+            "a secret that is there is shown to people: what a token reads, it could deploy with for longer than it lasts",
+        ),
+    ),
     ("/t/{team}/apps/{id}/remove", Ok("DELETE /apps/{app}")),
     ("/t/{team}/apps/{id}/volumes/copies/remove", Ok("POST /apps/{app}/volumes/{id}/copies/removal")),
     ("/t/{team}/projects/{id}/environments/remove", Ok("DELETE /projects/{id}/environments/{environment}")),

@@ -13,6 +13,7 @@ mod killed;
 mod kinds;
 mod lost;
 mod moves;
+mod networks;
 mod orders;
 mod peers;
 mod provision_accidents;

@@ -4,12 +4,14 @@
 use fantoccini::Locator;
 
 use skiff::actions::apps::{self, RemoveApp};
+use skiff::actions::hooks;
 use skiff::actions::hosts::{self, GivePass, NewHost};
 use skiff::actions::projects::{self, NewEnvironment};
 use skiff::domain::ids::{HostId, ProjectId};
 
 use crate::harness::browser::{Browser, WAIT};
 use crate::harness::door::{PASSWORD, Panel};
+use crate::hooks::{ONE, shapes, sign};
 
 use super::scene;
 
@@ -28,6 +30,7 @@ async fn look(browser: &Browser, panel: &Panel, name: &str, path: &str) {
     for width in [1280, 900, 390, 360] {
         browser.window(width, 844, width < 500).await;
         assert!(!browser.overflows().await, "{path} sticks out at {width} px");
+        assert!(!browser.headings_cross().await, "a heading of {path} crosses its line at {width} px");
     }
     browser.window(1280, 900, false).await;
     browser.picture(name).await;
@@ -50,6 +53,25 @@ async fn behind_a_jump_host(panel: &Panel, scene: &scene::Scene) -> HostId {
                        jump_key_seen_kind = 'ssh-ed25519' where id = $1";
     sqlx::query(seen).bind(host.0).execute(&mut panel.db.superuser().await).await.unwrap();
     host
+}
+
+/// Has pushes deploy the app, and one come in.
+async fn pushed(panel: &Panel, scene: &scene::Scene) {
+    let (ctx, by) = (&panel.ctx, &scene.owner.actor);
+    let secret = hooks::create(ctx, by, scene.web, "github").await.unwrap().secret;
+    let url = hooks::get(ctx, by, scene.web).await.unwrap().hook.unwrap().url;
+    let body = shapes::github_push("refs/heads/main", ONE);
+    let answer = reqwest::Client::new()
+        .post(url)
+        .header("content-type", "application/json")
+        .header("x-github-event", "push")
+        .header("x-github-delivery", "one")
+        .header("x-hub-signature-256", format!("sha256={}", sign(secret.expose(), body.as_bytes())))
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,8 +113,17 @@ async fn pages_of_a_team_at_work_are_whole() {
     look(&browser, &panel, "job", &format!("{team}/jobs/{preparing}")).await;
     look(&browser, &panel, "projects", &format!("{team}/projects")).await;
     look(&browser, &panel, "history", &format!("{team}/audit")).await;
+    for width in [1280, 1024, 900] {
+        browser.window(width, 900, false).await;
+        let (from, to) = (browser.top_of("#from").await, browser.top_of("#to").await);
+        assert_eq!(from, to, "the two ends of a time stand side by side at {width} px");
+        let whole = browser.top_of("#who").await == from;
+        assert!(whole || width < 1280, "the search has one line at {width} px");
+    }
     look(&browser, &panel, "account", "/account").await;
     look(&browser, &panel, "app-push-none", &format!("{web}/push")).await;
+    pushed(&panel, &scene).await;
+    look(&browser, &panel, "app-push", &format!("{web}/push")).await;
     look(&browser, &panel, "app-settings", &format!("{web}/settings")).await;
     look(&browser, &panel, "tokens", &format!("{team}/tokens")).await;
     look(&browser, &panel, "members", &format!("{team}/members")).await;
