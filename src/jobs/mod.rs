@@ -6,6 +6,7 @@ pub mod deploy;
 pub mod execute;
 pub mod log;
 pub mod look_at_host;
+pub mod look_at_source;
 pub mod observe;
 pub mod provision;
 pub mod proxy;
@@ -57,6 +58,7 @@ pub fn registry(ctx: &Ctx) -> Registry {
         .with::<check_host::CheckHost>(ctx.clone())
         .with::<deploy::Deploy>(ctx.clone())
         .with::<look_at_host::LookAtHost>(ctx.clone())
+        .with::<look_at_source::LookAtSource>(ctx.clone())
         .with::<provision::Provision>(ctx.clone())
         .with::<remove_app::RemoveApp>(ctx.clone())
         .with::<remove_volume::RemoveVolume>(ctx.clone())
