@@ -274,6 +274,8 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
         "app.configured" => format!("changed the configuration of {name}"),
         "app.placed" => format!("placed {name} on other hosts or in other numbers"),
         "app.source_changed" => format!("changed the source of {name}"),
+        "app.source_looked_at" => format!("had the repository of {name} looked at"),
+        "app.dockerfile_kept" => format!("changed the Dockerfile that Skiff keeps for {name}"),
         "variable.set" => format!("set the variable {} of {name}", of("variable")),
         "variable.replaced" => format!("replaced the variable {} of {name}", of("variable")),
         "variable.removed" => format!("removed the variable {} of {name}", of("variable")),

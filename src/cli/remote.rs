@@ -26,7 +26,7 @@ pub enum Command {
     Logout(login::Logout),
     /// Say whether everything is as wanted; ends with 1 where it is not
     Status(status::Status),
-    /// List apps, or remove one
+    /// List apps, remove one, or see its Dockerfile
     Apps(apps::Apps),
     /// Deploy an app
     Deploy(deploys::Deploy),

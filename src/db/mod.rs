@@ -15,6 +15,7 @@ pub mod deliveries;
 pub mod deploy_requests;
 pub mod deploy_runs;
 pub mod deploys;
+pub mod dockerfiles;
 pub mod environments;
 pub mod hooks;
 pub mod host_checks;

@@ -183,6 +183,13 @@ pub enum Failure {
         /// The path looked at.
         path: String,
     },
+    /// There is no Dockerfile, and Skiff does not know how to write one.
+    NotRecognised {
+        /// The path looked at.
+        path: String,
+        /// Why none could be written: a sentence or two.
+        detail: String,
+    },
     /// The repository uses something Skiff does not build.
     SourceUnsupported {
         /// What: "submodules", "Git LFS".

@@ -12,6 +12,7 @@ pub mod container;
 pub mod deploy;
 pub mod diff;
 pub mod docker_ignore;
+pub mod dockerfile;
 pub mod hook;
 pub mod host;
 pub mod host_check;

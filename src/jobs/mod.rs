@@ -7,6 +7,7 @@ pub mod execute;
 pub mod log;
 pub mod look_at_host;
 pub mod networks;
+pub mod look_at_source;
 pub mod observe;
 pub mod provision;
 pub mod proxy;
@@ -58,6 +59,7 @@ pub fn registry(ctx: &Ctx) -> Registry {
         .with::<check_host::CheckHost>(ctx.clone())
         .with::<deploy::Deploy>(ctx.clone())
         .with::<look_at_host::LookAtHost>(ctx.clone())
+        .with::<look_at_source::LookAtSource>(ctx.clone())
         .with::<provision::Provision>(ctx.clone())
         .with::<remove_app::RemoveApp>(ctx.clone())
         .with::<remove_volume::RemoveVolume>(ctx.clone())

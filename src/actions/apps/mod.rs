@@ -2,6 +2,7 @@
 
 mod configuration;
 mod create;
+mod dockerfile;
 mod edit;
 mod entries;
 mod forms;
@@ -15,6 +16,10 @@ mod stop;
 mod views;
 
 pub use create::create;
+pub use dockerfile::{
+    DockerfileLine, DockerfileView, FoundView, KeepDockerfile, KeptText, LookView, NO_REPOSITORY, dockerfile,
+    keep_dockerfile, look_at_source,
+};
 pub(in crate::actions) use edit::{Editing, begin as begin_edit};
 pub use edit::{add_route, configure, remove_route, remove_variable, rename, set_source, set_variable};
 pub(in crate::actions) use entries::{MOST_VARIABLES, MOST_VOLUMES};

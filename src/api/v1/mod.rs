@@ -4,6 +4,7 @@ pub mod apps;
 pub mod audit;
 pub mod configuration;
 pub mod deploys;
+pub mod dockerfiles;
 pub mod document;
 pub mod hooks;
 pub mod host_checks;
@@ -39,6 +40,7 @@ pub fn routes() -> Routes {
         .merge(configuration::routes())
         .merge(placement::routes())
         .merge(sources::routes())
+        .merge(dockerfiles::routes())
         .merge(variables::routes())
         .merge(secrets::routes())
         .merge(routes::routes())

@@ -4,13 +4,14 @@
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-use super::{Asked, Made, Resolved, checkout, of_git};
+use super::{Asked, Made, Resolved, checkout, of_git, written};
 use crate::access::Reached;
 use crate::db::builds::{self, NewBuild};
 use crate::domain::build::BuildKey;
 use crate::domain::build_log::{BuildLog, Line};
 use crate::domain::container::label;
 use crate::domain::deploy::Failure;
+use crate::domain::dockerfile::DockerfileText;
 use crate::domain::ids::BuildId;
 use crate::domain::job::{StepState, Stream};
 use crate::domain::names::ImageId;
@@ -37,7 +38,8 @@ pub(super) async fn bring(asked: &Asked<'_>, git: &Git) -> Result<Made, Stop> {
     let access = checkout::access(asked, git).await?;
     let commit = checkout::head(asked, git, &access).await?;
     let commit = checkout::fetch(asked, git, &access, &commit).await?;
-    let key = BuildKey::of(git, &commit.id);
+    let dockerfile = written::dockerfile(asked, git, &commit.id).await?;
+    let key = BuildKey::of(git, &commit.id, dockerfile.as_ref());
     let (reached, host) = asked.host()?;
     let name = key.image(asked.app);
     let known = known(asked, reached, host, &key).await?;
@@ -56,12 +58,13 @@ pub(super) async fn bring(asked: &Asked<'_>, git: &Git) -> Result<Made, Stop> {
                 job: asked.run.job,
                 image: &name,
             };
-            let (image_id, note) = run(asked, git, &commit, &build, reached, host).await?;
+            let recipe = Recipe { git, commit: &commit, dockerfile: dockerfile.as_ref() };
+            let (image_id, note) = run(asked, recipe, &build, reached, host).await?;
             (image_id, StepState::Changed, note)
         }
     };
     asked.keep(reached, host, &name, &image_id).await?;
-    Ok(Made { resolved: Resolved { image: name, image_id, commit: Some(commit) }, state, note })
+    Ok(Made { resolved: Resolved { image: name, image_id, commit: Some(commit), dockerfile }, state, note })
 }
 
 /// The image of an earlier build of the same recipe, if it is still on the host.
@@ -80,17 +83,25 @@ async fn known(
     Ok(seen.map(|seen| seen.id))
 }
 
+/// What is built, and from what.
+#[derive(Clone, Copy)]
+struct Recipe<'a> {
+    git: &'a Git,
+    commit: &'a Commit,
+    /// The text, where it is not a file of the commit.
+    dockerfile: Option<&'a DockerfileText>,
+}
+
 /// Builds. Dropping the future ends git and the running step. Where the connection breaks for good, the host is looked for,
 /// and builds again with the layers it has made.
 async fn run(
     asked: &Asked<'_>,
-    git: &Git,
-    commit: &Commit,
+    Recipe { git, commit, dockerfile }: Recipe<'_>,
     build: &NewBuild<'_>,
     reached: &Reached,
     host: &remote::Host,
 ) -> Result<(ImageId, String), Stop> {
-    let Tree { lfs, .. } = checkout::look(asked, git, &commit.id).await?;
+    let Tree { lfs, .. } = checkout::look(asked, git, &commit.id, dockerfile.is_none()).await?;
     let mut secrets = Vec::new();
     for (id, secret) in &git.secrets {
         secrets.push(BuildSecret { id: id.clone(), value: asked.open(id.as_ref(), *secret).await? });
@@ -102,7 +113,8 @@ async fn run(
     if !mine {
         return Err(Stop::Lost);
     }
-    let files = Files { commit: &commit.id, context: &git.context, dockerfile: &git.dockerfile, lfs };
+    let files =
+        Files { commit: &commit.id, context: &git.context, dockerfile: &git.dockerfile, written: dockerfile, lfs };
     let work = Work { asked, git, build, files, secrets, reached, host };
     asked.run.still_mine().await?;
     asked.say(format!("Building on {}", reached.row.name));

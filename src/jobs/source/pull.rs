@@ -84,7 +84,7 @@ async fn pull(
     asked.say(format!("The image is {digest}"));
     let state = if new { StepState::Changed } else { StepState::Unchanged };
     let note = if new { format!("{} MB", seen.size / 1_000_000) } else { "already there".to_owned() };
-    Ok(Made { resolved: Resolved { image: name, image_id: seen.id, commit: None }, state, note })
+    Ok(Made { resolved: Resolved { image: name, image_id: seen.id, commit: None, dockerfile: None }, state, note })
 }
 
 /// True where the registry, not the host, is what failed.

@@ -1,7 +1,7 @@
 //! Every action on a team's things: who may, who may not, and that another team's things are simply not there.
 
 use futures_util::future::LocalBoxFuture;
-use skiff::actions::apps::{self, EditConfiguration, NewRoute, RenameApp, SetVariable};
+use skiff::actions::apps::{self, EditConfiguration, KeepDockerfile, NewRoute, RenameApp, SetVariable};
 use skiff::actions::hosts::{self, ConfirmHostKey, EditHost, ForgetHost, GivePass, NewHost, SetHttpPort};
 use skiff::actions::instances::{self, Wanted};
 use skiff::actions::invitations::{self, NewInvitation};
@@ -100,6 +100,15 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
     }),
     ("set source", Role::Developer, true, |p, a, i| {
         Box::pin(async move { apps::set_source(&p.ctx, a, i.app, Default::default()).await })
+    }),
+    ("dockerfile", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { apps::dockerfile(&p.ctx, a, i.app).await.map(drop) })
+    }),
+    ("keep dockerfile", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { apps::keep_dockerfile(&p.ctx, a, i.app, KeepDockerfile::default()).await })
+    }),
+    ("look at source", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { apps::look_at_source(&p.ctx, a, i.app).await.map(drop) })
     }),
     ("set variable", Role::Developer, true, |p, a, i| {
         Box::pin(async move { apps::set_variable(&p.ctx, a, i.app, SetVariable::default()).await })

@@ -20,6 +20,8 @@ const ACTS: &[(&str, Result<&str, &str>)] = &[
     ("/t/{team}/apps/{id}/secrets", Ok("PUT /apps/{app}/secrets/{name}")),
     ("/t/{team}/apps/{id}/secrets/remove", Ok("DELETE /apps/{app}/secrets/{name}")),
     ("/t/{team}/apps/{id}/source", Ok("PATCH /apps/{app}/source")),
+    ("/t/{team}/apps/{id}/source/dockerfile", Ok("PUT /apps/{app}/dockerfile")),
+    ("/t/{team}/apps/{id}/source/look", Ok("POST /apps/{app}/dockerfile/look")),
     ("/t/{team}/apps/{id}/variables", Ok("PUT /apps/{app}/variables/{name}")),
     ("/t/{team}/apps/{id}/variables/remove", Ok("DELETE /apps/{app}/variables/{name}")),
     ("/t/{team}/apps/{id}/volumes", Ok("POST /apps/{app}/volumes")),

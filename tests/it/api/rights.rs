@@ -43,6 +43,7 @@ fn body(route: &Route) -> serde_json::Value {
         "removal" if route.path.contains("copies") => json!({ "host": "", "name": "" }),
         "projects" | "environments" | "{app}" | "{environment}" | "removal" | "team" | "teams" => json!({ "name": "" }),
         "{id}" if route.path == "/projects/{id}" => json!({ "name": "" }),
+        "dockerfile" => json!({ "text": "" }),
         "{name}" => json!({ "value": "x" }),
         "routes" => json!({ "domain": "" }),
         "volumes" => json!({ "name": "", "path": "" }),

@@ -62,6 +62,11 @@ impl TestHost {
         Self::up(Kind::Bare, 4096).await
     }
 
+    /// The same with a disk of this size, for large images.
+    pub async fn bare_with_disk(megabytes: u32) -> Self {
+        Self::up(Kind::Bare, megabytes).await
+    }
+
     /// A fresh Debian 12 with systemd or without any init system: no Docker, HAProxy, Postgres or sshd; it reaches the
     /// package mirror. These folders of this machine can be read there.
     pub async fn fresh(systemd: bool, shares: &[(&std::path::Path, &str)]) -> Self {

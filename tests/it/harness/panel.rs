@@ -155,7 +155,8 @@ impl Panel {
             placement: row.placement.0.clone(),
             commit: None,
         };
-        deploy_runs::insert_release(&mut tx, &permit, deploy, &release, &row.source.0, of.name()).await.unwrap();
+        let made = deploy_runs::Made { release: &release, source: &row.source.0, dockerfile: None, by: of.name() };
+        deploy_runs::insert_release(&mut tx, &permit, deploy, made).await.unwrap();
         deploy_runs::switch(&mut tx, &permit, deploy).await.unwrap();
         deploy_runs::succeed(&mut tx, &permit, deploy, 0).await.unwrap();
         sqlx::query("update jobs set state = 'succeeded', finished_at = now(), lease_until = null where id = (select job_id from deploys where id = $1)")

@@ -1,6 +1,7 @@
 //! The browser's door and the pages behind it, before a real database; some in a real browser.
 
 mod contrast;
+mod dockerfiles;
 mod door;
 mod fleet;
 mod forms;

@@ -13,7 +13,7 @@ use crate::harness::browser::{Browser, WAIT};
 use crate::harness::door::{PASSWORD, Panel};
 use crate::hooks::{ONE, shapes, sign};
 
-use super::scene;
+use super::{dockerfiles, scene};
 
 async fn sign_in(browser: &Browser, panel: &Panel) {
     browser.client.goto(&format!("{}/login", panel.base)).await.unwrap();
@@ -92,6 +92,11 @@ async fn pages_of_a_team_at_work_are_whole() {
     look(&browser, &panel, "app", &web).await;
     look(&browser, &panel, "app-configuration", &format!("{web}/configuration")).await;
     look(&browser, &panel, "app-source", &format!("{web}/source")).await;
+    dockerfiles::looked(&panel, scene.web, None).await;
+    look(&browser, &panel, "app-source-written", &format!("{web}/source")).await;
+    let edited = "FROM node:22-bookworm-slim\nWORKDIR /app\nCOPY . .\nRUN npm ci\nCMD [\"npm\", \"start\"]\n";
+    dockerfiles::looked(&panel, scene.web, Some((edited, "Ada"))).await;
+    look(&browser, &panel, "app-source-edited", &format!("{web}/source")).await;
     look(&browser, &panel, "app-variables", &format!("{web}/variables")).await;
     look(&browser, &panel, "app-routes", &format!("{web}/routes")).await;
     look(&browser, &panel, "app-volumes", &format!("{web}/volumes")).await;

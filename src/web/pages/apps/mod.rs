@@ -1,6 +1,7 @@
 //! Apps: the list, one at a glance. Its forms are in the files beside; its releases and deploys in rooms of their own.
 
 mod configuration;
+mod dockerfile;
 mod gone;
 mod instances;
 pub mod logs;
@@ -47,6 +48,7 @@ pub fn routes() -> Routes {
         .merge(logs::routes())
         .merge(settings::routes())
         .merge(configuration::routes())
+        .merge(dockerfile::routes())
         .merge(placement::routes())
         .merge(variables::routes())
         .merge(routes::routes())
