@@ -1,11 +1,13 @@
 //! What is done later: one file per kind of job. Not here: actions and doors; a job never calls another, it enqueues it.
 
+pub mod announce;
 pub mod check_host;
 pub mod current;
 pub mod deploy;
 pub mod execute;
 pub mod log;
 pub mod look_at_host;
+pub mod notice;
 pub mod observe;
 pub mod provision;
 pub mod proxy;
@@ -25,6 +27,7 @@ use std::sync::Arc;
 use crate::access::Access;
 use crate::db::Db;
 use crate::providers::git::Git;
+use crate::providers::notices::Outside;
 use crate::queue::Registry;
 use crate::remote::Pool;
 use crate::vault::Vault;
@@ -42,6 +45,8 @@ pub struct Ctx {
     pub git: Git,
     /// The panel's own name in the labels of what it makes.
     pub panel: uuid::Uuid,
+    /// Services outside that take notices.
+    pub outside: Outside,
 }
 
 impl Ctx {
@@ -51,7 +56,7 @@ impl Ctx {
     }
 }
 
-/// The one list of kinds.
+/// The one list of kinds; those of notices are in the list below.
 pub fn registry(ctx: &Ctx) -> Registry {
     Registry::new()
         .with::<check_host::CheckHost>(ctx.clone())
@@ -64,4 +69,9 @@ pub fn registry(ctx: &Ctx) -> Registry {
         .with::<stop_app::StopApp>(ctx.clone())
         .with::<tidy::Tidy>(ctx.clone())
         .with::<watch::Watch>(ctx.clone())
+}
+
+/// The kinds that tell what happened. They have a runner of their own: a service that does not answer holds up no deploy.
+pub fn notices(ctx: &Ctx) -> Registry {
+    Registry::new().with::<announce::Announce>(ctx.clone()).with::<notice::Notice>(ctx.clone())
 }

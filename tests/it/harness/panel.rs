@@ -49,6 +49,7 @@ pub async fn unowned() -> (TestDb, Ctx, tempfile::TempDir) {
         kept: Default::default(),
         pool: Default::default(),
         log_seats: Default::default(),
+        outside: super::services::outside(),
     };
     (test, ctx, key)
 }
