@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::jobs::Nothing;
 use crate::actions::notices::{
     self, Answered, ChannelLine, MailLine, Mine, NoticeLine, SetChannel, SetMail, SetMine, WantedForm,
 };
@@ -344,7 +345,12 @@ async fn remove(State(api): State<Api>, caller: Caller, OfId(id): OfId<ChannelId
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn test(State(api): State<Api>, caller: Caller, OfId(id): OfId<ChannelId>) -> Result<Json<Test>, Problem> {
+async fn test(
+    State(api): State<Api>,
+    caller: Caller,
+    OfId(id): OfId<ChannelId>,
+    Sent(Nothing {}): Sent<Nothing>,
+) -> Result<Json<Test>, Problem> {
     let Answered { taken, words } = notices::test(api.actions(), &caller.actor, id).await?;
     Ok(Json(Test { taken, answer: words }))
 }
