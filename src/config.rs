@@ -78,6 +78,12 @@ pub struct Store {
     /// Certificates (PEM) to trust at git servers in place of the machine's own, for a private authority
     #[arg(long, env = "SKIFF_GIT_CA_FILE")]
     pub git_ca_file: Option<PathBuf>,
+    /// Lets notices (webhooks, ntfy, mail servers) go to private addresses and to this machine; never to link-local ones
+    #[arg(long, env = "SKIFF_NOTICES_PRIVATE")]
+    pub notices_private: bool,
+    /// Certificates (PEM) to trust where notices go in place of the machine's own, for a private authority
+    #[arg(long, env = "SKIFF_NOTICES_CA_FILE")]
+    pub notices_ca_file: Option<PathBuf>,
     /// How the log on standard error is written
     #[arg(long, env = "SKIFF_LOG_FORMAT", value_enum, default_value_t = LogFormat::Human)]
     pub log_format: LogFormat,

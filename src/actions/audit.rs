@@ -83,8 +83,8 @@ pub struct Found {
 /// Events on one page.
 pub const EVENTS_ON_PAGE: i64 = 50;
 /// The kinds of things something is done to.
-pub const KINDS: [&str; 10] =
-    ["app", "deploy", "environment", "host", "invitation", "job", "member", "project", "team", "token"];
+pub const KINDS: [&str; 11] =
+    ["app", "channel", "deploy", "environment", "host", "invitation", "job", "member", "project", "team", "token"];
 
 /// The newest events, or those before this one.
 pub async fn list(ctx: &Ctx, actor: &Actor, before: Option<AuditEventId>) -> Result<Vec<AuditLine>, Refused> {
@@ -295,6 +295,13 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
         "volume.copy_removed" => {
             format!("removed the copy of the volume {} of {name} on {}", of("volume"), of("host"))
         }
+        "channel.added" => format!("added the channel {name} for notices"),
+        "channel.edited" => format!("changed the channel {name} for notices"),
+        "channel.removed" => format!("removed the channel {name} for notices"),
+        "channel.tested" => format!("tested the channel {name} for notices"),
+        "notice.mail_set" => format!("set {name} as the team's mail server"),
+        "notice.mail_removed" => format!("removed the team's mail server {name}"),
+        "notice.chosen" => "chose which notices to get".into(),
         "token.created" => format!("made the token {name}"),
         "token.revoked" => format!("ended the token {name}"),
         "app.stopped" => format!("stopped {name}"),

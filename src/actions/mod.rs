@@ -16,6 +16,7 @@ pub mod jobs;
 mod kept;
 pub mod log_page;
 pub mod members;
+pub mod notices;
 pub mod panel;
 pub mod projects;
 pub mod releases;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use crate::access::Access;
 use crate::db::Db;
 use crate::db::changes::Changes;
+use crate::providers::notices::Outside;
 use crate::remote::Pool;
 use crate::vault::Vault;
 
@@ -58,6 +60,8 @@ pub struct Ctx {
     pub log_seats: instances::Seats,
     /// Calls of forges that wait to be answered together.
     pub hooks: hooks::Lines,
+    /// Services outside that take notices: a channel is tried at once.
+    pub outside: Outside,
 }
 
 impl Ctx {

@@ -41,6 +41,9 @@ pub enum Stopped {
     /// Git.
     #[error("Git cannot be used: {0}.")]
     Git(#[from] crate::providers::git::CannotOpen),
+    /// Certificates for notices.
+    #[error(transparent)]
+    Roots(#[from] crate::providers::notices::BadRoots),
     /// A folder.
     #[error("The folder {folder} cannot be used: {cause}.")]
     Folder {

@@ -15,6 +15,7 @@ mod host_checks;
 mod hosts;
 mod login;
 mod logs;
+mod notices;
 mod open;
 mod releases;
 pub mod remote;

@@ -4,11 +4,13 @@
 //! the caller owns the transaction, and row-level security repeats in the database what the permit says.
 
 pub mod accounts;
+pub mod alerts;
 pub mod app_lines;
 pub mod apps;
 pub mod audit;
 pub mod builds;
 pub mod changes;
+pub mod channels;
 pub mod cluster;
 mod connect;
 pub mod deliveries;
@@ -32,6 +34,7 @@ mod leased;
 pub mod ledger;
 pub mod members;
 pub mod moments;
+pub mod notices;
 pub mod panel;
 pub mod projects;
 pub mod releases;

@@ -76,4 +76,12 @@ ids! {
     DeliveryId;
     /// A bearer token of the API.
     TokenId;
+    /// Where a team is told what happened.
+    ChannelId;
+    /// Something that happened and is told.
+    NoticeEventId;
+    /// One notice to one receiver.
+    NoticeId;
+    /// Trouble that was told.
+    AlertId;
 }

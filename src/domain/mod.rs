@@ -4,10 +4,12 @@
 //! What is deliberately not here: how a thing is stored, fetched, run or shown.
 
 pub mod address;
+pub mod alert;
 pub mod app;
 pub mod build;
 pub mod build_log;
 pub mod cause;
+pub mod channel;
 pub mod container;
 pub mod deploy;
 pub mod diff;
@@ -24,7 +26,9 @@ pub mod jump;
 pub mod log_text;
 pub mod members;
 pub mod names;
+pub mod notice;
 pub mod observed;
+pub mod outgoing;
 pub mod parts;
 pub mod plan;
 pub mod redact;

@@ -1,5 +1,6 @@
 //! What is done later: one file per kind of job. Not here: actions and doors; a job never calls another, it enqueues it.
 
+pub mod announce;
 pub mod check_host;
 pub mod current;
 pub mod deploy;
@@ -8,6 +9,7 @@ pub mod log;
 pub mod look_at_host;
 pub mod networks;
 pub mod look_at_source;
+pub mod notice;
 pub mod observe;
 pub mod provision;
 pub mod proxy;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 use crate::access::Access;
 use crate::db::Db;
 use crate::providers::git::Git;
+use crate::providers::notices::Outside;
 use crate::queue::Registry;
 use crate::remote::Pool;
 use crate::vault::Vault;
@@ -44,6 +47,8 @@ pub struct Ctx {
     pub git: Git,
     /// The panel's own name in the labels of what it makes.
     pub panel: uuid::Uuid,
+    /// Services outside that take notices.
+    pub outside: Outside,
 }
 
 impl Ctx {
@@ -53,7 +58,7 @@ impl Ctx {
     }
 }
 
-/// The one list of kinds.
+/// The one list of kinds; those of notices are in the list below.
 pub fn registry(ctx: &Ctx) -> Registry {
     Registry::new()
         .with::<check_host::CheckHost>(ctx.clone())
@@ -67,4 +72,9 @@ pub fn registry(ctx: &Ctx) -> Registry {
         .with::<stop_app::StopApp>(ctx.clone())
         .with::<tidy::Tidy>(ctx.clone())
         .with::<watch::Watch>(ctx.clone())
+}
+
+/// The kinds that tell what happened. They have a runner of their own: a service that does not answer holds up no deploy.
+pub fn notices(ctx: &Ctx) -> Registry {
+    Registry::new().with::<announce::Announce>(ctx.clone()).with::<notice::Notice>(ctx.clone())
 }

@@ -10,9 +10,9 @@ use super::log::Log;
 use super::stop::{Stop, detail};
 use super::{Ctx, networks};
 use crate::access;
-use crate::db::Tx;
 use crate::db::ledger::instances;
 use crate::db::retention::{self, Failed};
+use crate::db::{Tx, notices};
 use crate::domain::ids::HostId;
 use crate::domain::retention::{FAILED_HOURS, HISTORY_DAYS};
 use crate::queue::{Job, Outcome, Run};
@@ -74,6 +74,7 @@ async fn batch(tx: &mut Tx<'_>, run: &Run) -> Result<u64, sqlx::Error> {
     gone += retention::jobs(tx, permit, HISTORY_DAYS).await?;
     gone += retention::builds(tx, permit, HISTORY_DAYS).await?;
     gone += retention::secret_versions(tx, permit).await?;
+    gone += notices::forget(tx, permit, HISTORY_DAYS).await?;
     Ok(gone)
 }
 

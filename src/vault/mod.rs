@@ -110,6 +110,16 @@ impl Context {
     pub fn host_pass(team: TeamId, id: Uuid) -> Self {
         Self { table: "host_passes", column: "sealed", team, row: id, version: 1 }
     }
+
+    /// Where a channel of notices leads (table `notice_channels`).
+    pub fn notice_channel(team: TeamId, id: Uuid, version: i32) -> Self {
+        Self { table: "notice_channels", column: "sealed", team, row: id, version }
+    }
+
+    /// The password of a team's mail server (table `notice_mail`).
+    pub fn notice_mail(team: TeamId, version: i32) -> Self {
+        Self { table: "notice_mail", column: "sealed", team, row: team.0, version }
+    }
 }
 
 fn team_key_place(team: TeamId) -> Context {

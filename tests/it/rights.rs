@@ -45,7 +45,7 @@ fn real(route: &Route, ids: &Ids) -> String {
         Some("members") => &ids.member,
         Some("invitations") => &ids.invitation,
         // A hook's id alone opens nothing.
-        Some("{id}") => NOBODY,
+        Some("{id}" | "notices") => NOBODY,
         _ => "",
     };
     let vendored = route.path.contains("vendor");

@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod logs;
 pub mod me;
 pub mod members;
+pub mod notices;
 pub mod placement;
 pub mod projects;
 pub mod releases;
@@ -57,6 +58,7 @@ pub fn routes() -> Routes {
         .merge(tokens::routes())
         .merge(teams::routes())
         .merge(members::routes())
+        .merge(notices::routes())
         .merge(invitations::routes())
         .merge(audit::routes())
 }

@@ -11,6 +11,7 @@ pub mod invitations;
 pub mod jobs;
 pub mod login;
 pub mod members;
+pub mod notices;
 pub mod projects;
 pub mod releases;
 pub mod setup;
@@ -38,6 +39,7 @@ pub fn routes() -> Routes {
         .merge(projects::routes())
         .merge(members::routes())
         .merge(invitations::routes())
+        .merge(notices::routes())
         .merge(teams::routes())
         .merge(audit::routes())
         .merge(tokens::routes())

@@ -6,6 +6,7 @@ use skiff::actions::hosts::{self, ConfirmHostKey, EditHost, ForgetHost, GivePass
 use skiff::actions::instances::{self, Wanted};
 use skiff::actions::invitations::{self, NewInvitation};
 use skiff::actions::members::{self, SetGrant};
+use skiff::actions::notices::{self, SetChannel, SetMail, SetMine};
 use skiff::actions::projects::{self, NewEnvironment, NewProject};
 use skiff::actions::secrets::{self, SetSecret};
 use skiff::actions::tokens::{self, NewToken};
@@ -14,7 +15,8 @@ use skiff::actions::{Refused, audit, deploys, home, hooks, jobs, releases, teams
 use skiff::db::deliveries;
 use skiff::domain::hook::Provider;
 use skiff::domain::ids::{
-    AppId, DeliveryId, DeployId, HostId, InvitationId, JobId, MemberId, ProjectId, RouteId, TokenId, VolumeId,
+    AppId, ChannelId, DeliveryId, DeployId, HostId, InvitationId, JobId, MemberId, ProjectId, RouteId, TokenId,
+    VolumeId,
 };
 use skiff::domain::rights::{Actor, Permit, Role};
 
@@ -34,6 +36,7 @@ struct Ids {
     member: MemberId,
     invitation: InvitationId,
     token: TokenId,
+    channel: ChannelId,
 }
 
 type Act = for<'a> fn(&'a Panel, &'a Actor, Ids) -> LocalBoxFuture<'a, Result<(), Refused>>;
@@ -219,12 +222,36 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
     ("make a token", Role::Viewer, false, |p, a, _| {
         Box::pin(async { tokens::create(&p.ctx, a, NewToken::default()).await.map(drop) })
     }),
+    ("notices", Role::Viewer, false, |p, a, _| Box::pin(async { notices::overview(&p.ctx, a).await.map(drop) })),
+    ("choose notices", Role::Viewer, false, |p, a, _| {
+        Box::pin(async { notices::choose(&p.ctx, a, SetMine::default()).await })
+    }),
+    ("channels", Role::Admin, false, |p, a, _| Box::pin(async { notices::channels(&p.ctx, a).await.map(drop) })),
+    ("channel", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { notices::get(&p.ctx, a, i.channel).await.map(drop) })
+    }),
+    ("add channel", Role::Admin, false, |p, a, _| {
+        Box::pin(async { notices::add(&p.ctx, a, SetChannel::default()).await.map(drop) })
+    }),
+    ("edit channel", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { notices::edit(&p.ctx, a, i.channel, SetChannel::default()).await })
+    }),
+    ("test channel", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { notices::test(&p.ctx, a, i.channel).await.map(drop) })
+    }),
+    ("mail server", Role::Admin, false, |p, a, _| Box::pin(async { notices::mail(&p.ctx, a).await.map(drop) })),
+    ("set mail server", Role::Admin, false, |p, a, _| {
+        Box::pin(async { notices::set_mail(&p.ctx, a, SetMail::default()).await })
+    }),
     ("teams", Role::Viewer, false, |p, a, _| Box::pin(async { teams::list(&p.ctx, a).await.map(drop) })),
     ("rename the team", Role::Owner, false, |p, a, _| Box::pin(async { teams::rename(&p.ctx, a, "").await.map(drop) })),
     ("another team", Role::Owner, false, |p, a, _| {
         Box::pin(async { teams::create_beside(&p.ctx, a, "").await.map(drop) })
     }),
     // What takes something away comes last, so that the others find it.
+    ("remove channel", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { notices::remove(&p.ctx, a, i.channel).await })
+    }),
     ("turn a hook off", Role::Developer, true, |p, a, i| {
         Box::pin(async move { hooks::remove(&p.ctx, a, i.app).await })
     }),
@@ -275,7 +302,8 @@ async fn things(panel: &Panel, of: &Actor, name: &str) -> Ids {
     assert_eq!(deliveries::insert(&mut tx, &permit, app, &[new]).await.unwrap(), [delivery]);
     tx.commit().await.unwrap();
     let project = view.line.project;
-    Ids { host, project, app, route, volume, deploy, job, delivery, member, invitation, token }
+    let channel = crate::notices::add(&panel.ctx, of, crate::notices::webhook(name, "http://127.0.0.1:9/")).await;
+    Ids { host, project, app, route, volume, deploy, job, delivery, member, invitation, token, channel }
 }
 
 #[tokio::test]

@@ -72,6 +72,12 @@ const ACTS: &[(&str, Result<&str, &str>)] = &[
     ("/t/{team}/members/{id}/grants", Ok("PUT /members/{id}/grants")),
     ("/t/{team}/members/{id}/remove", Ok("POST /members/{id}/removal")),
     ("/t/{team}/name", Ok("PATCH /team")),
+    ("/t/{team}/notices/channels", Ok("POST /notices/channels")),
+    ("/t/{team}/notices/channels/{id}", Ok("PUT /notices/channels/{id}")),
+    ("/t/{team}/notices/channels/{id}/remove", Ok("DELETE /notices/channels/{id}")),
+    ("/t/{team}/notices/channels/{id}/test", Ok("POST /notices/channels/{id}/test")),
+    ("/t/{team}/notices/mail", Ok("PUT /notices/mail-server")),
+    ("/t/{team}/notices/mine", Ok("PUT /notices/mine")),
     ("/teams", Ok("POST /teams")),
 ];
 

@@ -79,6 +79,7 @@ impl Bench {
             pool: Pool::new(PoolSettings::default()),
             git: skiff::providers::git::Git::open(settings).await.unwrap(),
             panel: Uuid::now_v7(),
+            outside: crate::harness::services::outside(),
         };
         let mut bench = Self {
             app: AppId(Uuid::now_v7()),

@@ -63,6 +63,7 @@ pub fn script_owners(scripts: &[Source], sources: &[Source]) -> Vec<String> {
 const SUBJECTS: &[&str] = &[
     "account",
     "app",
+    "channel",
     "delivery",
     "deploy",
     "environment",
@@ -72,6 +73,7 @@ const SUBJECTS: &[&str] = &[
     "invitation",
     "job",
     "member",
+    "notice",
     "panel",
     "project",
     "route",

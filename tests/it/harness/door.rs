@@ -81,6 +81,7 @@ impl Panel {
             pool: Default::default(),
             log_seats: Default::default(),
             hooks: Default::default(),
+            outside: super::services::outside(),
         };
         let known_as = known_as.unwrap_or(&base).parse().unwrap();
         let doors = doors::open(ctx.clone(), known_as, Arc::new(Sessions::new(&db)), shutdown.clone());

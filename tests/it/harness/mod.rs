@@ -11,5 +11,6 @@ pub mod probe;
 pub mod program;
 pub mod quiet;
 pub mod served;
+pub mod services;
 pub mod team;
 pub mod world;

@@ -50,6 +50,7 @@ pub async fn unowned() -> (TestDb, Ctx, tempfile::TempDir) {
         pool: Default::default(),
         log_seats: Default::default(),
         hooks: Default::default(),
+        outside: super::services::outside(),
     };
     (test, ctx, key)
 }

@@ -9,7 +9,7 @@ mod hostile;
 mod journey;
 mod live;
 mod members;
-mod pictures;
+pub mod pictures;
 mod refusals;
 mod removal;
 pub mod scene;
