@@ -21,6 +21,7 @@ mod hooks;
 mod hosts;
 mod ingress;
 mod jobs;
+mod package;
 mod pages;
 mod queue;
 mod remote;
