@@ -175,7 +175,7 @@ begin() {
 write_unit() {
   printf '%s\n' '[Unit]' 'Description=An upgrade of Skiff that is underway' "ConditionPathExists=$UNDERWAY" 'After=network.target' 'StartLimitIntervalSec=600' 'StartLimitBurst=10' '' \
     '[Service]' 'Type=exec' "ExecStart=/bin/bash $STATE/upgrade.bash run" 'Restart=on-failure' 'RestartSec=2' '' \
-    '[Install]' 'WantedBy=multi-user.target' > "$UNIT" && systemctl daemon-reload && systemctl enable --quiet skiff-upgrade
+    '[Install]' 'WantedBy=multi-user.target' > "$UNIT" && chmod 644 "$UNIT" && systemctl daemon-reload && systemctl enable --quiet skiff-upgrade
 }
 
 follow() { # tells the log as it grows, and ends as the upgrade does; a Ctrl-C ends the telling alone
@@ -354,7 +354,7 @@ finish() { # finish RESULT SENTENCE
   printf 'RESULT=%q\nSAID=%q\n' "$1" "$2" > "$STATE/last.new" && sync "$STATE/last.new" && mv -f "$STATE/last.new" "$STATE/last" || exit 1
   say "── $2"
   rm -f "$UNDERWAY"; sync "$STATE"
-  rm -rf "$STATE/new.deb" "$STATE/back.deb" "$STATE/reserve" "$STATE/packing"
+  rm -rf "$STATE/new.deb" "$STATE/back.deb" "$STATE/reserve" "$STATE/packing" "$STATE/upgrade.bash"
   ls -1t "$STATE"/dumps/*.dump 2>/dev/null | tail -n +$((KEEP + 1)) | while read -r old; do rm -f "$old"; done
   systemctl disable --quiet skiff-upgrade 2>/dev/null
   rm -f "$UNIT"
