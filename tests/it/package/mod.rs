@@ -59,6 +59,14 @@ async fn the_same_program_packed_twice_is_the_same_package() {
 }
 
 #[tokio::test]
+async fn without_a_package_there_is_none_to_replace() {
+    let said = last(run(env!("CARGO_BIN_EXE_skiff"), &["self-upgrade", "--check"]).await);
+    assert!(said.starts_with("skiff: Skiff was not installed by its package here"), "{said}");
+    let said = run(env!("CARGO_BIN_EXE_skiff"), &["self-upgrade", "--ready-within", "5"]).await;
+    assert_eq!(said.status, 2, "{}", said.err);
+}
+
+#[tokio::test]
 async fn a_bare_server_runs_the_package_and_upgrades_itself() {
     let shelf = Shelf::new("package").await;
     shelf.good("1.0").await;
