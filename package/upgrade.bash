@@ -195,7 +195,6 @@ follow() { # tells the log as it grows, and ends as the upgrade does; a Ctrl-C e
   done
   [ ! -e "$STATE/last" ] || . "$STATE/last"
   [ "$RESULT" = done ] || { printf 'skiff: %s\n' "${SAID:-the upgrade ended in an unknown way; see $LOG}" >&2; exit 1; }
-  printf '%s\n' "$SAID"
   exit 0
 }
 
@@ -213,7 +212,7 @@ go() { # go STEP: notes the step before it is done
   rm -f "$STATE/reserve"
   save || exit 1
 }
-back() { REASON=$*; say "   $REASON"; go back; }
+back() { REASON=${*%.}; say "   $REASON"; go back; }
 stop_panel() { systemctl stop skiff && ! systemctl is-active --quiet skiff; }
 
 as_panel() { (cd / && exec setpriv --reuid="$PANEL_USER" --regid="$(id -g "$PANEL_USER")" --init-groups env -i PATH="$PATH" LC_ALL=C HOME="$DATA" "$@" 7>&-); }
@@ -230,7 +229,7 @@ close_cluster() {
   exec 7>&-
 }
 query() { # query DATABASE STATEMENT
-  PGPASSFILE=/dev/null "$BIN/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$CLUSTER/run" -U postgres -d "$1" -c "$2" 7>&-
+  PGPASSFILE=/nonexistent PGOPTIONS='-c client_min_messages=warning' "$BIN/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$CLUSTER/run" -U postgres -d "$1" -c "$2" 7>&-
 }
 schema() { query skiff "select count(*) || ' steps up to ' || coalesce(max(version), 0) from _sqlx_migrations"; }
 
@@ -243,7 +242,7 @@ step_dump() {
   install -d -m 700 "$STATE/dumps"
   local file=$STATE/dumps/before-$NEW.dump
   SCHEMA=$(schema 2>>"$LOG") &&
-    PGPASSFILE=/dev/null "$BIN/pg_dump" -h "$CLUSTER/run" -U postgres -d skiff --format=custom -f "$file.part" 7>&- >>"$LOG" 2>&1 && sync "$file.part" && mv -f "$file.part" "$file" && DUMP=$file
+    PGPASSFILE=/nonexistent "$BIN/pg_dump" -h "$CLUSTER/run" -U postgres -d skiff --format=custom -f "$file.part" 7>&- >>"$LOG" 2>&1 && sync "$file.part" && mv -f "$file.part" "$file" && DUMP=$file
   local status=$?
   close_cluster
   if [ "$status" != 0 ] || [ -z "$SCHEMA" ]; then
@@ -315,7 +314,7 @@ restore() { # the database as it was, beside the one there is, then in its place
   say "   the new program changed the database (${now:-unreadable}; before: $SCHEMA): the copy takes its place"
   query postgres "drop database if exists skiff_back" >>"$LOG" 2>&1 &&
     query postgres "create database skiff_back owner skiff_owner template template0" >>"$LOG" 2>&1 &&
-    PGPASSFILE=/dev/null "$BIN/pg_restore" -h "$CLUSTER/run" -U postgres -d skiff_back --exit-on-error "$DUMP" 7>&- >>"$LOG" 2>&1 &&
+    PGPASSFILE=/nonexistent "$BIN/pg_restore" -h "$CLUSTER/run" -U postgres -d skiff_back --exit-on-error "$DUMP" 7>&- >>"$LOG" 2>&1 &&
     query postgres "begin; alter database skiff rename to skiff_failed; alter database skiff_back rename to skiff; commit" >>"$LOG" 2>&1 || return 1
   query postgres "drop database if exists skiff_failed" >>"$LOG" 2>&1
   return 0
@@ -352,7 +351,8 @@ stuck() { # the step stays noted and is done again: by systemd some times, then 
 finish() { # finish RESULT SENTENCE
   rm -f "$STATE/reserve"
   printf 'RESULT=%q\nSAID=%q\n' "$1" "$2" > "$STATE/last.new" && sync "$STATE/last.new" && mv -f "$STATE/last.new" "$STATE/last" || exit 1
-  say "── $2"
+  # Whoever follows is told the others as a failure.
+  [ "$1" != done ] || say "── $2"
   rm -f "$UNDERWAY"; sync "$STATE"
   rm -rf "$STATE/new.deb" "$STATE/back.deb" "$STATE/reserve" "$STATE/packing" "$STATE/upgrade.bash"
   ls -1t "$STATE"/dumps/*.dump 2>/dev/null | tail -n +$((KEEP + 1)) | while read -r old; do rm -f "$old"; done
@@ -364,6 +364,8 @@ finish() { # finish RESULT SENTENCE
 
 run() {
   [ -e "$UNDERWAY" ] || exit 0
+  # PostgreSQL's programs look at the folder they are started in.
+  cd /
   settle
   . "$UNDERWAY"
   exec 9>>"$STATE/running"
