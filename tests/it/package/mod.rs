@@ -114,9 +114,10 @@ async fn refused_packages(server: &Server) {
     let install = async |script: &str| last(server.enter(&["bash", "-c", script]).await);
     let said = install(&format!(
         "cp -r {AT}/1.0 /root/torn; echo >> /root/torn/skiff_1.0_amd64.deb; bash /root/torn/install.sh"
-    ));
+    ))
+    .await;
     assert_eq!(
-        said.await,
+        said,
         "install.sh: skiff_1.0_amd64.deb is not the package that was signed: its bytes differ. Nothing was installed. Fetch it again."
     );
     let said = install(&format!("bash {AT}/1.0/install.sh {AT}/another-key")).await;
@@ -263,7 +264,7 @@ async fn purged(server: &Server) {
     let containers = server.bash("docker ps -q --no-trunc").await;
     server.enter(&["apt-get", "purge", "-y", "skiff"]).await.must("apt-get purge");
     let left = "ls -d /usr/bin/skiff /usr/lib/skiff /etc/default/skiff-panel /etc/skiff-panel /var/lib/skiff-up* /var/lib/skiff-panel/* 2>/dev/null; getent passwd skiff-panel; \
-                find /etc/systemd -name 'skiff*' ! -name 'skiff-haproxy*'; pgrep -lx 'skiff|postgres'";
+                find /etc/systemd -name 'skiff*' ! -name 'skiff-haproxy*'; ps -o comm= -C skiff,postgres";
     assert_eq!(server.bash(left).await, "/var/lib/skiff-panel/samples\n", "repositories of one's own stay");
     assert_eq!(containers, server.bash("docker ps -q --no-trunc").await);
     assert_eq!(server.bash(ask).await, "1\n");
@@ -282,7 +283,7 @@ async fn from_nothing(name: &str, suite: &str) {
     let said = server.enter(&run).await.must("install.sh");
     println!("{suite}, one core, 1 GB: install.sh took {:.0} s, downloads and all", began.elapsed().as_secs_f32());
     assert!(said.contains("Skiff 1.0 runs") && said.contains("/setup?token="), "{said}");
-    let pss = "for p in $(pgrep -x 'skiff|postgres|haproxy'); do awk '$1 == \"Pss:\" { print $2 }' /proc/$p/smaps_rollup; done | \
+    let pss = "for p in $(ps -o pid= -C skiff,postgres,haproxy); do awk '$1 == \"Pss:\" { print $2 }' /proc/$p/smaps_rollup; done | \
                awk '{ kib += $1 } END { print int(kib / 1024) }'";
     println!("{suite}: panel, PostgreSQL and HAProxy together have a PSS of {} MB", server.bash(pss).await.trim());
     server.set_up().await;

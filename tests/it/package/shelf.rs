@@ -39,7 +39,7 @@ impl Shelf {
     }
 
     pub async fn pack_into(&self, folder: &str, version: &str, program: &str, key: &str) {
-        let said = run(
+        run(
             "env",
             &[
                 &format!("SKIFF_VERSION={version}"),
@@ -52,8 +52,9 @@ impl Shelf {
                 "--out",
                 &self.path(folder),
             ],
-        );
-        said.await.must("bin/package");
+        )
+        .await
+        .must("bin/package");
     }
 
     /// The program under test as this version.
