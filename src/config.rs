@@ -6,12 +6,18 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
-use crate::cli::{admin, remote};
+use crate::cli::{admin, remote, self_upgrade};
 use crate::db::{ConnectError, DatabaseSettings};
+
+/// What this program is, where it was built for a package by the package's own version.
+const VERSION: &str = match option_env!("SKIFF_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
 
 /// Skiff: the control panel for people who did not want to use Kubernetes.
 #[derive(Debug, Parser)]
-#[command(name = "skiff", version, about, disable_help_subcommand = true)]
+#[command(name = "skiff", version = VERSION, about, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -35,6 +41,8 @@ pub enum Command {
         #[command(subcommand)]
         command: admin::Command,
     },
+    /// Put a newer package in place of the installed one, with a copy of the database and a way back; as root
+    SelfUpgrade(self_upgrade::SelfUpgrade),
     /// What a panel somewhere is asked for.
     #[command(flatten)]
     Remote(remote::Command),

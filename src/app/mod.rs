@@ -113,6 +113,7 @@ pub fn run(command: Command) -> Result<String, Stopped> {
                 let act = async |ground: &Ground| Ok(cli::admin::run(&ground.actions, command).await?.to_string());
                 with_ground(&store, act).await
             }
+            Command::SelfUpgrade(input) => Err(cli::self_upgrade::run(&input).into()),
             Command::Remote(command) => Ok(cli::remote::run(command, Cli::command()).await?),
         }
     });

@@ -1,4 +1,4 @@
-//! Commands. Those of the panel's own machine (`setup`, `admin`) call actions; all others are a client of `/api/v1` and work
+//! Commands. Those of the panel's own machine (`setup`, `admin`) call actions; `self-upgrade` is the package's; all others are a client of `/api/v1` and work
 //! from any machine. Not here: queries, pages, how the program is wired.
 
 pub mod admin;
@@ -20,6 +20,7 @@ mod open;
 mod releases;
 pub mod remote;
 mod secrets;
+pub mod self_upgrade;
 pub mod setup;
 mod show;
 mod status;

@@ -22,6 +22,7 @@ mod hosts;
 mod ingress;
 mod jobs;
 mod notices;
+mod package;
 mod pages;
 mod queue;
 mod remote;

@@ -89,7 +89,12 @@ impl TestHost {
 
     /// The same as Ubuntu 24.04, with systemd.
     pub async fn fresh_ubuntu(shares: &[(&std::path::Path, &str)]) -> Self {
-        let root = run(ROOTFS, &["noble"]).await.must("a fresh Ubuntu is made");
+        Self::fresh_suite("noble", shares).await
+    }
+
+    /// The same as another release of Debian or Ubuntu, by its name, with systemd.
+    pub async fn fresh_suite(suite: &str, shares: &[(&std::path::Path, &str)]) -> Self {
+        let root = run(ROOTFS, &[suite]).await.must("a fresh system is made");
         Self::from_root(&root, "systemd", shares).await
     }
 
@@ -172,6 +177,23 @@ impl TestHost {
     /// The wire is whole again.
     pub async fn heal(&self) {
         self.rig(&["heal"]).await;
+    }
+
+    /// What systemd runs there has this much memory and one core, as on a small server.
+    pub fn limit_to_one_core(&self, megabytes: u64) {
+        let bytes = (megabytes << 20).to_string();
+        let groups = std::path::Path::new("/sys/fs/cgroup");
+        let limits = if groups.join("cgroup.controllers").exists() {
+            vec![("skiffrig", "memory.max", bytes.as_str()), ("skiffrig", "cpu.max", "100000 100000")]
+        } else {
+            vec![
+                ("memory/skiffrig", "memory.limit_in_bytes", bytes.as_str()),
+                ("cpu/skiffrig", "cpu.cfs_quota_us", "100000"),
+            ]
+        };
+        for (group, file, limit) in limits {
+            std::fs::write(groups.join(group).join(&self.number).join(file), limit).unwrap();
+        }
     }
 
     /// Takes all of the disk but this many kilobytes.
