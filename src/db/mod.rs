@@ -8,6 +8,7 @@ pub mod app_lines;
 pub mod apps;
 pub mod audit;
 pub mod builds;
+pub mod certificates;
 pub mod changes;
 pub mod cluster;
 mod connect;
