@@ -33,6 +33,7 @@ pub mod ledger;
 pub mod members;
 pub mod moments;
 pub mod panel;
+pub mod panel_addresses;
 pub mod projects;
 pub mod releases;
 pub mod removed;
