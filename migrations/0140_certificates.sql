@@ -72,6 +72,9 @@ create table panel_addresses (
   check ((state = 'trial') = (until is not null))
 );
 
+-- Whether a name is some app's is asked before it becomes the panel's, whichever team that app is of.
+create policy door on routes for select using ((select skiff_scope('door')));
+
 do $$
 declare name text; role text;
 begin

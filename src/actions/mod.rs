@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod apps;
 pub mod audit;
+pub mod certificates;
 pub mod deploys;
 mod fields;
 pub mod follow;

@@ -52,6 +52,9 @@ pub struct Host {
     /// The port its proxy listens on; changes that of a known host
     #[arg(long)]
     pub http_port: Option<String>,
+    /// The port it serves HTTPS on, or none; changes that of a known host
+    #[arg(long)]
+    pub https_port: Option<String>,
 }
 
 /// Something by its name.

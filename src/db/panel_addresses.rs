@@ -160,7 +160,12 @@ pub async fn remove(conn: &mut PgConnection, state: State) -> Result<bool, sqlx:
     Ok(done.rows_affected() == 1)
 }
 
-/// True where some app has a route of this domain, whosever it is.
+/// True where some app has a route of this domain, whosever it is. For the door, which sees the routes of all teams.
 pub async fn is_routed(conn: &mut PgConnection, domain: &Domain) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(r#"select skiff_is_routed($1) as "routed!""#, domain.as_ref()).fetch_one(conn).await
+    sqlx::query_scalar!(
+        r#"select exists (select from routes where domain = $1) as "routed!""#,
+        domain.as_ref(),
+    )
+    .fetch_one(conn)
+    .await
 }

@@ -2,6 +2,7 @@
 
 pub mod apps;
 pub mod audit;
+pub mod certificates;
 pub mod configuration;
 pub mod deploys;
 pub mod document;
@@ -57,4 +58,5 @@ pub fn routes() -> Routes {
         .merge(members::routes())
         .merge(invitations::routes())
         .merge(audit::routes())
+        .merge(certificates::routes())
 }

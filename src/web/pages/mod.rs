@@ -3,6 +3,7 @@
 pub mod account;
 pub mod apps;
 pub mod audit;
+pub mod certificates;
 pub mod deploys;
 pub mod health;
 pub mod home;
@@ -40,6 +41,7 @@ pub fn routes() -> Routes {
         .merge(invitations::routes())
         .merge(teams::routes())
         .merge(audit::routes())
+        .merge(certificates::routes())
         .merge(tokens::routes())
         .merge(hooks::routes())
 }
