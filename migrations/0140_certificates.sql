@@ -63,6 +63,7 @@ create table panel_addresses (
   owner_team uuid not null,
   host_id uuid not null,
   door int not null check (door between 1 and 65535),   -- where the panel listens on that host's loopback
+  port int not null check (port between 1 and 65535),   -- of HTTPS of that host's proxy
   nonce text not null,                  -- what the panel answers on the path that proves that the name leads here
   note text not null default '',        -- what the last try found
   reached_at timestamptz,               -- when it was first reached through the name

@@ -109,6 +109,7 @@ async fn work(ground: &Ground, settings: &Serve) -> Result<jobs::Ctx, Stopped> {
         // One for all: two connections per host, whoever looks.
         pool: ground.actions.pool.clone(),
         git,
+        outside: Default::default(),
         panel: ground.panel,
     })
 }

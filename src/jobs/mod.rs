@@ -8,6 +8,7 @@ pub mod execute;
 pub mod log;
 pub mod look_at_host;
 pub mod observe;
+pub mod panel_address;
 pub mod provision;
 pub mod proxy;
 pub mod registry;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use crate::access::Access;
 use crate::db::Db;
 use crate::providers::git::Git;
+use crate::providers::outside::Outside;
 use crate::queue::Registry;
 use crate::remote::Pool;
 use crate::vault::Vault;
@@ -42,6 +44,8 @@ pub struct Ctx {
     pub pool: Pool,
     /// Repositories.
     pub git: Git,
+    /// The way to names as somebody outside has it.
+    pub outside: Outside,
     /// The panel's own name in the labels of what it makes.
     pub panel: uuid::Uuid,
 }
@@ -59,6 +63,7 @@ pub fn registry(ctx: &Ctx) -> Registry {
         .with::<check_host::CheckHost>(ctx.clone())
         .with::<deploy::Deploy>(ctx.clone())
         .with::<look_at_host::LookAtHost>(ctx.clone())
+        .with::<panel_address::PanelAddress>(ctx.clone())
         .with::<provision::Provision>(ctx.clone())
         .with::<remove_app::RemoveApp>(ctx.clone())
         .with::<remove_volume::RemoveVolume>(ctx.clone())

@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod logs;
 pub mod me;
 pub mod members;
+pub mod panel;
 pub mod placement;
 pub mod projects;
 pub mod releases;
@@ -57,6 +58,7 @@ pub fn routes() -> Routes {
         .merge(teams::routes())
         .merge(members::routes())
         .merge(invitations::routes())
+        .merge(panel::routes())
         .merge(audit::routes())
         .merge(certificates::routes())
 }

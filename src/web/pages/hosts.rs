@@ -135,6 +135,10 @@ pub struct Index {
     pub may_manage: bool,
     /// The page that adds one.
     pub new: SafeUrl,
+    /// The page of certificates.
+    pub certificates: SafeUrl,
+    /// The page of the panel's own address, for who may own the team.
+    pub panel: Option<SafeUrl>,
     /// This page.
     pub own: SafeUrl,
 }
@@ -335,6 +339,7 @@ async fn index(State(web): State<Web>, here: Here) -> Result<Response, Problem> 
         may_manage: place.actor.may_somewhere(Permission::ManageHosts).is_ok(),
         new: SafeUrl::path(["t", &team, "hosts", "new"]),
         certificates: SafeUrl::path(["t", &team, "certificates"]),
+        panel: place.actor.may_somewhere(Permission::OwnTeam).is_ok().then(|| SafeUrl::path(["t", &team, "panel"])),
         own: SafeUrl::path(["t", &team, "hosts"]),
         hosts: Table { team, hosts },
     }))

@@ -12,6 +12,7 @@ pub mod invitations;
 pub mod jobs;
 pub mod login;
 pub mod members;
+pub mod panel;
 pub mod projects;
 pub mod releases;
 pub mod setup;
@@ -43,5 +44,6 @@ pub fn routes() -> Routes {
         .merge(audit::routes())
         .merge(certificates::routes())
         .merge(tokens::routes())
+        .merge(panel::routes())
         .merge(hooks::routes())
 }
