@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -121,18 +121,30 @@ impl Authority {
         path: &str,
         headers: &[(&str, &str)],
     ) -> Result<Answer, String> {
+        let mut request = hyper::Request::get(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(address, port, name, request.body(Full::default()).unwrap()).await
+    }
+
+    /// Any request by HTTPS; its `Host` is the name's.
+    pub async fn send(
+        &self,
+        address: IpAddr,
+        port: u16,
+        name: &str,
+        mut request: hyper::Request<Full<Bytes>>,
+    ) -> Result<Answer, String> {
         let stream = self.connect(address, port, name, &["http/1.1"]).await?;
         let served = presented(&stream);
         let io = hyper_util::rt::TokioIo::new(stream);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.map_err(|e| e.to_string())?;
         let task = tokio::spawn(connection);
         let host = if port == 443 { name.to_owned() } else { format!("{name}:{port}") };
-        let mut request = hyper::Request::get(path).header("host", host);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
+        request.headers_mut().insert("host", host.parse().unwrap());
         let asking = async {
-            let answer = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.map_err(|e| e.to_string())?;
+            let answer = sender.send_request(request).await.map_err(|e| e.to_string())?;
             let (head, body) = answer.into_parts();
             let body = body.collect().await.map_err(|e| e.to_string())?.to_bytes();
             Ok::<_, String>(Answer { status: head.status.as_u16(), headers: head.headers, body: String::from_utf8_lossy(&body).into_owned(), served })
