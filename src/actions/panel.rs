@@ -199,8 +199,8 @@ pub async fn address(ctx: &Ctx, actor: &Actor) -> Result<AddressView, Refused> {
     Ok(AddressView {
         loopback: ctx.settings.base_url.clone(),
         servers: servers.collect(),
-        serving: serving.into_iter().map(line).next(),
-        trial: trial.into_iter().map(line).next(),
+        serving: serving.into_iter().next().map(line),
+        trial: trial.into_iter().next().map(line),
     })
 }
 

@@ -11,6 +11,7 @@ use skiff::actions::setup::{self, SetUp};
 use skiff::actions::{self, Refused, apps, certificates};
 use skiff::app::doors;
 use skiff::db::sessions::Sessions;
+use skiff::domain::ids::HostId;
 use skiff::door::server;
 use skiff::providers::outside::Outside;
 use tokio::io::copy_bidirectional;
@@ -29,6 +30,7 @@ const NAME: &str = "panel.test";
 struct Stage {
     host: TestHost,
     world: World,
+    id: HostId,
     ctx: actions::Ctx,
     authority: Authority,
     /// The door on this machine's own loopback.
@@ -50,7 +52,7 @@ impl Stage {
         let names = [NAME, "other.test", "late.test"].map(|name| (name.to_owned(), at));
         world.ctx.outside = Outside::knowing(names);
         world.start_worker();
-        world.provision(&host).await;
+        let id = world.provision(&host).await;
         let ctx = world.actions();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let door = listener.local_addr().unwrap().to_string();
@@ -73,7 +75,7 @@ impl Stage {
         });
         let listen = "setsid socat TCP-LISTEN:7070,bind=127.0.0.1,fork,reuseaddr UNIX-CONNECT:/run/door.sock </dev/null >/dev/null 2>&1 &";
         host.enter(&["/bin/bash", "-c", listen]).await.must("socat");
-        Self { host, world, ctx, authority: Authority::new("Test Authority"), door, shutdown }
+        Self { host, world, id, ctx, authority: Authority::new("Test Authority"), door, shutdown }
     }
 
     fn at(&self) -> IpAddr {
@@ -206,14 +208,16 @@ async fn a_name_is_tried_from_outside_and_kept_by_who_came_under_it() {
     assert_eq!(stage.loopback().await, 200);
 
     // It is nobody's to take.
-    let input = apps::NewApp {
-        name: "taker".into(),
-        routes: vec![apps::NewRoute { domain: NAME.into(), path: "/x".into() }],
-        source: apps::EditSource { from: "image".into(), image: "hello:1".into(), ..Default::default() },
-        ..Default::default()
-    };
-    let refused = apps::create(ctx, owner, input).await.unwrap_err();
-    assert!(format!("{refused:?}").contains("routes"), "{refused:?}");
+    let app = stage.world.app(stage.id, "127.0.0.1:5000/hello:1", "app.test").await.id;
+    for path in ["/", "/x"] {
+        let route = apps::NewRoute { domain: NAME.into(), path: path.into() };
+        let refused = apps::add_route(ctx, owner, app, route).await.unwrap_err();
+        assert!(format!("{refused:?}").contains("panel.test is the panel's own address"), "{refused:?}");
+    }
+    let route = apps::NewRoute { domain: "taken.test".into(), path: "/x".into() };
+    apps::add_route(ctx, owner, app, route).await.unwrap();
+    let refused = panel::try_address(ctx, owner, NewAddress { domain: "taken.test".into(), ..Default::default() }).await;
+    assert!(format!("{refused:?}").contains("An app is served under this name"), "{refused:?}");
 
     // Given up, it leads nowhere, and the door on loopback is as ever.
     panel::give_up_address(ctx, owner).await.unwrap();
