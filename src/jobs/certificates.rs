@@ -134,23 +134,27 @@ pub async fn note(ctx: &Ctx, permit: &Permit, id: HostId, brought: &[Brought]) -
 
 /// What the running proxy has of HTTPS.
 struct Running {
+    routes: Vec<MapEntry>,
     maps: Vec<Vec<MapEntry>>,
     doors: Vec<String>,
     stored: BTreeSet<CertificateId>,
     listed: BTreeSet<CertificateId>,
 }
 
-async fn look(host: &Host, want: &Tls, files: &TlsFiles) -> Result<Running, Error> {
+async fn look(host: &Host, want: &Tls, home: &Home) -> Result<Running, Error> {
+    let files = &home.tls;
     let mut questions: Vec<String> = want.maps(files).iter().map(|(map, _)| format!("show map {map}")).collect();
     let maps = questions.len();
     questions.extend([
         format!("show servers state {}", tls::PANEL),
         "show ssl cert".to_owned(),
         format!("show ssl crt-list -n {}", files.list),
+        format!("show map {}", home.map),
     ]);
     let answers = host.haproxy().ask(&questions).await?;
     let answer = |at: usize| answers.get(at).map(String::as_str).unwrap_or_default();
     Ok(Running {
+        routes: words::read_map(answer(maps + 3)),
         maps: answers.iter().take(maps).map(|text| words::read_map(text)).collect(),
         doors: tls::read_doors(answer(maps)),
         stored: tls::read_stored(answer(maps + 1), files),
@@ -172,7 +176,7 @@ pub async fn settle(
 ) -> Result<Vec<String>, Trouble> {
     let Some(want) = &wanted.tls else { return Ok(Vec::new()) };
     let files = &wanted.home.tls;
-    let running = look(host, want, files).await?;
+    let running = look(host, want, &wanted.home).await?;
     let mut said = Vec::new();
     let mut change = brought;
     let mut lacking: BTreeSet<CertificateId> =
@@ -198,6 +202,12 @@ pub async fn settle(
     }
     note(ctx, permit, id, &change).await?;
     let mut lines = tls::panel_changes(want, &running.doors);
+    // Of the routes only the panel's own: those of apps change with their deploys.
+    let mut to_panel = wanted.route_entries();
+    to_panel.retain(|_, slot| slot == tls::PANEL);
+    let of_panel = |entry: &&MapEntry| entry.value == tls::PANEL || to_panel.contains_key(&entry.key);
+    let led: Vec<MapEntry> = running.routes.iter().filter(of_panel).cloned().collect();
+    lines.extend(words::map_changes(&wanted.home.map, &led, &to_panel));
     for ((map, entries), running) in want.maps(files).iter().zip(&running.maps) {
         lines.extend(words::map_changes(map, running, entries));
     }

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use time::OffsetDateTime;
 use tower_sessions::Session;
 
 use crate::actions::Refused;
@@ -15,11 +14,13 @@ use crate::domain::rights::{On, Permission};
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
-use crate::web::ui::{Field, Form, Input, SafeUrl, Sent, Shell, When, page_with};
+use crate::web::ui::{Field, Form, Input, SafeUrl, Sent, Shell, page_with};
 use crate::web::{Web, session};
 
 /// Names of a certificate that stand in its line.
 const NAMES: usize = 3;
+/// Days of the whole bar: a life as most have it; what lasts longer fills it.
+const BAR_DAYS: i64 = 90;
 
 /// The routes.
 pub fn routes() -> Routes {
@@ -68,8 +69,9 @@ impl Index {
         })
     }
 
-    fn when(&self, at: &OffsetDateTime) -> When {
-        When::new(*at)
+    /// The day it ends.
+    fn day(&self, line: &CertificateLine) -> String {
+        line.not_after.date().to_string()
     }
 
     fn names(&self, line: &CertificateLine) -> String {
@@ -98,7 +100,7 @@ impl Index {
 
     /// Days for the bar.
     fn value(&self, line: &CertificateLine) -> i64 {
-        line.days_left.clamp(0, line.life_days)
+        line.days_left.clamp(0, BAR_DAYS)
     }
 
     /// What asks for somebody, where something does.

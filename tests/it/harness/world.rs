@@ -89,8 +89,7 @@ impl World {
         tx.commit().await.unwrap();
         let local_root = Some(std::env::temp_dir());
         let git = Git::open(Settings { data_dir: folder.path().join("git"), local_root, ca_file: None }).await.unwrap();
-        let outside = skiff::providers::outside::Outside::default();
-        let pool = Pool::new(PoolSettings::default());
+        let (pool, outside) = (Pool::new(PoolSettings::default()), Default::default());
         let ctx = Ctx { db: db.db.clone(), vault: vault.clone(), pool, git, outside, panel };
         let changes = Changes::new(&db);
         let listener = CancellationToken::new();
@@ -106,17 +105,11 @@ impl World {
 
     /// What actions work with.
     pub fn actions(&self) -> actions::Ctx {
-        let settings = actions::Settings {
-            base_url: "http://127.0.0.1:7070".into(),
-            local_sources: Some("/".into()),
-            door: 7070,
-            names: Default::default(),
-        };
         actions::Ctx {
             db: self.db.db.clone(),
             changes: self.changes.clone(),
             vault: (*self.vault).clone(),
-            settings: Arc::new(settings),
+            settings: Arc::new(super::panel::settings()),
             kept: Default::default(),
             pool: self.ctx.pool.clone(),
             log_seats: Default::default(),

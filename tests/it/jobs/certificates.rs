@@ -170,10 +170,13 @@ async fn renewals_under_load(per_second: u64, websockets: usize, changes: usize,
         let made = authority.issue(&[DOMAIN], 90);
         upload(&world, &made).await;
         assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
-        // One comes and goes beside it.
-        let beside = upload(&world, &authority.issue(&["*.test"], 90)).await;
+        // One that lasts longer takes its place, and goes.
+        let other = authority.issue(&[DOMAIN, "beside.test"], 200);
+        let beside = upload(&world, &other).await;
+        assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, other.der);
         certificates::remove(&world.actions(), &world.team.owner, beside).await.unwrap();
         settled(&world).await;
+        assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
         changed += 1;
         let failures = met.failures.lock().unwrap().clone();
         assert!(failures.is_empty(), "after change {changed}: {failures:#?}");
@@ -222,7 +225,7 @@ async fn a_proxy_that_lost_everything_is_made_whole_again() {
     tokio::time::timeout(Duration::from_secs(15), served).await.expect("it serves again");
 
     // Its files are gone: making the host ready brings them, the very same ones.
-    host.enter(&["/bin/bash", "-c", "rm -rf /etc/skiff; kill -9 $(cat /run/skiff/haproxy.pid)"]).await.must("rm");
+    host.enter(&["/bin/bash", "-c", "rm -rf /etc/skiff; /etc/init.d/skiff-haproxy stop"]).await.must("rm");
     let ended = world.provision_again(id).await;
     assert_eq!(ended.state, "succeeded", "{ended:#?}");
     assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
