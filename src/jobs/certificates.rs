@@ -100,7 +100,10 @@ async fn open(
         let text = text.and_then(|bytes| String::from_utf8(bytes.expose().clone()).ok());
         let Some(text) = text else {
             let names = row.names.join(", ");
-            return Err(Error::refused(&format!("the certificate for {names} cannot be opened with the panel's master key")).into());
+            return Err(Error::refused(&format!(
+                "the certificate for {names} cannot be opened with the panel's master key"
+            ))
+            .into());
         };
         opened.push(Brought { id: row.id, names: row.names, fingerprint: row.fingerprint, pem: Secret::new(text) });
     }
@@ -179,8 +182,12 @@ pub async fn settle(
     let running = look(host, want, &wanted.home).await?;
     let mut said = Vec::new();
     let mut change = brought;
-    let mut lacking: BTreeSet<CertificateId> =
-        want.certificates.difference(&running.listed).filter(|id| !change.iter().any(|one| one.id == **id)).copied().collect();
+    let mut lacking: BTreeSet<CertificateId> = want
+        .certificates
+        .difference(&running.listed)
+        .filter(|id| !change.iter().any(|one| one.id == **id))
+        .copied()
+        .collect();
     let mut tx = ctx.db.begin(permit).await?;
     let rows = certificates::list(&mut tx, permit, None).await?;
     if thorough {
@@ -224,7 +231,8 @@ async fn other_version(
     rows: &[certificates::Row],
 ) -> Result<Vec<CertificateId>, Error> {
     let rows: Vec<_> = rows.iter().filter(|row| want.certificates.contains(&row.id)).collect();
-    let questions: Vec<String> = rows.iter().map(|row| format!("show ssl cert {}", files.certificate(row.id))).collect();
+    let questions: Vec<String> =
+        rows.iter().map(|row| format!("show ssl cert {}", files.certificate(row.id))).collect();
     if questions.is_empty() {
         return Ok(Vec::new());
     }
@@ -305,7 +313,11 @@ async fn drop_unwanted(
         certificates::forget(&mut tx, permit, id, *certificate).await?;
     }
     tx.commit().await?;
-    let words = if gone.len() == 1 { "one certificate that nothing leads to is".to_owned() } else { format!("{} certificates that nothing leads to are", gone.len()) };
+    let words = if gone.len() == 1 {
+        "one certificate that nothing leads to is".to_owned()
+    } else {
+        format!("{} certificates that nothing leads to are", gone.len())
+    };
     Ok(vec![format!("{words} gone from the server")])
 }
 

@@ -240,7 +240,8 @@ pub fn read_stored(text: &str, files: &TlsFiles) -> BTreeSet<CertificateId> {
 /// The certificates that the running proxy serves: of `show ssl crt-list -n`.
 pub fn read_listed(text: &str, files: &TlsFiles) -> BTreeSet<CertificateId> {
     let lines = text.lines().take(super::answers::MAX_LINES);
-    let path = |line: &str| line.split_ascii_whitespace().next().map(|word| word.split(':').next().unwrap_or(word).to_owned());
+    let path =
+        |line: &str| line.split_ascii_whitespace().next().map(|word| word.split(':').next().unwrap_or(word).to_owned());
     lines.filter_map(path).filter_map(|path| files.named(&path)).collect()
 }
 

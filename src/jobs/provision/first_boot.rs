@@ -107,7 +107,10 @@ mod tests {
         let proxy = first_proxy(8080, Some(443)).haproxy_cfg();
         assert!(proxy.ends_with('\n') && !proxy.ends_with("\n\n") && !proxy.contains(END));
         let (head, spares) = proxy.split_once(SPARE).unwrap();
-        assert!(text.contains(head) && text.contains("i <= 64") && spares.ends_with("\nbackend b0064\n    # spare\n"), "what the panel writes");
+        assert!(
+            text.contains(head) && text.contains("i <= 64") && spares.ends_with("\nbackend b0064\n    # spare\n"),
+            "what the panel writes"
+        );
         // The least that clouds take as user data, but for those that take it compressed only.
         assert!(text.len() < 32 * 1024, "{}", text.len());
     }

@@ -25,10 +25,11 @@ const BAR_DAYS: i64 = 90;
 /// The routes.
 pub fn routes() -> Routes {
     let (view, manage) = (Policy::Team(Permission::View), Policy::Team(Permission::ManageHosts));
-    Routes::new()
-        .get("/t/{team}/certificates", view, index)
-        .post("/t/{team}/certificates", manage, upload)
-        .post("/t/{team}/certificates/{id}/remove", manage, remove)
+    Routes::new().get("/t/{team}/certificates", view, index).post("/t/{team}/certificates", manage, upload).post(
+        "/t/{team}/certificates/{id}/remove",
+        manage,
+        remove,
+    )
 }
 
 /// A certificate and the button that removes it.
@@ -108,7 +109,9 @@ impl Index {
         let failed = line.hosts.iter().find(|place| !place.trouble.is_empty());
         match (failed, line.age, line.origin) {
             (Some(place), _, _) => format!("{}: {}", place.name, place.trouble),
-            (None, Age::Over, _) => "It has expired: browsers refuse it. Upload a new one for the same names.".to_owned(),
+            (None, Age::Over, _) => {
+                "It has expired: browsers refuse it. Upload a new one for the same names.".to_owned()
+            }
             (None, Age::Ending, Origin::Uploaded) => {
                 "It ends soon, and nobody renews it. Upload the next one for the same names.".to_owned()
             }
@@ -123,9 +126,9 @@ fn form(team: &str, token: &str) -> Form {
         Field::of(Input::Area, "chain", "Certificate and chain")
             .empty("-----BEGIN CERTIFICATE-----")
             .hint("PEM: the certificate of the server first, then those of its issuers."),
-        Field::of(Input::Area, "key", "Private key")
-            .empty("-----BEGIN PRIVATE KEY-----")
-            .hint("PEM, without a passphrase. It is kept sealed, brought to the hosts that need it, and never shown again."),
+        Field::of(Input::Area, "key", "Private key").empty("-----BEGIN PRIVATE KEY-----").hint(
+            "PEM, without a passphrase. It is kept sealed, brought to the hosts that need it, and never shown again.",
+        ),
     ];
     Form::new(SafeUrl::path(["t", team, "certificates"]), token, "Upload", fields)
 }

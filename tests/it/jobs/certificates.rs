@@ -161,7 +161,12 @@ async fn renewals_under_load(per_second: u64, websockets: usize, changes: usize,
     upload(&world, &authority.issue(&[DOMAIN], 90)).await;
     let met = Arc::new(Met::default());
     let mut visitors = tokio::task::JoinSet::new();
-    visitors.spawn(requests(met.clone(), authority.clone(), address(&host), Duration::from_micros(1_000_000 / per_second)));
+    visitors.spawn(requests(
+        met.clone(),
+        authority.clone(),
+        address(&host),
+        Duration::from_micros(1_000_000 / per_second),
+    ));
     for _ in 0..websockets {
         visitors.spawn(websocket(met.clone(), authority.clone(), address(&host)));
     }
@@ -235,7 +240,9 @@ async fn a_proxy_that_lost_everything_is_made_whole_again() {
     // The running proxy lost one that is in the files.
     let socket = "socat - UNIX-CONNECT:/run/skiff/haproxy.sock";
     let file = after.lines().last().unwrap();
-    let lose = format!("for l in 'del ssl crt-list /etc/skiff/certs/list {file}' 'del ssl cert {file}'; do echo \"$l\" | {socket}; done");
+    let lose = format!(
+        "for l in 'del ssl crt-list /etc/skiff/certs/list {file}' 'del ssl cert {file}'; do echo \"$l\" | {socket}; done"
+    );
     host.enter(&["/bin/bash", "-c", &lose]).await.must("lost");
     assert!(authority.get(address(&host), 443, DOMAIN, "/").await.is_err());
     again(&world, id).await;
