@@ -107,7 +107,7 @@ main() {
   if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null 2>&1 || fail "this needs root, and sudo is not installed: run it as root."
     [ -f "$0" ] || fail "this needs root: … | sudo bash"
-    exec sudo --preserve-env=DATABASE_URL,SKIFF_LISTEN,SKIFF_HTTP_PORT -- bash "$0" "$@"
+    exec sudo --preserve-env=DATABASE_URL,SKIFF_LISTEN,SKIFF_HTTP_PORT,SKIFF_HTTPS_PORT -- bash "$0" "$@"
   fi
   case ${1:-} in -*) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;; esac
   case $SIGNER in ssh-ed25519\ *) ;; *) fail "no key is written in this file: bin/package makes the one to be used, beside the package." ;; esac

@@ -304,7 +304,7 @@ $others}" && restart=restart
 
 # ── this machine as a host ────────────────────────────────────────────────────────────────────────────────────────────
 
-this_machine_as_a_host() { # sets http_port
+this_machine_as_a_host() { # sets http_port and https_port
   local fingerprint host
   http_port=${SKIFF_HTTP_PORT:-$(noted http_port | tail -n 1)}
   if [ -z "$http_port" ]; then
@@ -315,8 +315,17 @@ this_machine_as_a_host() { # sets http_port
     fi
   fi
   rm -f "$NOTES/http_port"; note http_port "$http_port"
+  https_port=${SKIFF_HTTPS_PORT:-$(noted https_port | tail -n 1)}
+  if [ -z "$https_port" ]; then
+    https_port=443
+    if ! port_free 443; then
+      for https_port in 8443 9443 none; do [ "$https_port" = none ] || ! port_free "$https_port" || break; done
+      echo "   port 443 is used by $(port_owner 443); the proxy gets ${https_port/none/no} port${https_port/none/} for HTTPS"
+    fi
+  fi
+  rm -f "$NOTES/https_port"; note https_port "$https_port"
   fingerprint=$(ssh-keygen -lf "$host_key.pub" | awk '{ print $2 }')
-  host=$(admin host --name "this machine" --address 127.0.0.1 --port "$ssh_port" --user skiff --host-key "$fingerprint" --http-port "$http_port") ||
+  host=$(admin host --name "this machine" --address 127.0.0.1 --port "$ssh_port" --user skiff --host-key "$fingerprint" --http-port "$http_port" --https-port "$https_port") ||
     fail "this machine could not be added as a host; the reason is above."
   script user.bash "PUBLIC_KEY=$(json public_key <<< "$host")"
   as_panel timeout "$DEPLOY_S" "$BINARY" admin provision "this machine" >/dev/null ||

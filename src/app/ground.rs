@@ -66,7 +66,12 @@ impl Ground {
         let base_url = base_url.as_str().trim_end_matches('/').to_owned();
         let (private, services) = (store.notices_private, None);
         let outside = Outside::new(notices::Settings { private, roots, services, base_url: base_url.clone() });
-        let settings = actions::Settings { base_url, local_sources: store.local_sources.clone() };
+        let settings = actions::Settings {
+            base_url,
+            local_sources: store.local_sources.clone(),
+            door: store.listen.port(),
+            names: Default::default(),
+        };
         let actions = actions::Ctx {
             changes: Changes::new(&db),
             db,

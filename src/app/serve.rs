@@ -110,6 +110,7 @@ async fn work(ground: &Ground, settings: &Serve) -> Result<jobs::Ctx, Stopped> {
         // One for all: two connections per host, whoever looks.
         pool: ground.actions.pool.clone(),
         git,
+        visitor: Default::default(),
         panel: ground.panel,
         outside: ground.actions.outside.clone(),
     })

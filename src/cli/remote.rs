@@ -4,7 +4,9 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::client::{Client, settings};
-use super::{Failed, apps, completions, deploys, env, hosts, login, logs, notices, open, releases, secrets, status};
+use super::{
+    Failed, apps, certificates, completions, deploys, env, hosts, login, logs, notices, open, releases, secrets, status,
+};
 
 /// Which panel, and how the answer is printed.
 #[derive(Clone, Debug, Args)]
@@ -44,6 +46,8 @@ pub enum Command {
     Hosts(hosts::Hosts),
     /// List where the team is told what happened, and try it
     Notices(notices::Notices),
+    /// List certificates, upload one, remove one
+    Certificates(certificates::Certificates),
     /// Open an app in the browser
     Open(open::Open),
     /// Print what completes these commands in your shell
@@ -102,6 +106,7 @@ pub async fn run(command: Command, program: clap::Command) -> Result<String, Fai
         Command::Secrets(input) => secrets::run(input).await,
         Command::Hosts(input) => hosts::run(input).await,
         Command::Notices(input) => notices::run(input).await,
+        Command::Certificates(input) => certificates::run(input).await,
         Command::Open(input) => open::run(input).await,
         Command::Completions(input) => completions::run(&input, program),
     }

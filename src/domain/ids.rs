@@ -84,4 +84,6 @@ ids! {
     NoticeId;
     /// Trouble that was told.
     AlertId;
+    /// A certificate, whichever version of it is served.
+    CertificateId;
 }

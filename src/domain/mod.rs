@@ -10,6 +10,7 @@ pub mod build;
 pub mod build_log;
 pub mod cause;
 pub mod channel;
+pub mod certificate;
 pub mod container;
 pub mod deploy;
 pub mod diff;

@@ -1,6 +1,7 @@
 //! What is done later: one file per kind of job. Not here: actions and doors; a job never calls another, it enqueues it.
 
 pub mod announce;
+pub mod certificates;
 pub mod check_host;
 pub mod current;
 pub mod deploy;
@@ -11,6 +12,7 @@ pub mod networks;
 pub mod look_at_source;
 pub mod notice;
 pub mod observe;
+pub mod panel_address;
 pub mod provision;
 pub mod proxy;
 pub mod registry;
@@ -18,6 +20,7 @@ pub mod remove_app;
 pub mod remove_volume;
 pub mod restart_instance;
 pub mod retention;
+pub mod set_certificates;
 pub mod source;
 pub mod stop;
 pub mod stop_app;
@@ -45,6 +48,8 @@ pub struct Ctx {
     pub pool: Pool,
     /// Repositories.
     pub git: Git,
+    /// The way to names as a visitor has it.
+    pub visitor: crate::providers::outside::Outside,
     /// The panel's own name in the labels of what it makes.
     pub panel: uuid::Uuid,
     /// Services outside that take notices.
@@ -65,10 +70,12 @@ pub fn registry(ctx: &Ctx) -> Registry {
         .with::<deploy::Deploy>(ctx.clone())
         .with::<look_at_host::LookAtHost>(ctx.clone())
         .with::<look_at_source::LookAtSource>(ctx.clone())
+        .with::<panel_address::PanelAddress>(ctx.clone())
         .with::<provision::Provision>(ctx.clone())
         .with::<remove_app::RemoveApp>(ctx.clone())
         .with::<remove_volume::RemoveVolume>(ctx.clone())
         .with::<restart_instance::RestartInstance>(ctx.clone())
+        .with::<set_certificates::SetCertificates>(ctx.clone())
         .with::<stop_app::StopApp>(ctx.clone())
         .with::<tidy::Tidy>(ctx.clone())
         .with::<watch::Watch>(ctx.clone())

@@ -3,3 +3,4 @@
 pub mod forges;
 pub mod git;
 pub mod notices;
+pub mod outside;

@@ -120,6 +120,11 @@ impl Context {
     pub fn notice_mail(team: TeamId, version: i32) -> Self {
         Self { table: "notice_mail", column: "sealed", team, row: team.0, version }
     }
+
+    /// The PEM text of one version of a certificate (table `certificate_versions`).
+    pub fn certificate(team: TeamId, version: Uuid) -> Self {
+        Self { table: "certificate_versions", column: "sealed", team, row: version, version: 1 }
+    }
 }
 
 fn team_key_place(team: TeamId) -> Context {

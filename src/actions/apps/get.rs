@@ -119,6 +119,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
             ready: false,
         }),
         places,
+        hsts: app.hsts,
         configuration: configuration::form(&app.spec),
         source_form: source::form(&app.source),
         may: May {

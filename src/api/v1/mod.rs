@@ -2,6 +2,7 @@
 
 pub mod apps;
 pub mod audit;
+pub mod certificates;
 pub mod configuration;
 pub mod deploys;
 pub mod dockerfiles;
@@ -9,6 +10,7 @@ pub mod document;
 pub mod hooks;
 pub mod host_checks;
 pub mod hosts;
+pub mod hsts;
 pub mod instances;
 pub mod invitations;
 pub mod jobs;
@@ -16,6 +18,7 @@ pub mod logs;
 pub mod me;
 pub mod members;
 pub mod notices;
+pub mod panel;
 pub mod placement;
 pub mod projects;
 pub mod releases;
@@ -45,6 +48,7 @@ pub fn routes() -> Routes {
         .merge(variables::routes())
         .merge(secrets::routes())
         .merge(routes::routes())
+        .merge(hsts::routes())
         .merge(volumes::routes())
         .merge(instances::routes())
         .merge(logs::routes())
@@ -60,5 +64,7 @@ pub fn routes() -> Routes {
         .merge(members::routes())
         .merge(notices::routes())
         .merge(invitations::routes())
+        .merge(panel::routes())
         .merge(audit::routes())
+        .merge(certificates::routes())
 }

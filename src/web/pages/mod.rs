@@ -3,6 +3,7 @@
 pub mod account;
 pub mod apps;
 pub mod audit;
+pub mod certificates;
 pub mod deploys;
 pub mod health;
 pub mod home;
@@ -12,6 +13,7 @@ pub mod jobs;
 pub mod login;
 pub mod members;
 pub mod notices;
+pub mod panel;
 pub mod projects;
 pub mod releases;
 pub mod setup;
@@ -42,6 +44,8 @@ pub fn routes() -> Routes {
         .merge(notices::routes())
         .merge(teams::routes())
         .merge(audit::routes())
+        .merge(certificates::routes())
         .merge(tokens::routes())
+        .merge(panel::routes())
         .merge(hooks::routes())
 }

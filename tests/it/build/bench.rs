@@ -78,6 +78,7 @@ impl Bench {
             vault: vault.into(),
             pool: Pool::new(PoolSettings::default()),
             git: skiff::providers::git::Git::open(settings).await.unwrap(),
+            visitor: Default::default(),
             panel: Uuid::now_v7(),
             outside: crate::harness::services::outside(),
         };

@@ -64,6 +64,7 @@ const SUBJECTS: &[&str] = &[
     "account",
     "app",
     "channel",
+    "certificate",
     "delivery",
     "deploy",
     "environment",

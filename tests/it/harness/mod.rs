@@ -13,4 +13,5 @@ pub mod quiet;
 pub mod served;
 pub mod services;
 pub mod team;
+pub mod tls;
 pub mod world;

@@ -90,7 +90,7 @@ impl World {
         let local_root = Some(std::env::temp_dir());
         let git = Git::open(Settings { data_dir: folder.path().join("git"), local_root, ca_file: None }).await.unwrap();
         let (pool, outside) = (Pool::default(), super::services::outside());
-        let ctx = Ctx { db: db.db.clone(), vault: vault.clone(), pool, git, panel, outside };
+        let ctx = Ctx { db: db.db.clone(), vault: vault.clone(), pool, git, panel, visitor: Default::default(), outside };
         let changes = Changes::new(&db);
         let listener = CancellationToken::new();
         let (listening, until) = (changes.clone(), listener.clone());
@@ -105,12 +105,11 @@ impl World {
 
     /// What actions work with.
     pub fn actions(&self) -> actions::Ctx {
-        let settings = actions::Settings { base_url: "http://127.0.0.1:7070".into(), local_sources: Some("/".into()) };
         actions::Ctx {
             db: self.db.db.clone(),
             changes: self.changes.clone(),
             vault: (*self.vault).clone(),
-            settings: Arc::new(settings),
+            settings: Arc::new(super::panel::settings()),
             kept: Default::default(),
             pool: self.ctx.pool.clone(),
             log_seats: Default::default(),
