@@ -4,6 +4,8 @@
 //! the caller owns the transaction, and row-level security repeats in the database what the permit says.
 
 pub mod accounts;
+pub mod acme;
+pub mod acme_orders;
 pub mod app_lines;
 pub mod apps;
 pub mod audit;
@@ -15,6 +17,7 @@ pub mod deliveries;
 pub mod deploy_requests;
 pub mod deploy_runs;
 pub mod deploys;
+pub mod dns_accounts;
 pub mod environments;
 pub mod hooks;
 pub mod host_checks;
