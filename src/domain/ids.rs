@@ -80,4 +80,6 @@ ids! {
     DeliveryId;
     /// A bearer token of the API.
     TokenId;
+    /// A certificate, whichever version of it is served.
+    CertificateId;
 }

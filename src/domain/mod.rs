@@ -9,6 +9,7 @@ pub mod app;
 pub mod build;
 pub mod build_log;
 pub mod cause;
+pub mod certificate;
 pub mod container;
 pub mod deploy;
 pub mod diff;

@@ -1,5 +1,6 @@
 //! What is done later: one file per kind of job. Not here: actions and doors; a job never calls another, it enqueues it.
 
+pub mod certificates;
 pub mod check_host;
 pub mod current;
 pub mod deploy;
@@ -14,6 +15,7 @@ pub mod remove_app;
 pub mod remove_volume;
 pub mod restart_instance;
 pub mod retention;
+pub mod set_certificates;
 pub mod source;
 pub mod stop;
 pub mod stop_app;
@@ -61,6 +63,7 @@ pub fn registry(ctx: &Ctx) -> Registry {
         .with::<remove_app::RemoveApp>(ctx.clone())
         .with::<remove_volume::RemoveVolume>(ctx.clone())
         .with::<restart_instance::RestartInstance>(ctx.clone())
+        .with::<set_certificates::SetCertificates>(ctx.clone())
         .with::<stop_app::StopApp>(ctx.clone())
         .with::<tidy::Tidy>(ctx.clone())
         .with::<watch::Watch>(ctx.clone())

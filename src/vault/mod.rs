@@ -110,6 +110,11 @@ impl Context {
     pub fn host_pass(team: TeamId, id: Uuid) -> Self {
         Self { table: "host_passes", column: "sealed", team, row: id, version: 1 }
     }
+
+    /// The PEM text of one version of a certificate (table `certificate_versions`).
+    pub fn certificate(team: TeamId, version: Uuid) -> Self {
+        Self { table: "certificate_versions", column: "sealed", team, row: version, version: 1 }
+    }
 }
 
 fn team_key_place(team: TeamId) -> Context {

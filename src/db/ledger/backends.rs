@@ -19,6 +19,8 @@ pub struct Row {
     pub spec: Json<Spec>,
     /// The routes that are the app's now: a release may name one that was given up since.
     pub routes: Json<Vec<Route>>,
+    /// Whether browsers are told to come by HTTPS only.
+    pub hsts: bool,
 }
 
 /// One instance that stands in the file.
@@ -62,7 +64,8 @@ pub async fn of_host(conn: &mut PgConnection, permit: &Permit, host: HostId) -> 
         r#"select b.slot, b.app_id as "app: AppId",
                   coalesce(r.body->'spec', a.spec) as "spec!: Json<Spec>",
                   (select coalesce(jsonb_agg(jsonb_build_object('domain', t.domain, 'path', t.path)), '[]')
-                     from routes t where t.team_id = b.team_id and t.app_id = b.app_id) as "routes!: Json<Vec<Route>>"
+                     from routes t where t.team_id = b.team_id and t.app_id = b.app_id) as "routes!: Json<Vec<Route>>",
+                  a.hsts
              from ledger_backends b
              join apps a on a.team_id = b.team_id and a.id = b.app_id
              left join releases r on r.team_id = a.team_id and r.id = a.current_release_id

@@ -1,6 +1,6 @@
 //! The text of haproxy.cfg. Every value in it is of a checked type or a number.
 
-use super::{FULL_WEIGHT, FilePath, Ingress, peers, slot_name};
+use super::{FULL_WEIGHT, FilePath, Ingress, peers, slot_name, tls};
 use std::fmt::Write as _;
 
 /// File descriptors a worker may use, where the system allows so many: about 25,000 connections, each with its server's,
@@ -50,8 +50,10 @@ const REQUEST_RULES: &str = r#"    http-request del-header Forwarded
     http-request set-header X-Forwarded-For %[src]
     http-request set-header X-Real-IP %[src]
     http-request set-header X-Forwarded-Host %[req.hdr(host)]
-    http-request set-header X-Forwarded-Proto http
 "#;
+
+/// Where a request goes that has met all rules.
+const LEADS_ON: &str = "    use_backend %[var(txn.slot)] if { var(txn.slot) -m found }\n    default_backend nowhere\n";
 
 /// Where a request goes that no route knows.
 const NOWHERE_BACKEND: &str = r#"
@@ -84,14 +86,27 @@ pub(super) fn render(ingress: &Ingress) -> String {
     text.push_str(DEFAULTS);
     let home = &ingress.home;
     put(&mut text, format_args!("\nfrontend http\n    bind {}:{}\n", home.bind, ingress.http_port));
-    text.push_str(REQUEST_RULES);
     let routing = routing(&home.map);
-    text.push_str(&routing);
-    text.push_str("    use_backend %[var(txn.slot)] if { var(txn.slot) -m found }\n    default_backend nowhere\n");
+    if ingress.tls.is_some() {
+        tls::plain_rules(&mut text, &home.tls);
+    }
+    requests(&mut text, "http", &routing);
+    if ingress.tls.is_some() {
+        text.push_str(tls::PLAIN_PANEL_RULE);
+    }
+    text.push_str(LEADS_ON);
+    if let Some(tls) = &ingress.tls {
+        tls::bind(&mut text, ingress, tls, &home.tls);
+        requests(&mut text, "https", &routing);
+        text.push_str(LEADS_ON);
+    }
     if let Some(peering) = &ingress.peering {
         peers::frontend(&mut text, peering, &home.peers, &routing);
     }
     text.push_str(NOWHERE_BACKEND);
+    if let Some(tls) = &ingress.tls {
+        tls::panel_backend(&mut text, tls);
+    }
     for slot in 1..=ingress.last_slot() {
         backend(&mut text, ingress, slot);
     }
@@ -99,6 +114,12 @@ pub(super) fn render(ingress: &Ingress) -> String {
         peers::backend(&mut text, slot, ingress.backends.iter().find(|b| b.slot == slot));
     }
     text
+}
+
+/// What every request meets, however it came.
+fn requests(text: &mut String, proto: &str, routing: &str) {
+    text.push_str(REQUEST_RULES);
+    put(text, format_args!("    http-request set-header X-Forwarded-Proto {proto}\n{routing}"));
 }
 
 /// Where a request belongs, by its host and path.
@@ -121,6 +142,9 @@ fn global(text: &mut String, ingress: &Ingress) {
         put(text, format_args!("    user {user}\n    group {group}\n"));
     }
     put(text, format_args!("    fd-hard-limit {MAX_DESCRIPTORS}\n"));
+    if ingress.tls.is_some() {
+        text.push_str(tls::GLOBAL);
+    }
     let group = home.socket_group.as_ref().map(|group| format!(" group {group}")).unwrap_or_default();
     put(text, format_args!("    stats socket {} mode 660{group} level admin expose-fd listeners\n", home.socket));
     text.push_str(

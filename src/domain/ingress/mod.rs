@@ -8,6 +8,7 @@ mod answers;
 mod config;
 mod peers;
 mod runtime;
+pub mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ pub use answers::{
     read_peers, read_processes, read_servers, read_stat,
 };
 pub use peers::{PEER_PORT, Peer, PeerSeen, mixed_name, named_peer, peer_name, share};
+pub use tls::{PROOF_PATH, PanelDoor, Thumbprint, Tls, TlsFiles};
 pub use runtime::{admit, dismiss, drain, map_changes, needs_reload, servers_to_admit, servers_to_dismiss};
 
 use std::collections::BTreeMap;
@@ -24,7 +26,7 @@ use std::net::Ipv4Addr;
 
 use super::app::Route;
 use super::ids::AppId;
-use super::names::{ContainerName, SshUser, checked_text};
+use super::names::{ContainerName, Domain, SshUser, checked_text};
 
 /// Backends in the file of a proxy that serves nothing yet. New apps take spare ones, so that a new route needs no
 /// reload: a reload leaves an old worker behind for as long as one websocket lives.
@@ -63,6 +65,8 @@ pub struct Home {
     pub map: FilePath,
     /// The file of the addresses from which other hosts pass requests on.
     pub peers: FilePath,
+    /// What HTTPS has.
+    pub tls: TlsFiles,
     /// The address it listens on.
     pub bind: Ipv4Addr,
 }
@@ -87,6 +91,7 @@ impl Default for Home {
             run_as: Some((user("haproxy"), user("haproxy"))),
             map: path("/etc/skiff/maps/routes.map"),
             peers: path("/etc/skiff/maps/peers.lst"),
+            tls: TlsFiles::default(),
             bind: Ipv4Addr::UNSPECIFIED,
         }
     }
@@ -114,6 +119,8 @@ pub struct Ingress {
     pub home: Home,
     /// The port of plain HTTP.
     pub http_port: u16,
+    /// HTTPS, where it serves that.
+    pub tls: Option<Tls>,
     /// Where it takes requests from other hosts, if it does.
     pub peering: Option<Peering>,
     /// The apps on this host.
@@ -145,7 +152,7 @@ pub fn route_key(route: &Route) -> String {
 impl Ingress {
     /// A proxy as provisioned: no apps, spare backends only.
     pub fn empty(home: Home, http_port: u16) -> Self {
-        Self { home, http_port, peering: None, backends: Vec::new(), routes: Vec::new() }
+        Self { home, http_port, tls: None, peering: None, backends: Vec::new(), routes: Vec::new() }
     }
 
     /// The slots the file declares: 1 to the last of them.
@@ -163,13 +170,18 @@ impl Ingress {
     /// The routes by their keys: what the map's file and the running map hold.
     pub fn route_entries(&self) -> BTreeMap<String, String> {
         let mut entries: BTreeMap<String, u32> = BTreeMap::new();
-        for (route, slot) in &self.routes {
+        let panel = self.tls.as_ref().and_then(|tls| tls.panel.as_ref());
+        let of_panel = |domain: &Domain| panel.is_some_and(|panel| panel.names.contains(domain));
+        // The panel's name is nobody else's, whatever a release remembers.
+        for (route, slot) in self.routes.iter().filter(|(route, _)| !of_panel(&route.domain)) {
             let lowest = entries.entry(route_key(route)).or_insert(*slot);
             *lowest = (*lowest).min(*slot);
         }
         let mixed = |slot: u32| self.backends.iter().any(|b| b.slot == slot && self.is_mixed(b));
         let name = |slot| if mixed(slot) { mixed_name(slot) } else { slot_name(slot) };
-        entries.into_iter().map(|(key, slot)| (key, name(slot))).collect()
+        let apps = entries.into_iter().map(|(key, slot)| (key, name(slot)));
+        let names = panel.into_iter().flat_map(|panel| &panel.names);
+        apps.chain(names.map(|name| (format!("{name}/"), tls::PANEL.to_owned()))).collect()
     }
 
     /// The map's file: a line per route, key and slot.

@@ -1,6 +1,6 @@
 //! Sending an app's requests to other hosts too: ledger, file, running proxy, and only then the routes.
 
-use super::ingress::{self, Ledger, Listens, lock, unlock};
+use super::ingress::{Ledger, Listens, lock, unlock};
 use super::{Done, Here};
 use crate::db::ledger::{backends, peers};
 use crate::domain::ids::HostId;
@@ -28,9 +28,10 @@ impl Here<'_> {
         self.as_it_serves(&mut ledger, &servers);
         let wanted = ledger.ingress(&Listens::now(&self.reached.row));
         run.still_mine().await?;
-        ingress::write(self.host, &wanted).await.map_err(|e| self.failed(e))?;
+        let brought = self.write(&wanted).await?;
         let running = proxy::look(self.host).await.map_err(|e| self.failed(e))?;
         let backend = wanted.backends.iter().find(|backend| i32::try_from(backend.slot) == Ok(slot));
+        self.settle(&wanted, brought).await?;
         let (Some(backend), true) = (backend, wanted.peering.is_some()) else {
             return Ok(Done::unchanged("the host has no address for others"));
         };
