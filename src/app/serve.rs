@@ -19,6 +19,7 @@ use crate::db::{Db, sessions};
 use crate::door::server;
 use crate::jobs;
 use crate::providers::git;
+use crate::providers::outside::Outside;
 use crate::queue::{Runner, RunnerSettings};
 use crate::schedule;
 use crate::watch;
@@ -109,6 +110,8 @@ async fn work(ground: &Ground, settings: &Serve) -> Result<jobs::Ctx, Stopped> {
         // One for all: two connections per host, whoever looks.
         pool: ground.actions.pool.clone(),
         git,
+        outside: Outside::of_this_machine(),
+        dns: Default::default(),
         panel: ground.panel,
     })
 }

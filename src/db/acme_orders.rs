@@ -67,7 +67,7 @@ pub async fn list(
                       and j.args->>'order' = o.id::text and j.state in ('queued', 'running')
                     order by j.created_at desc limit 1) as "job: JobId"
              from acme_orders o left join dns_accounts d on d.team_id = o.team_id and d.id = o.dns_account_id
-            where o.team_id = $1 and ($2::uuid is null or o.id = $2) order by o.names_key"#,
+            where o.team_id = $1 and ($2::uuid is null or o.id = $2) order by o.names, o.id"#,
         permit.team().0,
         only.map(|id| id.0),
     )
@@ -230,6 +230,19 @@ pub async fn note_window(
     .map(drop)
 }
 
+/// Puts it off for so many seconds: nothing was tried.
+pub async fn put_off(conn: &mut PgConnection, permit: &Permit, id: AcmeOrderId, after_s: f64) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update acme_orders set next_at = now() + make_interval(secs => $3) where team_id = $1 and id = $2",
+        permit.team().0,
+        id.0,
+        after_s,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// Makes it due now: a person asked.
 pub async fn make_due(conn: &mut PgConnection, permit: &Permit, id: AcmeOrderId) -> Result<(), sqlx::Error> {
     sqlx::query!("update acme_orders set next_at = now() where team_id = $1 and id = $2", permit.team().0, id.0)
@@ -273,12 +286,14 @@ pub async fn teams_due(conn: &mut PgConnection, limit: i64) -> Result<Vec<Leased
     Ok(rows.into_iter().map(Leased::of).collect())
 }
 
-/// The domains of the team's routes for which it has no order.
+/// The domains of the team's routes, and the panel's own name where it is served by a host of the team, for which it has no order.
 pub async fn domains_without(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar!(
-        "select distinct r.domain from routes r
-          where r.team_id = $1 and not exists (select from acme_orders o where o.team_id = $1 and r.domain = any(o.names))
-          order by r.domain",
+        r#"select w.domain as "domain!"
+             from (select domain from routes where team_id = $1
+                   union select domain from panel_addresses where owner_team = $1) w
+            where not exists (select from acme_orders o where o.team_id = $1 and w.domain = any(o.names))
+            order by w.domain"#,
         permit.team().0,
     )
     .fetch_all(conn)
@@ -305,6 +320,8 @@ pub async fn servers(conn: &mut PgConnection, permit: &Permit, domain: &str) -> 
               select from routes r join apps a on a.team_id = r.team_id and a.id = r.app_id
                where r.team_id = $1 and r.domain = $2
                  and a.placement @> jsonb_build_array(jsonb_build_object('host', h.id)))
+               or h.team_id = $1 and exists (
+              select from panel_addresses p where p.owner_team = $1 and p.host_id = h.id and p.domain = $2)
             order by h.name"#,
         permit.team().0,
         domain,
@@ -327,10 +344,25 @@ pub async fn domains_of(conn: &mut PgConnection, permit: &Permit, app: AppId) ->
 /// Whether a route of the team has this domain still.
 pub async fn is_routed(conn: &mut PgConnection, permit: &Permit, domain: &str) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"select exists (select from routes where team_id = $1 and domain = $2) as "there!""#,
+        r#"select exists (select from routes where team_id = $1 and domain = $2)
+               or exists (select from panel_addresses where owner_team = $1 and domain = $2) as "there!""#,
         permit.team().0,
         domain,
     )
     .fetch_one(conn)
     .await
+}
+
+/// Forgets orders proven by HTTP of which no name is routed any more: an authority would not find us under them. How many.
+pub async fn remove_unrouted(conn: &mut PgConnection, permit: &Permit) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "delete from acme_orders o
+          where o.team_id = $1 and o.dns_account_id is null
+            and not exists (select from routes r where r.team_id = $1 and r.domain = any(o.names))
+            and not exists (select from panel_addresses p where p.owner_team = $1 and p.domain = any(o.names))
+            and not exists (select from jobs j where j.team_id = $1 and j.kind = 'obtain_certificate'
+                              and j.args->>'order' = o.id::text and j.state in ('queued', 'running'))",
+        permit.team().0,
+    );
+    Ok(done.execute(conn).await?.rows_affected())
 }

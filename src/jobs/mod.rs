@@ -6,8 +6,10 @@ pub mod current;
 pub mod deploy;
 pub mod execute;
 pub mod log;
+pub mod look_after_certificates;
 pub mod look_at_host;
 pub mod observe;
+pub mod obtain_certificate;
 pub mod provision;
 pub mod proxy;
 pub mod registry;
@@ -26,7 +28,9 @@ use std::sync::Arc;
 
 use crate::access::Access;
 use crate::db::Db;
+use crate::providers::dns::Services;
 use crate::providers::git::Git;
+use crate::providers::outside::Outside;
 use crate::queue::Registry;
 use crate::remote::Pool;
 use crate::vault::Vault;
@@ -42,6 +46,10 @@ pub struct Ctx {
     pub pool: Pool,
     /// Repositories.
     pub git: Git,
+    /// Looks at names and addresses as others do.
+    pub outside: Outside,
+    /// Where those who keep domains are asked.
+    pub dns: Services,
     /// The panel's own name in the labels of what it makes.
     pub panel: uuid::Uuid,
 }
@@ -58,7 +66,9 @@ pub fn registry(ctx: &Ctx) -> Registry {
     Registry::new()
         .with::<check_host::CheckHost>(ctx.clone())
         .with::<deploy::Deploy>(ctx.clone())
+        .with::<look_after_certificates::LookAfterCertificates>(ctx.clone())
         .with::<look_at_host::LookAtHost>(ctx.clone())
+        .with::<obtain_certificate::ObtainCertificate>(ctx.clone())
         .with::<provision::Provision>(ctx.clone())
         .with::<remove_app::RemoveApp>(ctx.clone())
         .with::<remove_volume::RemoveVolume>(ctx.clone())

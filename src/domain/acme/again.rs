@@ -17,8 +17,6 @@ const SOON: [Duration; 4] = [minutes(1), minutes(2), minutes(5), minutes(15)];
 const WHILE_AWAY: Duration = minutes(6 * 60);
 /// The longest that an authority's own word is believed: a mistake there must not end all renewals.
 const LONGEST: Duration = minutes(8 * 24 * 60);
-/// How often an authority is asked when it wants a certificate renewed (RFC 9773 §4.3.2 leaves it to us where it does not say).
-const LOOK_EVERY: Duration = minutes(6 * 60);
 
 const fn minutes(n: u64) -> Duration {
     Duration::from_secs(n * 60)
@@ -86,11 +84,6 @@ pub fn renew_at(id: Uuid, not_before: OffsetDateTime, not_after: OffsetDateTime,
     let life = not_after - not_before;
     // Up to a twentieth of its life earlier, never later.
     not_after - life / 3 - (life / 20) * share(id)
-}
-
-/// When the authority is asked again for its window: never after the renewal itself.
-pub fn next_look(now: OffsetDateTime, renewal: OffsetDateTime) -> OffsetDateTime {
-    (now + LOOK_EVERY).min(renewal.max(now))
 }
 
 /// A number from 0 to 1 that is always the same for one id, and spread over all of them.

@@ -9,10 +9,12 @@ mod trouble;
 #[cfg(test)]
 mod tests;
 
-pub use again::{Again, MOST_FAILURES, Window, again, next_look, renew_at, wait_for};
+pub use again::{Again, MOST_FAILURES, Window, again, renew_at, wait_for};
 pub use problem::{At, Problem, classify};
 pub use reachable::{Met, reachable};
 pub use trouble::Trouble;
+
+use sha2::{Digest, Sha256};
 
 use super::names::{Domain, checked_text};
 
@@ -50,20 +52,12 @@ impl CertName {
     pub fn challenge_record(&self) -> String {
         format!("_acme-challenge.{}", self.base())
     }
-
-    /// Whether a certificate for this name is good for a domain: a star stands for one label.
-    pub fn covers(&self, domain: &str) -> bool {
-        match self.as_ref().strip_prefix("*.") {
-            Some(below) => domain.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == below),
-            None => self.as_ref() == domain,
-        }
-    }
 }
 
-/// One text for a set of names, whatever their order: on a panel there is one order of it.
+/// One short text for a set of names, whatever their order: on a panel there is one order of it.
 pub fn names_key(names: &[CertName]) -> String {
     let mut names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     names.sort_unstable();
     names.dedup();
-    names.join(" ")
+    hex::encode(Sha256::digest(names.join(" ")))
 }

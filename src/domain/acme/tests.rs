@@ -108,9 +108,6 @@ fn a_certificate_is_renewed_at_a_third_of_its_life_or_in_the_authoritys_window()
     assert!(moments[150] - moments[50] > time::Duration::days(1), "they are spread");
     let wrong = Window { start: NOW, end: NOW };
     assert!(renew_at(Uuid::nil(), born, dies, Some(wrong)) > NOW + time::Duration::days(50), "a window without length is none");
-    assert_eq!(next_look(NOW, NOW + time::Duration::hours(1)), NOW + time::Duration::hours(1));
-    assert_eq!(next_look(NOW, NOW + time::Duration::days(1)), NOW + time::Duration::hours(6));
-    assert_eq!(next_look(NOW, NOW - time::Duration::days(1)), NOW);
 }
 
 #[test]
@@ -139,12 +136,12 @@ fn names_are_domains_or_everything_below_one() {
     let name = |text: &str| text.parse::<CertName>();
     assert_eq!(name(" Shop.Example ").unwrap().as_ref(), "shop.example");
     let star = name("*.example.org").unwrap();
-    assert!(star.is_wildcard() && star.covers("a.example.org"));
-    assert!(!star.covers("example.org") && !star.covers("a.b.example.org") && !star.covers(".example.org"));
+    assert!(star.is_wildcard() && star.base() == "example.org");
     assert_eq!(star.challenge_record(), "_acme-challenge.example.org");
     for wrong in ["*", "*.", "*.*.example.org", "a.*.example.org", "192.0.2.1", "example", ""] {
         assert!(name(wrong).is_err(), "{wrong}");
     }
-    let all = ["b.example", "a.example", "b.example"].map(|text| name(text).unwrap());
-    assert_eq!(names_key(&all), "a.example b.example");
+    let all = |texts: &[&str]| names_key(&texts.iter().map(|text| name(text).unwrap()).collect::<Vec<_>>());
+    assert_eq!(all(&["b.example", "a.example", "b.example"]), all(&["a.example", "b.example"]));
+    assert_ne!(all(&["a.example"]), all(&["*.a.example"]));
 }

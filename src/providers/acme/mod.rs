@@ -172,6 +172,13 @@ fn trouble_of(server: &str, down: Down) -> Trouble {
     }
 }
 
+/// The first certificate of a PEM text, as its bytes.
+pub fn leaf(pem: &[u8]) -> Option<Vec<u8>> {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+    Some(CertificateDer::pem_slice_iter(pem).next()?.ok()?.as_ref().to_vec())
+}
+
 /// The thumbprint of the key in an account's credentials (RFC 7638): the library proves with it and does not show it.
 fn thumbprint(credentials: &str) -> Option<String> {
     use base64::Engine as _;

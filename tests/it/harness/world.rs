@@ -89,7 +89,15 @@ impl World {
         tx.commit().await.unwrap();
         let local_root = Some(std::env::temp_dir());
         let git = Git::open(Settings { data_dir: folder.path().join("git"), local_root, ca_file: None }).await.unwrap();
-        let ctx = Ctx { db: db.db.clone(), vault: vault.clone(), pool: Pool::new(PoolSettings::default()), git, panel };
+        let ctx = Ctx {
+            db: db.db.clone(),
+            vault: vault.clone(),
+            pool: Pool::new(PoolSettings::default()),
+            git,
+            outside: skiff::providers::outside::Outside::of_this_machine(),
+            dns: Default::default(),
+            panel,
+        };
         let changes = Changes::new(&db);
         let listener = CancellationToken::new();
         let (listening, until) = (changes.clone(), listener.clone());
