@@ -63,6 +63,7 @@ create table panel_addresses (
   owner_team uuid not null,
   host_id uuid not null,
   door int not null check (door between 1 and 65535),   -- where the panel listens on that host's loopback
+  port int not null check (port between 1 and 65535),   -- of HTTPS of that host's proxy
   nonce text not null,                  -- what the panel answers on the path that proves that the name leads here
   note text not null default '',        -- what the last try found
   reached_at timestamptz,               -- when it was first reached through the name
@@ -71,6 +72,9 @@ create table panel_addresses (
   foreign key (owner_team, host_id) references hosts(team_id, id) on delete cascade,
   check ((state = 'trial') = (until is not null))
 );
+
+-- Whether a name is some app's is asked before it becomes the panel's, whichever team that app is of.
+create policy door on routes for select using ((select skiff_scope('door')));
 
 do $$
 declare name text; role text;

@@ -83,8 +83,8 @@ pub struct Found {
 /// Events on one page.
 pub const EVENTS_ON_PAGE: i64 = 50;
 /// The kinds of things something is done to.
-pub const KINDS: [&str; 10] =
-    ["app", "deploy", "environment", "host", "invitation", "job", "member", "project", "team", "token"];
+pub const KINDS: [&str; 12] =
+    ["app", "certificate", "deploy", "environment", "host", "invitation", "job", "member", "panel", "project", "team", "token"];
 
 /// The newest events, or those before this one.
 pub async fn list(ctx: &Ctx, actor: &Actor, before: Option<AuditEventId>) -> Result<Vec<AuditLine>, Refused> {
@@ -300,6 +300,14 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
         "volume.copy_removed" => {
             format!("removed the copy of the volume {} of {name} on {}", of("volume"), of("host"))
         }
+        "certificate.uploaded" => format!("uploaded the certificate for {name}"),
+        "certificate.replaced" => format!("uploaded a new certificate for {name}"),
+        "certificate.removed" => format!("removed the certificate for {name}"),
+        "host.https_port_changed" => format!("changed the port of HTTPS of {name}"),
+        "app.hsts_changed" => format!("changed who is told to come to {name} by HTTPS only"),
+        "panel.address_tried" => format!("began to try the panel's address {name}"),
+        "panel.address_changed" => format!("made {name} the panel's address"),
+        "panel.address_removed" => format!("gave up the panel's address {name}"),
         "token.created" => format!("made the token {name}"),
         "token.revoked" => format!("ended the token {name}"),
         "app.stopped" => format!("stopped {name}"),

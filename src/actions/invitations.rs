@@ -155,7 +155,7 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewInvitation) -> Result<Ma
     let after = json!({ "as": words, "days": days });
     record(&mut tx, &permit, "member.invited", "invitation", id.0, &note, Some(after)).await?;
     tx.commit().await?;
-    let link = [&ctx.settings.base_url, "/join?token=", token.expose()].concat();
+    let link = [&super::panel::base_url(ctx).await?, "/join?token=", token.expose()].concat();
     Ok(Made { id, note, words, days, link })
 }
 

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod acme;
 pub mod apps;
 pub mod audit;
+pub mod certificates;
 pub mod deploys;
 mod fields;
 pub mod follow;
@@ -73,6 +74,10 @@ pub struct Settings {
     pub base_url: String,
     /// The folder below which `file:///` repositories of the panel's machine may be deployed; none may without it.
     pub local_sources: Option<std::path::PathBuf>,
+    /// The port the panel listens on: a proxy of the same machine looks for it there.
+    pub door: u16,
+    /// The names the panel is reached by besides, as they were read last.
+    pub names: panel::Names,
 }
 
 /// One wrong field of a form.

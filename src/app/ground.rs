@@ -64,6 +64,8 @@ impl Ground {
         let settings = actions::Settings {
             base_url: base_url.as_str().trim_end_matches('/').to_owned(),
             local_sources: store.local_sources.clone(),
+            door: store.listen.port(),
+            names: Default::default(),
         };
         let actions = actions::Ctx {
             changes: Changes::new(&db),

@@ -19,7 +19,7 @@ use crate::db::{Db, sessions};
 use crate::door::server;
 use crate::jobs;
 use crate::providers::git;
-use crate::providers::outside::Outside;
+use crate::providers::names::Names;
 use crate::queue::{Runner, RunnerSettings};
 use crate::schedule;
 use crate::watch;
@@ -110,7 +110,8 @@ async fn work(ground: &Ground, settings: &Serve) -> Result<jobs::Ctx, Stopped> {
         // One for all: two connections per host, whoever looks.
         pool: ground.actions.pool.clone(),
         git,
-        outside: Outside::of_this_machine(),
+        outside: Default::default(),
+        names: Names::of_this_machine(),
         dns: Default::default(),
         panel: ground.panel,
     })

@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod apps;
+mod certificates;
 mod client;
 mod completions;
 mod deploys;

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::client::{Client, settings};
-use super::{Failed, apps, completions, deploys, env, hosts, login, logs, open, releases, secrets, status};
+use super::{Failed, apps, certificates, completions, deploys, env, hosts, login, logs, open, releases, secrets, status};
 
 /// Which panel, and how the answer is printed.
 #[derive(Clone, Debug, Args)]
@@ -42,6 +42,8 @@ pub enum Command {
     Secrets(secrets::Secrets),
     /// List hosts, add one, make one ready
     Hosts(hosts::Hosts),
+    /// List certificates, upload one, remove one
+    Certificates(certificates::Certificates),
     /// Open an app in the browser
     Open(open::Open),
     /// Print what completes these commands in your shell
@@ -99,6 +101,7 @@ pub async fn run(command: Command, program: clap::Command) -> Result<String, Fai
         Command::Env(input) => env::run(input).await,
         Command::Secrets(input) => secrets::run(input).await,
         Command::Hosts(input) => hosts::run(input).await,
+        Command::Certificates(input) => certificates::run(input).await,
         Command::Open(input) => open::run(input).await,
         Command::Completions(input) => completions::run(&input, program),
     }

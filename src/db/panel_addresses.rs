@@ -38,6 +38,8 @@ pub struct Row {
     pub host: HostId,
     /// Where the panel listens on that host's loopback.
     pub door: i32,
+    /// The port of HTTPS of that host's proxy.
+    pub port: i32,
     /// What the panel answers on the path that proves that the name leads here.
     pub nonce: String,
     /// What the last try found.
@@ -61,6 +63,8 @@ pub struct New<'a> {
     pub host: HostId,
     /// Where the panel listens on its loopback.
     pub door: u16,
+    /// The port of HTTPS of its proxy.
+    pub port: u16,
     /// What it proves itself with.
     pub nonce: &'a str,
     /// How long the trial may take, seconds.
@@ -72,20 +76,33 @@ pub async fn all(conn: &mut PgConnection) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
         r#"select state as "state: State", domain as "domain: Domain", owner_team as "team: TeamId", host_id as "host: HostId",
-                  door, nonce, note, reached_at, since, until
-             from panel_addresses order by state"#,
+                  door, port, nonce, note, reached_at, since, until
+             from panel_addresses where until is null or until > now() order by state"#,
     )
     .fetch_all(conn)
+    .await
+}
+
+/// The one with this nonce, also where its trial is over.
+pub async fn of_nonce(conn: &mut PgConnection, nonce: &str) -> Result<Option<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"select state as "state: State", domain as "domain: Domain", owner_team as "team: TeamId", host_id as "host: HostId",
+                  door, port, nonce, note, reached_at, since, until
+             from panel_addresses where nonce = $1"#,
+        nonce,
+    )
+    .fetch_optional(conn)
     .await
 }
 
 /// Begins a trial, in place of the one before.
 pub async fn try_out(conn: &mut PgConnection, new: &New<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into panel_addresses (state, domain, owner_team, host_id, door, nonce, until)
-         values ('trial', $1, $2, $3, $4, $5, now() + make_interval(secs => $6))
+        "insert into panel_addresses (state, domain, owner_team, host_id, door, nonce, until, port)
+         values ('trial', $1, $2, $3, $4, $5, now() + make_interval(secs => $6), $7)
          on conflict (state) do update set domain = excluded.domain, owner_team = excluded.owner_team,
-           host_id = excluded.host_id, door = excluded.door, nonce = excluded.nonce, note = '', reached_at = null,
+           host_id = excluded.host_id, door = excluded.door, port = excluded.port, nonce = excluded.nonce, note = '', reached_at = null,
            since = now(), until = excluded.until",
         new.domain.as_ref(),
         new.team.0,
@@ -93,6 +110,7 @@ pub async fn try_out(conn: &mut PgConnection, new: &New<'_>) -> Result<(), sqlx:
         i32::from(new.door),
         new.nonce,
         new.seconds,
+        i32::from(new.port),
     )
     .execute(conn)
     .await
@@ -160,7 +178,12 @@ pub async fn remove(conn: &mut PgConnection, state: State) -> Result<bool, sqlx:
     Ok(done.rows_affected() == 1)
 }
 
-/// True where some app has a route of this domain, whosever it is.
+/// True where some app has a route of this domain, whosever it is. For the door, which sees the routes of all teams.
 pub async fn is_routed(conn: &mut PgConnection, domain: &Domain) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(r#"select skiff_is_routed($1) as "routed!""#, domain.as_ref()).fetch_one(conn).await
+    sqlx::query_scalar!(
+        r#"select exists (select from routes where domain = $1) as "routed!""#,
+        domain.as_ref(),
+    )
+    .fetch_one(conn)
+    .await
 }

@@ -19,7 +19,7 @@ pub struct Row {
     pub path: PathPrefix,
 }
 
-/// Claims a route for an app. False where it is claimed already, by whomever.
+/// Claims a route for an app. False where it is claimed already, by whomever; the panel's own names are.
 pub async fn claim(
     conn: &mut PgConnection,
     permit: &Permit,
@@ -28,7 +28,8 @@ pub async fn claim(
     route: &Route,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "insert into routes (team_id, id, app_id, domain, path) values ($1, $2, $3, $4, $5)
+        "insert into routes (team_id, id, app_id, domain, path)
+         select $1, $2, $3, $4, $5 where not exists (select from panel_addresses p where p.domain = $4)
          on conflict (domain, path) do nothing",
         permit.team().0,
         id.0,

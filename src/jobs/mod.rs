@@ -10,6 +10,7 @@ pub mod look_after_certificates;
 pub mod look_at_host;
 pub mod observe;
 pub mod obtain_certificate;
+pub mod panel_address;
 pub mod provision;
 pub mod proxy;
 pub mod registry;
@@ -30,6 +31,7 @@ use crate::access::Access;
 use crate::db::Db;
 use crate::providers::dns::Services;
 use crate::providers::git::Git;
+use crate::providers::names::Names;
 use crate::providers::outside::Outside;
 use crate::queue::Registry;
 use crate::remote::Pool;
@@ -46,10 +48,12 @@ pub struct Ctx {
     pub pool: Pool,
     /// Repositories.
     pub git: Git,
-    /// Looks at names and addresses as others do.
-    pub outside: Outside,
+    /// Names as the DNS has them.
+    pub names: Names,
     /// Where those who keep domains are asked.
     pub dns: Services,
+    /// The way to names as somebody outside has it.
+    pub outside: Outside,
     /// The panel's own name in the labels of what it makes.
     pub panel: uuid::Uuid,
 }
@@ -69,6 +73,7 @@ pub fn registry(ctx: &Ctx) -> Registry {
         .with::<look_after_certificates::LookAfterCertificates>(ctx.clone())
         .with::<look_at_host::LookAtHost>(ctx.clone())
         .with::<obtain_certificate::ObtainCertificate>(ctx.clone())
+        .with::<panel_address::PanelAddress>(ctx.clone())
         .with::<provision::Provision>(ctx.clone())
         .with::<remove_app::RemoveApp>(ctx.clone())
         .with::<remove_volume::RemoveVolume>(ctx.clone())

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Ctx;
+use super::certificates;
 use super::execute::ingress::{self, Listens};
 use super::log::Log;
 use super::registry;

@@ -108,27 +108,55 @@ impl SetCertificates {
             log.say(None, "The proxy of this server does not serve HTTPS. Give it a port for that, and make the server ready again.");
             return Ok(());
         }
-        ingress::lock(ctx, run, self.host, &reached.row.name).await?;
-        let done = locked(ctx, run, log, &reached, &host, first).await;
-        ingress::unlock(ctx, run, self.host).await?;
-        if done.is_err() {
-            log.flush().await;
-        }
-        done
+        set(ctx, run, log, &reached, &host, Some(first)).await
     }
 }
 
-async fn locked(
+/// The same as a part of another job.
+pub async fn up_to_date(ctx: &Ctx, run: &Run, log: &Log, reached: &Reached, host: &Host) -> Result<(), Stop> {
+    set(ctx, run, log, reached, host, None).await
+}
+
+async fn set(
     ctx: &Ctx,
     run: &Run,
     log: &Log,
     reached: &Reached,
     host: &Host,
-    first: i32,
+    first: Option<i32>,
 ) -> Result<(), Stop> {
+    ingress::lock(ctx, run, reached.id(), &reached.row.name).await?;
+    let done = locked(ctx, run, &Told { log, first }, reached, host).await;
+    ingress::unlock(ctx, run, reached.id()).await?;
+    log.flush().await;
+    done
+}
+
+/// The two steps as they are shown, where they are steps.
+struct Told<'a> {
+    log: &'a Log,
+    first: Option<i32>,
+}
+
+impl Told<'_> {
+    fn began(&self, step: i32) {
+        if let Some(first) = self.first {
+            self.log.began(first + step);
+        }
+    }
+
+    fn ended(&self, step: i32, state: StepState, note: String) {
+        match self.first {
+            Some(first) => self.log.ended(first + step, state, note),
+            None => self.log.say(None, note),
+        }
+    }
+}
+
+async fn locked(ctx: &Ctx, run: &Run, told: &Told<'_>, reached: &Reached, host: &Host) -> Result<(), Stop> {
     let (permit, row) = (&run.permit, &reached.row);
     let troubled = |trouble| ingress::troubled(&row.name, trouble);
-    log.began(first);
+    told.began(0);
     let wanted = ingress::of_host(ctx, permit, row.id, &Listens::now(row)).await?;
     run.still_mine().await?;
     let brought = ingress::write(ctx, permit, row.id, host, &wanted).await.map_err(troubled)?;
@@ -137,12 +165,12 @@ async fn locked(
         1 => "one is new".to_owned(),
         many => format!("{many} are new"),
     };
-    log.ended(first, if brought.is_empty() { StepState::Unchanged } else { StepState::Changed }, note);
-    log.began(first + 1);
+    told.ended(0, if brought.is_empty() { StepState::Unchanged } else { StepState::Changed }, note);
+    told.began(1);
     let settled = certificates::settle(ctx, permit, row.id, host, &wanted, brought, true).await;
     let said = settled.map_err(|trouble| {
         if let Trouble::Host(error) = &trouble {
-            log.ended(first + 1, StepState::Failed, stop::detail(error));
+            told.ended(1, StepState::Failed, stop::detail(error));
         }
         troubled(trouble)
     })?;
@@ -150,7 +178,6 @@ async fn locked(
         true => (StepState::Unchanged, "it serves them".to_owned()),
         false => (StepState::Changed, stop::detail(said.join("; "))),
     };
-    log.ended(first + 1, state, note);
-    log.flush().await;
+    told.ended(1, state, note);
     Ok(())
 }

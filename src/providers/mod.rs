@@ -6,4 +6,5 @@ pub mod dns;
 pub mod forges;
 pub mod git;
 mod https;
+pub mod names;
 pub mod outside;

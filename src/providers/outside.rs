@@ -1,196 +1,197 @@
-//! Looking at ourselves from outside: where a name leads, by the name server this machine asks, and who answers there.
+//! Reaching a name as somebody outside would: its addresses, a connection, what answers there. Not here: what is made of it.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper::Request;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
-use crate::domain::acme::Met;
-use crate::domain::dns::{self, Data, Kind, Reply};
+use crate::domain::names::Domain;
 
-/// How long one name server may take to answer.
-const ANSWER: Duration = Duration::from_secs(4);
-/// How often each is asked: a datagram may get lost.
-const TRIES: usize = 2;
-/// How long a connection to our own proxy may take.
-const CONNECT: Duration = Duration::from_secs(8);
-/// Bytes of its answer that are read: the right one is 87.
-const MAX_ANSWER: usize = 512;
-/// Where this machine's name servers stand.
-const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// How long a name server may take.
+const RESOLVE: Duration = Duration::from_secs(10);
+/// How long a connection with its handshake may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Bytes of an answer that are read: what is asked for is shorter.
+const MAX_ANSWER: usize = 4 * 1024;
+/// Addresses of a name that are tried.
+const ADDRESSES: usize = 4;
 
-/// How the outside is looked at.
-#[derive(Clone, Debug)]
+/// The way out. Cheap to clone.
+#[derive(Clone, Debug, Default)]
 pub struct Outside {
-    /// The name servers that are asked, in this order.
-    pub resolvers: Vec<SocketAddr>,
-    /// The port at which authorities ask for proofs: 80 (RFC 8555 §8.3).
-    pub http_port: u16,
+    known: Arc<BTreeMap<String, IpAddr>>,
 }
 
-/// No name server answered, or it refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NoAnswer(String);
+/// Where to ask, and as what.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    /// The name.
+    pub domain: &'a Domain,
+    /// The port.
+    pub port: u16,
+    /// The SHA-256 (hex) of the certificate that must answer; none asks over plain HTTP.
+    pub certificate: Option<&'a str>,
+    /// The path.
+    pub path: &'a str,
+}
+
+/// What was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The address that did.
+    pub address: IpAddr,
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
 
 impl Outside {
-    /// By the name servers of this machine.
-    pub fn of_this_machine() -> Self {
-        let text = std::fs::read_to_string(RESOLV_CONF).unwrap_or_default();
-        let servers = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
-        let resolvers: Vec<SocketAddr> =
-            servers.filter_map(|server| server.trim().parse::<IpAddr>().ok()).map(|ip| (ip, 53).into()).collect();
-        let local = || vec![SocketAddr::from(([127, 0, 0, 1], 53))];
-        Self { resolvers: if resolvers.is_empty() { local() } else { resolvers }, http_port: 80 }
+    /// A way out that knows the addresses of some names by itself, as a hosts file does.
+    pub fn knowing(names: impl IntoIterator<Item = (String, IpAddr)>) -> Self {
+        Self { known: Arc::new(names.into_iter().collect()) }
     }
 
-    /// The addresses of a name, of both kinds. None where it has none.
-    pub async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NoAnswer> {
-        let (four, six) = tokio::try_join!(self.ask(name, Kind::A), self.ask(name, Kind::Aaaa))?;
-        let mut found: Vec<IpAddr> = four.answers.into_iter().chain(six.answers).filter_map(|r| address(r.data)).collect();
+    /// The addresses of a name; or why there are none, as a sentence.
+    pub async fn addresses(&self, domain: &Domain) -> Result<Vec<IpAddr>, String> {
+        if let Some(address) = self.known.get(domain.as_ref()) {
+            return Ok(vec![*address]);
+        }
+        let found = timeout(RESOLVE, tokio::net::lookup_host((domain.as_ref(), 0))).await;
+        let found = found.map_err(|_| format!("The name server gave no answer about {domain}."))?;
+        let mut found: Vec<IpAddr> = match found {
+            Ok(found) => found.map(|address| address.ip()).collect(),
+            Err(_) => Vec::new(),
+        };
         found.dedup();
-        Ok(found)
+        found.truncate(ADDRESSES);
+        match found.is_empty() {
+            true => Err(format!("DNS knows no address of {domain} yet: add a record for it that has the server's address.")),
+            false => Ok(found),
+        }
     }
 
-    /// The texts of a name.
-    pub async fn texts(&self, name: &str) -> Result<Vec<Vec<u8>>, NoAnswer> {
-        let reply = self.ask(name, Kind::Txt).await?;
-        let text = |data| if let Data::Text(text) = data { Some(text) } else { None };
-        Ok(reply.answers.into_iter().filter_map(|record| text(record.data)).collect())
-    }
-
-    /// Asks the first that answers.
-    async fn ask(&self, name: &str, kind: Kind) -> Result<Reply, NoAnswer> {
-        let mut last = NoAnswer("no name server is known".to_owned());
-        for _ in 0..TRIES {
-            for server in &self.resolvers {
-                match ask(*server, name, kind).await {
-                    // 0 is well, 3 is "no such name", which is an answer too.
-                    Ok(reply) if matches!(reply.code, 0 | 3) => return Ok(reply),
-                    Ok(reply) => last = NoAnswer(format!("{server} answered with code {}", reply.code)),
-                    Err(error) => last = NoAnswer(format!("{server}: {error}")),
-                }
+    /// Asks the name; or says why nothing came back, as a sentence. Redirects are not followed.
+    pub async fn ask(&self, asked: &Asked<'_>) -> Result<Answered, String> {
+        let mut why = String::new();
+        for address in self.addresses(asked.domain).await? {
+            match one(address, asked).await {
+                Ok(answered) => return Ok(answered),
+                Err(failed) => why = failed,
             }
         }
-        Err(last)
-    }
-
-    /// Asks for a token as an authority does, and compares the answer.
-    pub async fn meets(&self, name: &str, address: IpAddr, token: &str, wanted: &str) -> Met {
-        if address.is_loopback() || address.is_unspecified() || is_link_local(address) || address.is_multicast() {
-            return Met::NotAsked;
-        }
-        let asked = timeout(CONNECT, fetch((address, self.http_port).into(), name, token));
-        match asked.await {
-            Ok(Ok((200, body))) if body.trim_ascii_end() == wanted.as_bytes() => Met::Us,
-            Ok(Ok((status, _))) => Met::Other(format!("status {status}, without our answer")),
-            Ok(Err(error)) => match no_way(&error) {
-                true if address.is_ipv6() => Met::NotAsked,
-                _ => Met::Nobody(error.to_string()),
-            },
-            Err(_) => Met::Nobody(format!("no answer within {} s", CONNECT.as_secs())),
-        }
+        Err(why)
     }
 }
 
-fn address(data: Data) -> Option<IpAddr> {
-    if let Data::Address(address) = data { Some(address) } else { None }
-}
-
-fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(four) => four.is_link_local(),
-        IpAddr::V6(six) => six.is_unicast_link_local(),
+async fn one(address: IpAddr, asked: &Asked<'_>) -> Result<Answered, String> {
+    let Asked { domain, port, certificate, .. } = asked;
+    let silent = || format!("{domain} leads to {address}, where nothing answers on port {port}. Is that the server's address, and is the port open?");
+    let connected = timeout(CONNECT, TcpStream::connect(SocketAddr::new(address, *port))).await;
+    let stream = connected.map_err(|_| silent())?.map_err(|_| silent())?;
+    match certificate {
+        None => exchange(stream, address, asked).await,
+        Some(wanted) => {
+            let name = ServerName::try_from(domain.to_string()).map_err(|_| silent())?;
+            let config = pinned(wanted).map_err(|error| format!("This machine cannot speak TLS: {error}."))?;
+            let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
+            let other = |_| format!("{domain} leads to {address}, which answers with another certificate than the one that is stored for it, or with none.");
+            let stream = timeout(CONNECT, handshake).await.map_err(|_| silent())?.map_err(other)?;
+            exchange(stream, address, asked).await
+        }
     }
 }
 
-/// True where this machine has no way to addresses of the kind.
-fn no_way(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind;
-    matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable)
-}
-
-/// Asks one name server, by datagram and, where the answer is too long for one, by connection.
-async fn ask(server: SocketAddr, name: &str, kind: Kind) -> std::io::Result<Reply> {
-    let id = rand::random::<u16>();
-    let question = dns::question(id, name, kind).ok_or_else(|| std::io::Error::other("that is no name"))?;
-    let reply = datagram(server, id, &question).await?;
-    if reply.cut { over_tcp(server, id, &question).await } else { Ok(reply) }
-}
-
-async fn datagram(server: SocketAddr, id: u16, question: &[u8]) -> std::io::Result<Reply> {
-    let any: IpAddr = if server.is_ipv6() { [0_u16; 8].into() } else { [0_u8; 4].into() };
-    let socket = UdpSocket::bind((any, 0)).await?;
-    // Only what comes from there is taken.
-    socket.connect(server).await?;
-    socket.send(question).await?;
-    let mut bytes = vec![0; 4_096];
-    timeout(ANSWER, async {
-        loop {
-            let length = socket.recv(&mut bytes).await?;
-            // Whatever else arrives is not the answer.
-            if let Some(reply) = bytes.get(..length).and_then(dns::read).filter(|reply| reply.id == id) {
-                return Ok(reply);
-            }
+/// One request on a connection.
+pub async fn exchange<S>(stream: S, address: IpAddr, asked: &Asked<'_>) -> Result<Answered, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Asked { domain, path, port, .. } = asked;
+    let broke = || format!("{domain} leads to {address}, which gave no answer on port {port}.");
+    let asking = async {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
+        let request = Request::get(*path).header(header::HOST, domain.as_ref()).header(header::ACCEPT, "text/plain");
+        let request = request.body(Empty::<Bytes>::new()).ok()?;
+        let answer = async {
+            let answer = sender.send_request(request).await.ok()?;
+            let status = answer.status().as_u16();
+            let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.ok()?.to_bytes();
+            Some((status, String::from_utf8_lossy(&body).trim().to_owned()))
+        };
+        tokio::select! {
+            answer = answer => answer,
+            _ = connection => None,
         }
-    })
-    .await
-    .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?
-}
-
-/// Sends a message over a connection, and reads the answer to it.
-pub(super) async fn over_tcp(server: SocketAddr, id: u16, message: &[u8]) -> std::io::Result<Reply> {
-    timeout(ANSWER, async {
-        let mut stream = TcpStream::connect(server).await?;
-        let length = u16::try_from(message.len()).map_err(std::io::Error::other)?;
-        let mut framed = length.to_be_bytes().to_vec();
-        framed.extend_from_slice(message);
-        stream.write_all(&framed).await?;
-        let length = stream.read_u16().await?;
-        let mut bytes = vec![0; usize::from(length)];
-        stream.read_exact(&mut bytes).await?;
-        let reply = dns::read(&bytes).filter(|reply| reply.id == id);
-        reply.ok_or_else(|| std::io::Error::other("the answer cannot be read"))
-    })
-    .await
-    .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?
-}
-
-/// One request for a token, over a connection of its own.
-async fn fetch(address: SocketAddr, name: &str, token: &str) -> std::io::Result<(u16, Vec<u8>)> {
-    let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
-    let request = Request::get(format!("/.well-known/acme-challenge/{token}"))
-        .header(hyper::header::HOST, name)
-        .header(hyper::header::CONNECTION, "close")
-        .header(hyper::header::USER_AGENT, concat!("skiff/", env!("CARGO_PKG_VERSION")))
-        .body(Empty::<Bytes>::new())
-        .map_err(std::io::Error::other)?;
-    let asked = async {
-        let response = sender.send_request(request).await.map_err(std::io::Error::other)?;
-        let (parts, mut body) = response.into_parts();
-        let mut bytes = Vec::new();
-        while let Some(Ok(frame)) = body.frame().await {
-            bytes.extend_from_slice(frame.data_ref().map(Bytes::as_ref).unwrap_or_default());
-            if bytes.len() > MAX_ANSWER {
-                break;
-            }
-        }
-        Ok((parts.status.as_u16(), bytes))
     };
-    // The connection is driven beside the request, and ends with it.
-    tokio::select! {
-        answer = asked => answer,
-        ended = connection => Err(match ended {
-            Ok(()) => std::io::Error::from(std::io::ErrorKind::UnexpectedEof),
-            Err(error) => std::io::Error::other(error),
-        }),
+    let (status, body) = timeout(ANSWER, asking).await.ok().flatten().ok_or_else(broke)?;
+    Ok(Answered { address, status, body })
+}
+
+/// A client that takes exactly one certificate: it is asked who answers, not whom a browser would trust.
+fn pinned(fingerprint: &str) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = Pinned { fingerprint: fingerprint.to_owned(), provider: provider.clone() };
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+}
+
+#[derive(Debug)]
+struct Pinned {
+    fingerprint: String,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match hex::encode(Sha256::digest(end_entity)) == self.fingerprint {
+            true => Ok(ServerCertVerified::assertion()),
+            false => Err(rustls::Error::General("another certificate".to_owned())),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

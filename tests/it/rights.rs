@@ -44,6 +44,7 @@ fn real(route: &Route, ids: &Ids) -> String {
         Some("tokens") => &ids.account,
         Some("members") => &ids.member,
         Some("invitations") => &ids.invitation,
+        Some("certificates") => NOBODY,
         // A hook's id alone opens nothing.
         Some("{id}") => NOBODY,
         _ => "",

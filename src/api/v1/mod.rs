@@ -3,6 +3,7 @@
 pub mod acme;
 pub mod apps;
 pub mod audit;
+pub mod certificates;
 pub mod configuration;
 pub mod deploys;
 pub mod document;
@@ -15,6 +16,7 @@ pub mod jobs;
 pub mod logs;
 pub mod me;
 pub mod members;
+pub mod panel;
 pub mod placement;
 pub mod projects;
 pub mod releases;
@@ -58,5 +60,7 @@ pub fn routes() -> Routes {
         .merge(teams::routes())
         .merge(members::routes())
         .merge(invitations::routes())
+        .merge(panel::routes())
         .merge(audit::routes())
+        .merge(certificates::routes())
 }

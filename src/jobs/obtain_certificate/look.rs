@@ -11,7 +11,7 @@ use crate::domain::acme::{CertName, Trouble, reachable};
 use crate::domain::ids::JobId;
 use crate::jobs::set_certificates;
 use crate::providers::acme::{Account, Way};
-use crate::providers::outside::NoAnswer;
+use crate::providers::names::NoAnswer;
 use crate::vault;
 
 /// How long the proxies may take to learn the answer, where they do not have it yet.
@@ -67,7 +67,7 @@ impl Work<'_> {
             match server.address.parse::<IpAddr>() {
                 Ok(address) => expected.push(address),
                 // A server that is known by a name leads where that leads; where nobody knows, nothing is expected of it.
-                Err(_) => expected.extend(self.ctx.outside.addresses(&server.address).await.unwrap_or_default()),
+                Err(_) => expected.extend(self.ctx.names.addresses(&server.address).await.unwrap_or_default()),
             }
         }
         Ok(expected)
@@ -75,8 +75,8 @@ impl Work<'_> {
 
     /// What is in the way of one name.
     async fn at(&self, name: &CertName, thumbprint: &str, expected: &[IpAddr]) -> Result<Option<Trouble>, Stop> {
-        let outside = &self.ctx.outside;
-        let addresses = match outside.addresses(name.as_ref()).await {
+        let lookup = &self.ctx.names;
+        let addresses = match lookup.addresses(name.as_ref()).await {
             Ok(addresses) => addresses,
             Err(NoAnswer(detail)) => {
                 let server = "The name server of the panel's machine".to_owned();
@@ -87,7 +87,7 @@ impl Work<'_> {
         for address in addresses.into_iter().take(MOST_ADDRESSES) {
             let token = vault::random_token();
             let wanted = format!("{}.{thumbprint}", token.expose());
-            found.push((address, outside.meets(name.as_ref(), address, token.expose(), &wanted).await));
+            found.push((address, lookup.meets(name.as_ref(), address, token.expose(), &wanted).await));
         }
         Ok(reachable(name.as_ref(), &found, expected))
     }

@@ -10,7 +10,7 @@ use crate::domain::acme::Trouble;
 use crate::domain::secret::Secret;
 use crate::providers::acme::{Order, Proof, Stage, Way};
 use crate::providers::dns::{self, NotWritten, Records};
-use crate::providers::outside::NoAnswer;
+use crate::providers::names::NoAnswer;
 use crate::vault::Context;
 
 /// How long a record may take to be seen: name servers tell each other within a minute or two.
@@ -69,7 +69,7 @@ impl Work<'_> {
         for proof in proofs {
             let record = record_of(proof);
             loop {
-                let seen = match self.ctx.outside.texts(&record).await {
+                let seen = match self.ctx.names.texts(&record).await {
                     Ok(texts) => texts.iter().any(|text| text == proof.record.as_bytes()),
                     Err(NoAnswer(detail)) => {
                         tracing::debug!(%detail, "a record is not seen yet");
@@ -111,7 +111,7 @@ impl Work<'_> {
             algorithm: crate::domain::dns::Algorithm::of_name(&row.algorithm),
             secret: Secret::new(secret),
         };
-        let records = dns::of(account, &ctx.dns, &ctx.outside).map_err(|NotWritten(detail)| refused(detail))?;
+        let records = dns::of(account, &ctx.dns, &ctx.names).map_err(|NotWritten(detail)| refused(detail))?;
         Ok((row.name, records))
     }
 }

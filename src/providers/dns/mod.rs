@@ -13,7 +13,7 @@ use hyper::{Method, Request, header};
 use serde_json::Value;
 
 use super::https::Https;
-use super::outside::Outside;
+use super::names::Names;
 use crate::domain::dns::{AccountKind, Algorithm, ServerAddress};
 use crate::domain::secret::Secret;
 
@@ -71,7 +71,7 @@ impl Default for Services {
 }
 
 /// The one that an account is with.
-pub fn of(account: Account, services: &Services, outside: &Outside) -> Result<Box<dyn Records>, NotWritten> {
+pub fn of(account: Account, services: &Services, names: &Names) -> Result<Box<dyn Records>, NotWritten> {
     let api = |base: &str| -> Result<Api, NotWritten> {
         let https = Https::new("").map_err(|down| NotWritten(down.to_string()))?;
         Ok(Api { https, base: base.to_owned(), token: account.secret.clone() })
@@ -80,7 +80,7 @@ pub fn of(account: Account, services: &Services, outside: &Outside) -> Result<Bo
         AccountKind::Cloudflare => Box::new(cloudflare::Cloudflare(api(&services.cloudflare)?)),
         AccountKind::Hetzner => Box::new(hetzner::Hetzner(api(&services.hetzner)?)),
         AccountKind::Digitalocean => Box::new(digitalocean::DigitalOcean(api(&services.digitalocean)?)),
-        AccountKind::Rfc2136 => Box::new(rfc2136::NameServer::new(account, outside.clone())?),
+        AccountKind::Rfc2136 => Box::new(rfc2136::NameServer::new(account, names.clone())?),
     })
 }
 

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use super::{Account, NotWritten, Records, candidates};
 use crate::domain::dns::{self, Algorithm, Change, Data, Key, Kind, Reply, ServerAddress};
 use crate::domain::secret::Secret;
-use crate::providers::outside::{Outside, over_tcp};
+use crate::providers::names::{Names, over_tcp};
 
 /// A name server, and a key that it knows.
 pub struct NameServer {
@@ -18,11 +18,11 @@ pub struct NameServer {
     key_name: String,
     algorithm: Algorithm,
     secret: Secret<Vec<u8>>,
-    outside: Outside,
+    names: Names,
 }
 
 impl NameServer {
-    pub fn new(account: Account, outside: Outside) -> Result<Self, NotWritten> {
+    pub fn new(account: Account, names: Names) -> Result<Self, NotWritten> {
         let secret = BASE64_STANDARD.decode(account.secret.expose().trim());
         let secret = secret.map_err(|_| NotWritten("the key is not base64.".to_owned()))?;
         Ok(Self {
@@ -30,7 +30,7 @@ impl NameServer {
             key_name: account.key_name,
             algorithm: account.algorithm.unwrap_or(Algorithm::HmacSha256),
             secret: Secret::new(secret),
-            outside,
+            names,
         })
     }
 
@@ -40,7 +40,7 @@ impl NameServer {
             return Ok(address);
         }
         let (host, port) = self.server.as_ref().rsplit_once(':').unwrap_or((self.server.as_ref(), "53"));
-        let found = self.outside.addresses(host).await.map_err(|error| NotWritten(format!("{host}: {error}.")))?;
+        let found = self.names.addresses(host).await.map_err(|error| NotWritten(format!("{host}: {error}.")))?;
         let first = found.first().ok_or_else(|| NotWritten(format!("{host} has no address.")))?;
         Ok((*first, port.parse().unwrap_or(53)).into())
     }

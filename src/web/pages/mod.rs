@@ -4,6 +4,7 @@ pub mod account;
 pub mod acme;
 pub mod apps;
 pub mod audit;
+pub mod certificates;
 pub mod deploys;
 pub mod health;
 pub mod home;
@@ -12,6 +13,7 @@ pub mod invitations;
 pub mod jobs;
 pub mod login;
 pub mod members;
+pub mod panel;
 pub mod projects;
 pub mod releases;
 pub mod setup;
@@ -42,6 +44,8 @@ pub fn routes() -> Routes {
         .merge(invitations::routes())
         .merge(teams::routes())
         .merge(audit::routes())
+        .merge(certificates::routes())
         .merge(tokens::routes())
+        .merge(panel::routes())
         .merge(hooks::routes())
 }

@@ -29,6 +29,12 @@ const ACTS: &[(&str, Result<&str, &str>)] = &[
     ("/t/{team}/hosts", Ok("POST /hosts")),
     ("/t/{team}/hosts/{id}/check", Ok("POST /hosts/{host}/check")),
     ("/t/{team}/hosts/{id}/http-port", Ok("PUT /hosts/{host}/http-port")),
+    ("/t/{team}/hosts/{id}/https-port", Ok("PUT /hosts/{host}/https-port")),
+    ("/t/{team}/certificates", Ok("POST /certificates")),
+    ("/t/{team}/certificates/{id}/remove", Ok("DELETE /certificates/{id}")),
+    ("/t/{team}/panel/address", Ok("PUT /panel/address")),
+    ("/t/{team}/panel/address/confirm", Err("said by a person who came under the new name; a call says it with `keep`")),
+    ("/t/{team}/panel/address/remove", Ok("DELETE /panel/address")),
     ("/t/{team}/hosts/{id}/key", Ok("PUT /hosts/{host}/key")),
     (
         "/t/{team}/hosts/{id}/look",

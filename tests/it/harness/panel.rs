@@ -40,7 +40,12 @@ pub async fn unowned() -> (TestDb, Ctx, tempfile::TempDir) {
     let mut tx = test.begin_door().await.unwrap();
     panel::create(&mut tx, &vault.key_check()).await.unwrap();
     tx.commit().await.unwrap();
-    let settings = actions::Settings { base_url: "http://127.0.0.1:7070".into(), local_sources: Some("/".into()) };
+    let settings = actions::Settings {
+            base_url: "http://127.0.0.1:7070".into(),
+            local_sources: Some("/".into()),
+            door: 7070,
+            names: Default::default(),
+        };
     let ctx = Ctx {
         changes: Changes::new(&test),
         db: test.db.clone(),

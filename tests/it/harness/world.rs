@@ -89,15 +89,11 @@ impl World {
         tx.commit().await.unwrap();
         let local_root = Some(std::env::temp_dir());
         let git = Git::open(Settings { data_dir: folder.path().join("git"), local_root, ca_file: None }).await.unwrap();
-        let ctx = Ctx {
-            db: db.db.clone(),
-            vault: vault.clone(),
-            pool: Pool::new(PoolSettings::default()),
-            git,
-            outside: skiff::providers::outside::Outside::of_this_machine(),
-            dns: Default::default(),
-            panel,
-        };
+        let outside = skiff::providers::outside::Outside::default();
+        let names = skiff::providers::names::Names::of_this_machine();
+        let pool = Pool::new(PoolSettings::default());
+        let ctx =
+            Ctx { db: db.db.clone(), vault: vault.clone(), pool, git, outside, names, dns: Default::default(), panel };
         let changes = Changes::new(&db);
         let listener = CancellationToken::new();
         let (listening, until) = (changes.clone(), listener.clone());
@@ -112,7 +108,12 @@ impl World {
 
     /// What actions work with.
     pub fn actions(&self) -> actions::Ctx {
-        let settings = actions::Settings { base_url: "http://127.0.0.1:7070".into(), local_sources: Some("/".into()) };
+        let settings = actions::Settings {
+            base_url: "http://127.0.0.1:7070".into(),
+            local_sources: Some("/".into()),
+            door: 7070,
+            names: Default::default(),
+        };
         actions::Ctx {
             db: self.db.db.clone(),
             changes: self.changes.clone(),

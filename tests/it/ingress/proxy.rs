@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use skiff::domain::ingress::{
-    Answer, Home, Ingress, ProxyProcesses, ServerSeen, read_answer, read_processes, read_servers,
+    Answer, Home, Ingress, ProxyProcesses, ServerSeen, TlsFiles, read_answer, read_processes, read_servers,
 };
 
 use super::apps::{LIMIT, free_port};
@@ -28,6 +28,13 @@ pub fn home(folder: &tempfile::TempDir) -> Home {
         run_as: None,
         map: path("routes.map"),
         peers: path("peers.lst"),
+        tls: TlsFiles {
+            folder: path("certs"),
+            list: path("certs/list"),
+            secured: path("https.map"),
+            strict: path("hsts.map"),
+            challenge: path("acme.map"),
+        },
         bind: Ipv4Addr::LOCALHOST,
     }
 }
