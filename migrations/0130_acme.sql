@@ -50,7 +50,7 @@ create table acme_orders (
   team_id uuid not null references teams(id),
   id uuid not null,
   names text[] not null default '{}',
-  names_key text not null unique,       -- the names sorted: on the whole panel one order for the same names
+  names_key text not null,              -- of the names, sorted: a team has one order for the same names
   dns_account_id uuid,                  -- proves by DNS-01 with it; without one by HTTP-01
   certificate_id uuid,                  -- where what was got is kept
   not_before timestamptz,
@@ -66,6 +66,7 @@ create table acme_orders (
   order_key bytea,
   created_at timestamptz not null default now(),
   primary key (team_id, id),
+  unique (team_id, names_key),
   foreign key (team_id, dns_account_id) references dns_accounts(team_id, id)
 );
 

@@ -75,7 +75,7 @@ pub async fn list(
     .await
 }
 
-/// Wants a certificate for these names. False where the panel has an order for them already, whoever's.
+/// Wants a certificate for these names. False where the team has an order for them already.
 pub async fn insert(
     conn: &mut PgConnection,
     permit: &Permit,
@@ -86,7 +86,7 @@ pub async fn insert(
     let texts: Vec<String> = names.iter().map(ToString::to_string).collect();
     let done = sqlx::query!(
         "insert into acme_orders (team_id, id, names, names_key, dns_account_id, next_at)
-         values ($1, $2, $3, $4, $5, now()) on conflict (names_key) do nothing",
+         values ($1, $2, $3, $4, $5, now()) on conflict (team_id, names_key) do nothing",
         permit.team().0,
         id.0,
         &texts,

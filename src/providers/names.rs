@@ -187,11 +187,13 @@ async fn fetch(address: SocketAddr, name: &str, token: &str) -> std::io::Result<
         Ok((parts.status.as_u16(), bytes))
     };
     // The connection is driven beside the request, and ends with it.
+    tokio::pin!(asked);
     tokio::select! {
-        answer = asked => answer,
-        ended = connection => Err(match ended {
-            Ok(()) => std::io::Error::from(std::io::ErrorKind::UnexpectedEof),
-            Err(error) => std::io::Error::other(error),
-        }),
+        answer = &mut asked => answer,
+        ended = connection => match ended {
+            // What came before its end is still to be read.
+            Ok(()) => asked.await,
+            Err(error) => Err(std::io::Error::other(error)),
+        },
     }
 }

@@ -54,7 +54,7 @@ impl CertName {
     }
 }
 
-/// One short text for a set of names, whatever their order: on a panel there is one order of it.
+/// One short text for a set of names, whatever their order: a team asks once for it.
 pub fn names_key(names: &[CertName]) -> String {
     let mut names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     names.sort_unstable();

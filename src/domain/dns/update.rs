@@ -73,7 +73,7 @@ fn sign(mut message: Vec<u8>, id: u16, key: &Key<'_>, at: u64) -> Option<Vec<u8>
     signed.extend(time);
     signed.extend(FUDGE.to_be_bytes());
     // No error, nothing else.
-    signed.extend([0; 4]);
+    signed.extend([0_u8; 4]);
     let mac = mac(key, &signed)?;
 
     let mut data = algorithm;
@@ -82,7 +82,7 @@ fn sign(mut message: Vec<u8>, id: u16, key: &Key<'_>, at: u64) -> Option<Vec<u8>
     data.extend(u16::try_from(mac.len()).ok()?.to_be_bytes());
     data.extend(mac);
     data.extend(id.to_be_bytes());
-    data.extend([0; 4]);
+    data.extend([0_u8; 4]);
 
     message.extend(key_name);
     message.extend(TSIG.to_be_bytes());

@@ -19,7 +19,7 @@ use super::stop::detail;
 use super::{Ctx, set_certificates};
 use crate::db::acme_orders::Row;
 use crate::db::{self, acme, acme_orders, certificates, host_logins, job_steps};
-use crate::domain::acme::{Again, CertName, Trouble, again, renew_at, wait_for};
+use crate::domain::acme::{Again, CertName, Trouble, again, names_key, renew_at, wait_for};
 use crate::domain::cause::Cause;
 use crate::domain::certificate::{self, Origin};
 use crate::domain::ids::{AcmeOrderId, CertificateId, JobId};
@@ -37,9 +37,9 @@ pub struct ObtainCertificate {
     pub order: AcmeOrderId,
 }
 
-/// The lock key of an order: it has the names, so that nothing is asked for twice at once.
-pub fn lock_key(names: &[CertName]) -> String {
-    format!("acme:{}", crate::domain::acme::names_key(names))
+/// The lock key of a team's names: nothing is asked for twice at once.
+pub fn lock_key(permit: &Permit, names: &[CertName]) -> String {
+    format!("acme:{}:{}", permit.team(), names_key(names))
 }
 
 /// Asks for it, in the caller's transaction. One that waits or runs for it already is the one.
@@ -59,7 +59,7 @@ pub async fn ask(
         [one] => format!("Get a certificate for {one}"),
         [one, rest @ ..] => format!("Get a certificate for {one} and {} more", rest.len()),
     };
-    let new = New { lock_key: Some(lock_key(&names)), priority, ..New::new(&title, cause) };
+    let new = New { lock_key: Some(lock_key(permit, &names)), priority, ..New::new(&title, cause) };
     Ok(queue::push(conn, permit, &ObtainCertificate { order: row.id }, new).await?.job)
 }
 
@@ -169,6 +169,12 @@ impl ObtainCertificate {
                 Again::Asked => None,
             };
             acme_orders::note_trouble(&mut tx, &run.permit, self.order, &trouble, after, over).await?;
+            // An account that is not accepted is not tried again: whoever asks next asks with another one.
+            if matches!(trouble, Trouble::Account { .. })
+                && let Some(settings) = acme::settings(&mut tx).await?
+            {
+                acme::forget_account(&mut tx, &settings.directory).await?;
+            }
             if trouble.counts() {
                 acme::note_failures(&mut tx, &counted(&trouble, &row.names)).await?;
             }

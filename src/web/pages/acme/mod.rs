@@ -54,7 +54,7 @@ pub struct Row {
     /// How it stands.
     pub badge: Badge,
     /// The job that is at it.
-    pub job: Option<SafeUrl>,
+    pub watched: Option<SafeUrl>,
     /// The buttons.
     pub acts: Vec<Form>,
 }
@@ -118,8 +118,8 @@ impl Index {
                 ],
                 _ => Vec::new(),
             };
-            let job = line.job.map(|job| SafeUrl::path(["t", &team, "jobs", &job.to_string()]));
-            Row { badge: badge(line.state, &line.words), job, acts, line }
+            let watched = line.job.map(|job| SafeUrl::path(["t", &team, "jobs", &job.to_string()]));
+            Row { badge: badge(line.state, &line.words), watched, acts, line }
         };
         let account = |line: DnsAccountView| {
             let form = act(at(&team, &["accounts", "remove"]), token, "Remove", line.id.to_string());

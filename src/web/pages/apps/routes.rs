@@ -51,7 +51,7 @@ pub struct Certificate {
     /// What is wrong and what to try; empty where nothing is.
     pub trouble: String,
     /// The job that is at it.
-    pub job: Option<SafeUrl>,
+    pub watched: Option<SafeUrl>,
     /// The button that gets one now.
     pub now: Option<Form>,
 }
@@ -91,7 +91,7 @@ impl Show {
                 Certificate {
                     badge: one.state.map_or_else(none, |state| acme::badge(state, &one.words)),
                     trouble: one.trouble.clone(),
-                    job: one.job.map(|job| SafeUrl::path(["t", &team, "jobs", &job.to_string()])),
+                    watched: one.job.map(|job| SafeUrl::path(["t", &team, "jobs", &job.to_string()])),
                     now: (view.may.edit && one.job.is_none() && one.gettable).then_some(now),
                 }
             });
