@@ -6,6 +6,7 @@ mod dns;
 mod faults;
 mod http;
 mod names;
+mod pages;
 mod services;
 mod settings;
 mod stand_in;
