@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod acme;
 pub mod acme_orders;
+pub mod acme_routes;
 pub mod app_lines;
 pub mod apps;
 pub mod audit;

@@ -17,7 +17,7 @@ use super::fields::Fields;
 use super::gate::{self, Open};
 use super::{Ctx, Refused};
 use crate::db::acme_orders::{self, Row};
-use crate::db::{acme, audit, dns_accounts};
+use crate::db::{acme, acme_routes, audit, dns_accounts};
 use crate::domain::acme::{CertName, MOST_NAMES, wait_for};
 use crate::domain::ids::{AcmeOrderId, DnsAccountId, JobId};
 use crate::domain::rights::{Actor, Permission, Permit};
@@ -149,7 +149,7 @@ pub async fn order(ctx: &Ctx, actor: &Actor, input: NewOrder) -> Result<(AcmeOrd
     }
     if account.is_none() {
         for name in names.iter().filter(|name| !name.is_wildcard()) {
-            if !acme_orders::is_routed(&mut tx, &permit, name.as_ref()).await? {
+            if !acme_routes::is_routed(&mut tx, &permit, name.as_ref()).await? {
                 fields.wrong("names", format!("{name} leads to no app of this team. Add the route first, or choose a DNS account."));
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::actions::gate::{self, Open};
 use crate::actions::{Ctx, Refused};
-use crate::db::{acme, acme_orders, certificates};
+use crate::db::{acme, acme_orders, acme_routes, certificates};
 use crate::domain::certificate::{Candidate, Origin, choose, covers};
 use crate::domain::ids::{AcmeOrderId, AppId, JobId};
 use crate::domain::rights::{Actor, Permission};
@@ -32,7 +32,7 @@ pub struct DomainView {
 /// The certificates of an app's domains.
 pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainView>, Refused> {
     let Open { mut tx, permit, .. } = gate::app(ctx, actor, app, Permission::View).await?;
-    let domains = acme_orders::domains_of(&mut tx, &permit, app).await?;
+    let domains = acme_routes::domains_of(&mut tx, &permit, app).await?;
     let rows = acme_orders::list(&mut tx, &permit, None).await?;
     let there = certificates::list(&mut tx, &permit, None).await?;
     let chosen = acme::settings(&mut tx).await?.is_some();
@@ -78,7 +78,7 @@ pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainVi
 /// Gets the certificate of one of an app's domains now. Returns the job to watch.
 pub async fn get_now_for(ctx: &Ctx, actor: &Actor, app: AppId, domain: &str) -> Result<JobId, Refused> {
     let Open { mut tx, permit, .. } = gate::app(ctx, actor, app, Permission::EditApps).await?;
-    let domains = acme_orders::domains_of(&mut tx, &permit, app).await?;
+    let domains = acme_routes::domains_of(&mut tx, &permit, app).await?;
     let domain = domains.into_iter().find(|known| known == domain.trim()).ok_or(Refused::NotFound)?;
     if acme::settings(&mut tx).await?.is_none() {
         return Err(Refused::Conflict(NOBODY_CHOSE.to_owned()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{Stop, Work};
-use crate::db::{acme_orders, jobs, panel};
+use crate::db::{acme_routes, jobs, panel};
 use crate::domain::acme::{CertName, Trouble, reachable};
 use crate::domain::ids::JobId;
 use crate::jobs::set_certificates;
@@ -60,7 +60,7 @@ impl Work<'_> {
     /// The addresses of the servers a name should lead to.
     async fn expected(&self, name: &CertName) -> Result<Vec<IpAddr>, Stop> {
         let mut tx = self.ctx.db.begin(&self.run.permit).await?;
-        let servers = acme_orders::servers(&mut tx, &self.run.permit, name.as_ref()).await?;
+        let servers = acme_routes::servers(&mut tx, &self.run.permit, name.as_ref()).await?;
         tx.commit().await?;
         let mut expected = Vec::new();
         for server in servers {

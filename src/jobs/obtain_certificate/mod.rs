@@ -3,30 +3,29 @@
 //! Not here: when (`domain/acme`), the authority (`providers/acme`), bringing it to hosts (`set_certificates`).
 
 mod account;
+mod keep;
 mod look;
 mod prove;
 
 use std::time::Duration;
 
-use rcgen::{CertificateParams, DistinguishedName, KeyPair};
+use rcgen::KeyPair;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
-use time::OffsetDateTime;
-use uuid::Uuid;
+
+pub(super) use keep::current_leaf;
 
 use super::log::Log;
 use super::stop::detail;
-use super::{Ctx, set_certificates};
+use super::Ctx;
 use crate::db::acme_orders::Row;
-use crate::db::{self, acme, acme_orders, certificates, host_logins, job_steps};
-use crate::domain::acme::{Again, CertName, Trouble, again, names_key, renew_at, wait_for};
+use crate::db::{acme, acme_orders, host_logins, job_steps};
+use crate::domain::acme::{Again, CertName, Trouble, again, names_key, wait_for};
 use crate::domain::cause::Cause;
-use crate::domain::certificate::{self, Origin};
-use crate::domain::ids::{AcmeOrderId, CertificateId, JobId};
+use crate::domain::ids::{AcmeOrderId, JobId};
 use crate::domain::job::StepState;
 use crate::domain::rights::Permit;
-use crate::domain::secret::Secret;
-use crate::providers::acme::{Account, Order, Stage, Way, leaf};
+use crate::providers::acme::{Account, Order, Stage, Way};
 use crate::queue::{self, Job, Lost, New, Outcome, Run};
 use crate::vault::Context;
 
@@ -298,76 +297,6 @@ impl Work<'_> {
         let Some(certificate) = self.row.certificate else { return Ok(None) };
         current_leaf(self.ctx, self.run, certificate, &self.data_key).await
     }
-
-    async fn fetch(&self, order: &mut Order, key: &KeyPair) -> Result<(String, String), Stop> {
-        let mut params = CertificateParams::new(self.row.names.clone()).map_err(no_key)?;
-        params.distinguished_name = DistinguishedName::new();
-        let csr = params.serialize_request(key).map_err(no_key)?;
-        self.run.still_mine().await?;
-        let chain = order.certificate(csr.der()).await;
-        // What was refused here is not mended by asking for the same order again.
-        let chain = chain.map_err(|trouble| {
-            let over = !matches!(trouble, Trouble::ServerDown { .. } | Trouble::RateLimited { .. });
-            Stop::Trouble(trouble, over)
-        })?;
-        Ok((chain, String::new()))
-    }
-
-    async fn keep(&self, chain: &str, key: &KeyPair) -> Result<((), String), Stop> {
-        let (run, permit) = (self.run, &self.run.permit);
-        let key = Secret::new(key.serialize_pem());
-        let checked = certificate::read(chain, &key, OffsetDateTime::now_utc()).map_err(|faults| {
-            let said: Vec<String> = faults.into_iter().map(|fault| fault.sentence).collect();
-            let detail = format!("what it signed cannot be served: {}", said.join(" "));
-            Stop::Trouble(Trouble::Refused { detail }, true)
-        })?;
-        let version = Uuid::now_v7();
-        let place = Context::certificate(permit.team(), version);
-        let sealed = self.ctx.vault.seal(&self.data_key, &place, checked.pem.expose().as_bytes()).map_err(no_key)?;
-        let facts = &checked.facts;
-        let renewal = renew_at(self.row.id.0, facts.not_before, facts.not_after, None);
-        let mut tx = run.begin().await?;
-        let mut kept = None;
-        if let Some(known) = self.row.certificate
-            && certificates::add_version(&mut tx, permit, known, version, facts, &sealed).await?
-        {
-            kept = Some(known);
-        }
-        let id = match kept {
-            Some(known) => known,
-            None => {
-                let id = CertificateId(Uuid::now_v7());
-                certificates::insert(&mut tx, permit, id, Origin::Acme).await?;
-                certificates::add_version(&mut tx, permit, id, version, facts, &sealed).await?;
-                id
-            }
-        };
-        let valid = (facts.not_before, facts.not_after);
-        acme_orders::note_got(&mut tx, permit, self.row.id, id, valid, renewal).await?;
-        set_certificates::ask_all(&mut tx, permit, run.cause.clone()).await?;
-        tx.commit().await?;
-        let days = (facts.not_after - facts.not_before).whole_days();
-        Ok(((), format!("by {}, for {days} days", facts.issuer)))
-    }
-}
-
-/// The current version of a certificate, as its bytes; none where it is gone or cannot be opened.
-pub(super) async fn current_leaf(
-    ctx: &Ctx,
-    run: &Run,
-    certificate: CertificateId,
-    data_key: &[u8],
-) -> Result<Option<Vec<u8>>, sqlx::Error> {
-    let mut tx = ctx.db.begin(&run.permit).await?;
-    let row = db::certificates::list(&mut tx, &run.permit, Some(certificate)).await?.pop();
-    let sealed = match &row {
-        Some(row) => db::certificates::sealed(&mut tx, &run.permit, &[row.version]).await?.pop(),
-        None => None,
-    };
-    tx.commit().await?;
-    let Some((version, sealed)) = sealed else { return Ok(None) };
-    let opened = ctx.vault.unseal(data_key, &Context::certificate(run.permit.team(), version), &sealed);
-    Ok(opened.ok().and_then(|pem| leaf(pem.expose())))
 }
 
 /// A key that cannot be made, sealed or used: a mistake of ours, said without what it was.

@@ -184,3 +184,45 @@ async fn a_wish_for_the_time_of_renewal_is_followed() {
     assert_eq!((view.state, view.words.as_str()), (OrderState::NotRenewed, "valid 88 days, not renewed: the authority does not answer"));
     world.quiet().await;
 }
+
+/// Somebody who shows a certificate that is valid then, and says nothing. Gives its directory and its root.
+async fn shows(from: time::Duration, to: time::Duration) -> (String, String) {
+    let now = time::OffsetDateTime::now_utc();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    (params.not_before, params.not_after) = (now + from, now + to);
+    let own = params.self_signed(&key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.der().clone()], key.serialize_der().try_into().unwrap())
+        .unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let directory = format!("https://{}/dir", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = acceptor.accept(stream).await;
+        }
+    });
+    (directory, own.pem())
+}
+
+#[tokio::test]
+async fn a_wrong_clock_and_an_unknown_authority_are_told_from_one_that_is_away() {
+    use skiff::providers::acme::Authority;
+    let days = time::Duration::days;
+    let said = async |(directory, root): (String, String)| {
+        let Err(trouble) = Authority::new(&directory, &root).unwrap().register("", None).await else { panic!("registered") };
+        trouble.brief()
+    };
+    assert_eq!(said(shows(days(-9), days(-1)).await).await, "the clock is wrong");
+    assert_eq!(said(shows(days(1), days(9)).await).await, "the clock is wrong");
+    let (directory, _) = shows(days(-1), days(9)).await;
+    assert_eq!(said((directory, String::new())).await, "the authority is not trusted");
+    assert_eq!(said(shows(days(-1), days(9)).await).await, "the authority does not answer", "it speaks, and says nothing");
+    assert_eq!(said(("https://127.0.0.1:9/dir".into(), String::new())).await, "the authority does not answer");
+    assert!(Authority::new("https://ca.example/dir", "no certificate at all").is_ok(), "a text without one adds none");
+}
