@@ -199,8 +199,8 @@ pub async fn address(ctx: &Ctx, actor: &Actor) -> Result<AddressView, Refused> {
     Ok(AddressView {
         loopback: ctx.settings.base_url.clone(),
         servers: servers.collect(),
-        serving: serving.into_iter().map(line).next(),
-        trial: trial.into_iter().map(line).next(),
+        serving: serving.into_iter().next().map(line),
+        trial: trial.into_iter().next().map(line),
     })
 }
 
@@ -265,13 +265,8 @@ pub async fn try_address(ctx: &Ctx, actor: &Actor, input: NewAddress) -> Result<
     };
     panel_addresses::try_out(&mut tx, &new).await?;
     record(&mut tx, &permit, "panel.address_tried", &domain).await?;
-    let title = format!("Try the panel's address {domain}");
-    let job = queue::New {
-        lock_key: Some(panel_address::LOCK.to_owned()),
-        host: Some(host.id),
-        ..queue::New::new(&title, actor.who().cause())
-    };
-    queue::push(&mut tx, &permit, &PanelAddress { nonce: nonce.expose().clone(), keep: input.keep }, job).await?;
+    let job = PanelAddress { nonce: nonce.expose().clone(), keep: input.keep };
+    push(&mut tx, &permit, actor, &format!("Try the panel's address {domain}"), host.id, &job).await?;
     // A name on trial before this one leads here no more.
     for row in known.iter().filter(|row| row.state == State::Trial && row.host != host.id) {
         ask(&mut tx, &permit, actor, row.host, &hosts).await?;
@@ -297,6 +292,9 @@ pub async fn confirm_address(ctx: &Ctx, actor: &Actor, under: &str) -> Result<()
         return Err(over());
     }
     record(&mut tx, &permit, "panel.address_changed", &trial.domain).await?;
+    // What waited for this has nothing to wait for any more.
+    let job = PanelAddress { nonce: trial.nonce.clone(), keep: false };
+    push(&mut tx, &permit, actor, &format!("Keep the panel's address {}", trial.domain), trial.host, &job).await?;
     let hosts = db::hosts::list(&mut tx, &permit, None).await?;
     let mut places: Vec<HostId> = rows.iter().map(|row| row.host).collect();
     places.dedup();
@@ -315,10 +313,30 @@ pub async fn give_up_address(ctx: &Ctx, actor: &Actor) -> Result<(), Refused> {
     let row = rows.iter().max_by_key(|row| row.state == State::Trial).ok_or(Refused::NotFound)?;
     panel_addresses::remove(&mut tx, row.state).await?;
     record(&mut tx, &permit, "panel.address_removed", &row.domain).await?;
+    let job = PanelAddress { nonce: row.nonce.clone(), keep: false };
+    push(&mut tx, &permit, actor, &format!("Give up the panel's address {}", row.domain), row.host, &job).await?;
     let hosts = db::hosts::list(&mut tx, &permit, None).await?;
     ask(&mut tx, &permit, actor, row.host, &hosts).await?;
     tx.commit().await?;
     ctx.settings.names.keep(None);
+    Ok(())
+}
+
+/// Asks for a trial to go on; one that waits does not any more.
+async fn push(
+    tx: &mut db::Tx<'_>,
+    permit: &Permit,
+    actor: &Actor,
+    title: &str,
+    host: HostId,
+    job: &PanelAddress,
+) -> Result<(), Refused> {
+    let new = queue::New {
+        lock_key: Some(panel_address::LOCK.to_owned()),
+        host: Some(host),
+        ..queue::New::new(title, actor.who().cause())
+    };
+    queue::push(tx, permit, job, new).await?;
     Ok(())
 }
 

@@ -82,10 +82,14 @@ impl PanelAddress {
         let row = panel_addresses::of_nonce(&mut tx, &self.nonce).await?;
         let ended = panel_addresses::end_trial(&mut tx, &self.nonce).await?;
         tx.commit().await?;
-        let Some(row) = row.filter(|row| row.state == State::Trial) else {
+        let Some(row) = row else {
             log.say(None, "The trial is over.");
             return Ok(Outcome::Succeeded);
         };
+        if row.state == State::Serving {
+            log.say(None, format!("The panel is known as {}.", row.domain));
+            return Ok(Outcome::Succeeded);
+        }
         if ended {
             return self.returned(ctx, run, log, &row).await;
         }

@@ -120,7 +120,7 @@ async fn revive_locked(ctx: &Ctx, run: &Run, reached: &Reached, host: &Host) -> 
             // A proxy that starts reads its files.
             certificates::note(ctx, &run.permit, row.id, &brought).await?;
         }
-        Ok(done)
+        Ok::<_, Trouble>(done)
     };
     Ok(match ended.await {
         Ok(exit) if exit.ok() => Ok(()),

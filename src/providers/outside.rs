@@ -127,7 +127,7 @@ where
     let broke = || format!("{domain} leads to {address}, which gave no answer on port {port}.");
     let asking = async {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
-        let request = Request::get(*path).header(header::HOST, domain.as_ref()).header(header::ACCEPT, "text/plain");
+        let request = Request::get(*path).header(header::HOST, domain.to_string()).header(header::ACCEPT, "text/plain");
         let request = request.body(Empty::<Bytes>::new()).ok()?;
         let answer = async {
             let answer = sender.send_request(request).await.ok()?;
@@ -135,9 +135,11 @@ where
             let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.ok()?.to_bytes();
             Some((status, String::from_utf8_lossy(&body).trim().to_owned()))
         };
+        tokio::pin!(answer);
         tokio::select! {
-            answer = answer => answer,
-            _ = connection => None,
+            answered = &mut answer => answered,
+            // It may have ended with the last byte, which is then still to be read.
+            _ = connection => answer.await,
         }
     };
     let (status, body) = timeout(ANSWER, asking).await.ok().flatten().ok_or_else(broke)?;

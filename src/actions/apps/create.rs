@@ -102,6 +102,9 @@ pub(super) async fn claim(tx: &mut Tx<'_>, permit: &Permit, app: AppId, route: &
         return Ok(());
     }
     let Route { domain, path } = route;
+    if db::panel_addresses::all(tx).await?.iter().any(|row| row.domain == *domain) {
+        return Err(Refused::field("routes", format!("{domain} is the panel's own address. Use another domain.")));
+    }
     Err(Refused::field("routes", format!("{domain}{path} leads to another app already. Use another domain or path.")))
 }
 

@@ -102,6 +102,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
             ready: false,
         }),
         places,
+        hsts: app.hsts,
         configuration: configuration::form(&app.spec),
         source_form: source::form(&app.source),
         may: May {

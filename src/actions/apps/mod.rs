@@ -6,6 +6,7 @@ mod edit;
 mod entries;
 mod forms;
 mod get;
+mod hsts;
 mod list;
 mod named;
 pub(in crate::actions) mod placement;
@@ -20,6 +21,7 @@ pub use edit::{add_route, configure, remove_route, remove_variable, rename, set_
 pub(in crate::actions) use entries::{MOST_VARIABLES, MOST_VOLUMES};
 pub use forms::{EditConfiguration, EditSource, NewApp, NewRoute, Pair, PlaceApp, RenameApp, SetVariable};
 pub use get::get;
+pub use hsts::{SetHsts, set_hsts};
 pub(in crate::actions) use list::{lines, url};
 pub use list::{list, new_form};
 pub use named::named;

@@ -10,6 +10,7 @@ pub mod document;
 pub mod hooks;
 pub mod host_checks;
 pub mod hosts;
+pub mod hsts;
 pub mod instances;
 pub mod invitations;
 pub mod jobs;
@@ -45,6 +46,7 @@ pub fn routes() -> Routes {
         .merge(variables::routes())
         .merge(secrets::routes())
         .merge(routes::routes())
+        .merge(hsts::routes())
         .merge(volumes::routes())
         .merge(instances::routes())
         .merge(logs::routes())

@@ -25,6 +25,9 @@ const MAX_NAMES: usize = 100;
 /// Characters of an issuer's name that are kept.
 const MAX_ISSUER: usize = 120;
 
+/// Signatures with MD5 and SHA-1 (RFC 3279).
+const WEAK: [&str; 3] = ["1.2.840.113549.1.1.4", "1.2.840.113549.1.1.5", "1.2.840.10045.4.1"];
+
 /// Where a fault is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
@@ -155,6 +158,13 @@ fn certificates(ders: &[CertificateDer<'_>], now: OffsetDateTime) -> Result<(Fac
             return Err(format!("Certificate {} did not sign certificate {}, though it has its issuer's name. Fetch the chain from the issuer anew.", at + 2, at + 1));
         }
     }
+    let weak = |one: &X509Certificate<'_>| {
+        one.issuer().as_raw() != one.subject().as_raw()
+            && WEAK.contains(&one.signature_algorithm.algorithm.to_id_string().as_str())
+    };
+    if all.iter().any(weak) {
+        return Err("It is signed with MD5 or SHA-1, which no server and no browser takes any more. Have a new one made.".to_owned());
+    }
     for (at, one) in all.iter().enumerate() {
         let (from, to) = (one.validity().not_before.to_datetime(), one.validity().not_after.to_datetime());
         let which = match at {
@@ -239,6 +249,10 @@ fn mismatch(ders: &[CertificateDer<'static>], key: &PrivateKeyDer<'static>) -> O
                 field: Field::Key,
                 sentence: "This key does not belong to the certificate. Paste the one that its request was made with.".to_owned(),
             },
+        }),
+        Err(Error::InvalidCertificate(_)) => Some(Fault {
+            field: Field::Chain,
+            sentence: "The certificate is of a form that browsers do not take any more. Have a new one made.".to_owned(),
         }),
         Err(_) => Some(Fault {
             field: Field::Key,

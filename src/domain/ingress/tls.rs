@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::{FilePath, Ingress, MapEntry};
+use super::{FilePath, Ingress};
 use crate::domain::ids::CertificateId;
 use crate::domain::names::{Domain, checked_text};
 
@@ -287,9 +287,4 @@ pub fn enlist(files: &TlsFiles, id: CertificateId) -> String {
 pub fn discard(files: &TlsFiles, id: CertificateId) -> Vec<String> {
     let file = files.certificate(id);
     vec![format!("del ssl crt-list {} {file}", files.list), format!("del ssl cert {file}")]
-}
-
-/// The lines that turn one running map into the wanted one.
-pub fn list_changes(map: &FilePath, running: &[MapEntry], wanted: &BTreeMap<String, String>) -> Vec<String> {
-    super::map_changes(map, running, wanted)
 }

@@ -2,6 +2,7 @@
 
 use futures_util::future::LocalBoxFuture;
 use skiff::actions::apps::{self, EditConfiguration, NewRoute, RenameApp, SetVariable};
+use skiff::actions::certificates::{self, NewCertificate};
 use skiff::actions::hosts::{self, ConfirmHostKey, EditHost, ForgetHost, GivePass, NewHost, SetHttpPort};
 use skiff::actions::instances::{self, Wanted};
 use skiff::actions::invitations::{self, NewInvitation};
@@ -64,6 +65,19 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
     }),
     ("http port", Role::Admin, true, |p, a, i| {
         Box::pin(async move { hosts::set_http_port(&p.ctx, a, i.host, SetHttpPort::default()).await })
+    }),
+    ("https port", Role::Admin, true, |p, a, i| {
+        Box::pin(async move {
+            let form = hosts::SetHttpsPort { https_port: "x".into() };
+            hosts::set_https_port(&p.ctx, a, i.host, form).await
+        })
+    }),
+    ("certificates", Role::Viewer, false, |p, a, _| Box::pin(async { certificates::list(&p.ctx, a).await.map(drop) })),
+    ("upload certificate", Role::Admin, false, |p, a, _| {
+        Box::pin(async { certificates::upload(&p.ctx, a, NewCertificate::default()).await.map(drop) })
+    }),
+    ("https only", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { apps::set_hsts(&p.ctx, a, i.app, apps::SetHsts::default()).await })
     }),
     ("edit host", Role::Admin, true, |p, a, i| {
         Box::pin(async move { hosts::edit(&p.ctx, a, i.host, EditHost::default()).await })

@@ -30,6 +30,7 @@ const ACTS: &[(&str, Result<&str, &str>)] = &[
     ("/t/{team}/hosts/{id}/check", Ok("POST /hosts/{host}/check")),
     ("/t/{team}/hosts/{id}/http-port", Ok("PUT /hosts/{host}/http-port")),
     ("/t/{team}/hosts/{id}/https-port", Ok("PUT /hosts/{host}/https-port")),
+    ("/t/{team}/apps/{id}/hsts", Ok("PUT /apps/{app}/hsts")),
     ("/t/{team}/certificates", Ok("POST /certificates")),
     ("/t/{team}/certificates/{id}/remove", Ok("DELETE /certificates/{id}")),
     ("/t/{team}/panel/address", Ok("PUT /panel/address")),

@@ -63,6 +63,7 @@ pub fn script_owners(scripts: &[Source], sources: &[Source]) -> Vec<String> {
 const SUBJECTS: &[&str] = &[
     "account",
     "app",
+    "certificate",
     "delivery",
     "deploy",
     "environment",

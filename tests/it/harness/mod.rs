@@ -12,4 +12,5 @@ pub mod program;
 pub mod quiet;
 pub mod served;
 pub mod team;
+pub mod tls;
 pub mod world;

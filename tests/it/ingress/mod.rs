@@ -6,6 +6,7 @@ mod release_script;
 mod reloads;
 mod routes;
 mod servers;
+mod tls;
 
 use skiff::domain::app::Route;
 use skiff::domain::ids::AppId;

@@ -5,6 +5,7 @@ mod door;
 mod fleet;
 mod forms;
 mod hostile;
+mod https;
 mod journey;
 mod live;
 mod members;

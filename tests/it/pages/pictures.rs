@@ -13,7 +13,7 @@ use crate::harness::door::{PASSWORD, Panel};
 
 use super::scene;
 
-async fn sign_in(browser: &Browser, panel: &Panel) {
+pub(super) async fn sign_in(browser: &Browser, panel: &Panel) {
     browser.client.goto(&format!("{}/login", panel.base)).await.unwrap();
     browser.fill("email", "ada@example.org").await;
     browser.fill("password", PASSWORD).await;
@@ -22,7 +22,7 @@ async fn sign_in(browser: &Browser, panel: &Panel) {
 }
 
 /// Opens a page, looks that it is whole, takes its picture.
-async fn look(browser: &Browser, panel: &Panel, name: &str, path: &str) {
+pub(super) async fn look(browser: &Browser, panel: &Panel, name: &str, path: &str) {
     browser.client.goto(&format!("{}{path}", panel.base)).await.unwrap();
     browser.client.wait().at_most(WAIT).for_element(Locator::Css("h1")).await.unwrap();
     for width in [1280, 900, 390, 360] {
