@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Ctx;
-use super::execute::ingress::{self, Listens};
+use super::execute::ingress::Listens;
 use super::log::Log;
 use super::set_certificates;
 use super::stop::{self, Stop};

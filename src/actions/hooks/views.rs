@@ -89,7 +89,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<PushView, Refus
         hook: hook.map(line),
         likely: Provider::likely(&row.source),
         deliveries: deliveries.into_iter().map(delivery).collect(),
-        loopback: is_loopback(base),
+        loopback: is_loopback(&base),
     })
 }
 
