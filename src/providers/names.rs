@@ -38,7 +38,7 @@ pub struct Names {
 /// No name server answered, or it refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct NoAnswer(String);
+pub struct NoAnswer(pub String);
 
 impl Names {
     /// By the name servers of this machine.

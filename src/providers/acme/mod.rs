@@ -67,7 +67,7 @@ impl Authority {
         let credentials = serde_json::to_string(&credentials).map_err(|error| self.down(error.to_string()))?;
         Ok(Registered {
             url: account.id().to_owned(),
-            thumbprint: thumbprint(&credentials).ok_or_else(|| self.down("its account has no key".to_owned()))?,
+            thumbprint: account.key_thumbprint().to_owned(),
             credentials: Secret::new(credentials),
         })
     }
@@ -150,8 +150,11 @@ impl Account {
     pub async fn window(&self, certificate: &[u8]) -> Result<Option<Window>, Trouble> {
         let Some(id) = order::certificate_id(certificate) else { return Ok(None) };
         match self.inner.renewal_info(&id).await {
-            Ok(info) => Ok(Some(Window { start: info.suggested_window.start, end: info.suggested_window.end })),
-            Err(instant_acme::Error::Unsupported(_) | instant_acme::Error::Api(_)) => Ok(None),
+            Ok((info, _)) => Ok(Some(Window { start: info.suggested_window.start, end: info.suggested_window.end })),
+            // The library wants an answer to say when to ask again: one that does not has no opinion either.
+            Err(instant_acme::Error::Unsupported(_) | instant_acme::Error::Api(_) | instant_acme::Error::Str(_)) => {
+                Ok(None)
+            }
             Err(error) => Err(self.authority.trouble(At::Order, "", error)),
         }
     }
@@ -177,31 +180,4 @@ pub fn leaf(pem: &[u8]) -> Option<Vec<u8>> {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject as _;
     Some(CertificateDer::pem_slice_iter(pem).next()?.ok()?.as_ref().to_vec())
-}
-
-/// The thumbprint of the key in an account's credentials (RFC 7638): the library proves with it and does not show it.
-fn thumbprint(credentials: &str) -> Option<String> {
-    use base64::Engine as _;
-    use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
-    use sha2::Digest as _;
-    let read: serde_json::Value = serde_json::from_str(credentials).ok()?;
-    let key = BASE64.decode(read.get("key_pkcs8")?.as_str()?).ok()?;
-    let key = rcgen::KeyPair::try_from(key.as_slice()).ok()?;
-    let point = key.public_key_raw();
-    // 4, then both coordinates of 32 bytes (SEC 1 §2.3.3).
-    let (x, y) = point.strip_prefix(&[4])?.split_at_checked(32)?;
-    let jwk = format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, BASE64.encode(x), BASE64.encode(y));
-    Some(BASE64.encode(sha2::Sha256::digest(jwk)))
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_thumbprint_is_that_of_the_key() {
-        // Made with openssl and by hand after RFC 7638; the key is of no use to anybody.
-        let key = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgJVWC_QzOTCS5vtsJp2IG-UDc8cdDfeoKtxSZxaznM-mhRANCAAQenCPoGgPFTdPJ7VLLKt56RxPlYT1wNXnHc54PEyBg3LxKaH0-sJkX0mL8LyPEdsfL_Oz4TxHkWLJGrXVtNhfH";
-        let shown = super::thumbprint(&format!(r#"{{"id":"x","key_pkcs8":"{key}","directory":"x"}}"#)).unwrap();
-        assert_eq!(shown.len(), 43);
-        assert_eq!(super::thumbprint("{}"), None);
-    }
 }

@@ -186,7 +186,11 @@ async fn challenge(State(shared): State<Shared>, Path(id): Path<usize>) -> Respo
 
 async fn window(State(shared): State<Shared>) -> Response {
     match shared.window.lock().unwrap().clone() {
-        Some((start, end)) => document(200, json!({ "suggestedWindow": { "start": start, "end": end } })),
+        Some((start, end)) => {
+            let mut response = document(200, json!({ "suggestedWindow": { "start": start, "end": end } }));
+            response.headers_mut().insert(header::RETRY_AFTER, "21600".parse().unwrap());
+            response
+        }
         None => document(404, problem(404, "malformed", "no such certificate")),
     }
 }
