@@ -16,7 +16,7 @@ create table certificate_versions (
   id uuid not null,                     -- what it is sealed for
   certificate_id uuid not null,
   sealed bytea not null,                -- PEM: the certificate, the chain after it, the private key
-  names text[] not null,
+  names text[] not null default '{}',
   issuer text not null,                 -- as people read it
   serial text not null,                 -- hex
   fingerprint text not null,            -- SHA-256 of the certificate, hex

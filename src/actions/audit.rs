@@ -83,8 +83,20 @@ pub struct Found {
 /// Events on one page.
 pub const EVENTS_ON_PAGE: i64 = 50;
 /// The kinds of things something is done to.
-pub const KINDS: [&str; 12] =
-    ["app", "certificate", "deploy", "environment", "host", "invitation", "job", "member", "panel", "project", "team", "token"];
+pub const KINDS: [&str; 12] = [
+    "app",
+    "certificate",
+    "deploy",
+    "environment",
+    "host",
+    "invitation",
+    "job",
+    "member",
+    "panel",
+    "project",
+    "team",
+    "token",
+];
 
 /// The newest events, or those before this one.
 pub async fn list(ctx: &Ctx, actor: &Actor, before: Option<AuditEventId>) -> Result<Vec<AuditLine>, Refused> {

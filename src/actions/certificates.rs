@@ -54,8 +54,6 @@ pub struct CertificateLine {
     pub days_left: i64,
     /// What that means.
     pub age: Age,
-    /// Whole days of its life.
-    pub life_days: i64,
     /// Where it is.
     pub hosts: Vec<Place>,
 }
@@ -117,7 +115,6 @@ fn line(row: db::certificates::Row, installed: &[db::certificates::Installed], n
     });
     CertificateLine {
         hosts: hosts.collect(),
-        life_days: (row.not_after - row.not_before).whole_days().max(1),
         id: row.id,
         names: row.names,
         origin: row.origin,

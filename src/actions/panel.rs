@@ -174,11 +174,17 @@ pub async fn address(ctx: &Ctx, actor: &Actor) -> Result<AddressView, Refused> {
     tx.commit().await?;
     let now = OffsetDateTime::now_utc();
     let days = |domain: &Domain| {
-        let fits = certificates.iter().filter(|one| one.names.iter().any(|name| certificate::covers(name, domain.as_ref())));
+        let fits =
+            certificates.iter().filter(|one| one.names.iter().any(|name| certificate::covers(name, domain.as_ref())));
         fits.map(|one| certificate::age(one.not_after, now).0).max()
     };
     let line = |row: Row| {
-        let name = Name { domain: row.domain, port: u16::try_from(row.port).unwrap_or(443), serving: false, nonce: String::new() };
+        let name = Name {
+            domain: row.domain,
+            port: u16::try_from(row.port).unwrap_or(443),
+            serving: false,
+            nonce: String::new(),
+        };
         AddressLine {
             url: name.url(),
             days_left: days(&name.domain),
@@ -246,7 +252,10 @@ pub async fn try_address(ctx: &Ctx, actor: &Actor, input: NewAddress) -> Result<
         let taken = panel_addresses::is_routed(&mut door, domain).await?;
         door.commit().await?;
         if taken {
-            fields.wrong("domain", "An app is served under this name. Choose another, or take the name from the app first.");
+            fields.wrong(
+                "domain",
+                "An app is served under this name. Choose another, or take the name from the app first.",
+            );
         }
     }
     let (Some(domain), Some(host), true) = (domain, host, fields.fine()) else { return Err(fields.refuse()) };
@@ -283,7 +292,9 @@ pub async fn try_address(ctx: &Ctx, actor: &Actor, input: NewAddress) -> Result<
 pub async fn confirm_address(ctx: &Ctx, actor: &Actor, under: &str) -> Result<(), Refused> {
     let Open { mut tx, permit, .. } = owner(ctx, actor).await?;
     let rows = panel_addresses::all(&mut tx).await?;
-    let over = || Refused::Conflict("The trial is over, and the panel's address is as it was before. Try the name again.".into());
+    let over = || {
+        Refused::Conflict("The trial is over, and the panel's address is as it was before. Try the name again.".into())
+    };
     let trial = rows.iter().find(|row| row.state == State::Trial).ok_or_else(over)?;
     if !trial.domain.as_ref().eq_ignore_ascii_case(under) {
         return Err(Refused::Conflict(format!(

@@ -55,7 +55,8 @@ pub async fn run(input: Certificates) -> Result<String, Failed> {
         What::Upload { chain, key } => {
             let (chain, key) = (read(&chain)?, read(&key)?);
             let made = client.ask(Ask::post(&["certificates"], json!({ "chain": chain, "key": key }))).await?;
-            let text = format!("The certificate for {} is there; good for {} days.", names(&made), at(&made, "days_left"));
+            let text =
+                format!("The certificate for {} is there; good for {} days.", names(&made), at(&made, "days_left"));
             Answer::new(made, text)
         }
         What::Remove { name } => {
@@ -75,7 +76,13 @@ async fn list(client: &Client) -> Result<Answer, Failed> {
             "" => at(place, "name"),
             trouble => format!("{} ({trouble})", at(place, "name")),
         });
-        [names(one), at(one, "days_left"), time(one, "not_after"), at(one, "issuer"), places.collect::<Vec<_>>().join(", ")]
+        [
+            names(one),
+            at(one, "days_left"),
+            time(one, "not_after"),
+            at(one, "issuer"),
+            places.collect::<Vec<_>>().join(", "),
+        ]
     };
     let rows: Vec<[String; 5]> = all.iter().map(row).collect();
     let text = match rows.is_empty() {
@@ -101,8 +108,14 @@ async fn find(client: &Client, name: &str) -> Result<Value, Failed> {
     let mut found: Vec<Value> = all.into_iter().filter(named).collect();
     match (found.pop(), found.len()) {
         (Some(one), 0) => Ok(one),
-        (Some(_), _) => Err(Failed::Said(format!("Several certificates are for {}. Give the id: skiff certificates --json", plain(name)))),
-        (None, _) => Err(Failed::Said(format!("There is no certificate for {}. Those that are there: skiff certificates", plain(name)))),
+        (Some(_), _) => Err(Failed::Said(format!(
+            "Several certificates are for {}. Give the id: skiff certificates --json",
+            plain(name)
+        ))),
+        (None, _) => Err(Failed::Said(format!(
+            "There is no certificate for {}. Those that are there: skiff certificates",
+            plain(name)
+        ))),
     }
 }
 

@@ -4,7 +4,9 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::client::{Client, settings};
-use super::{Failed, apps, certificates, completions, deploys, env, hosts, login, logs, open, releases, secrets, status};
+use super::{
+    Failed, apps, certificates, completions, deploys, env, hosts, login, logs, open, releases, secrets, status,
+};
 
 /// Which panel, and how the answer is printed.
 #[derive(Clone, Debug, Args)]

@@ -118,12 +118,7 @@ pub async fn try_out(conn: &mut PgConnection, new: &New<'_>) -> Result<(), sqlx:
 }
 
 /// Notes what a try of the name with this nonce found; a trial that is reached goes on for so many seconds from now.
-pub async fn note(
-    conn: &mut PgConnection,
-    nonce: &str,
-    note: &str,
-    reached: Option<f64>,
-) -> Result<(), sqlx::Error> {
+pub async fn note(conn: &mut PgConnection, nonce: &str, note: &str, reached: Option<f64>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update panel_addresses set note = $2,
                 reached_at = case when $3::float8 is null then reached_at else coalesce(reached_at, now()) end,
@@ -162,28 +157,22 @@ pub async fn confirm(conn: &mut PgConnection, nonce: &str) -> Result<bool, sqlx:
 
 /// Ends a trial that was not confirmed in time. True where there was one.
 pub async fn end_trial(conn: &mut PgConnection, nonce: &str) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query!(
-        "delete from panel_addresses where state = 'trial' and nonce = $1 and until <= now()",
-        nonce,
-    )
-    .execute(conn)
-    .await?;
+    let done =
+        sqlx::query!("delete from panel_addresses where state = 'trial' and nonce = $1 and until <= now()", nonce,)
+            .execute(conn)
+            .await?;
     Ok(done.rows_affected() == 1)
 }
 
 /// Gives a name up. True where it was there.
 pub async fn remove(conn: &mut PgConnection, state: State) -> Result<bool, sqlx::Error> {
-    let done =
-        sqlx::query!("delete from panel_addresses where state = $1", state.as_str()).execute(conn).await?;
+    let done = sqlx::query!("delete from panel_addresses where state = $1", state.as_str()).execute(conn).await?;
     Ok(done.rows_affected() == 1)
 }
 
 /// True where some app has a route of this domain, whosever it is. For the door, which sees the routes of all teams.
 pub async fn is_routed(conn: &mut PgConnection, domain: &Domain) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select exists (select from routes where domain = $1) as "routed!""#,
-        domain.as_ref(),
-    )
-    .fetch_one(conn)
-    .await
+    sqlx::query_scalar!(r#"select exists (select from routes where domain = $1) as "routed!""#, domain.as_ref(),)
+        .fetch_one(conn)
+        .await
 }

@@ -100,7 +100,10 @@ async fn open(
         let text = text.and_then(|bytes| String::from_utf8(bytes.expose().clone()).ok());
         let Some(text) = text else {
             let names = row.names.join(", ");
-            return Err(Error::refused(&format!("the certificate for {names} cannot be opened with the panel's master key")).into());
+            return Err(Error::refused(&format!(
+                "the certificate for {names} cannot be opened with the panel's master key"
+            ))
+            .into());
         };
         opened.push(Brought { id: row.id, names: row.names, fingerprint: row.fingerprint, pem: Secret::new(text) });
     }
@@ -134,23 +137,27 @@ pub async fn note(ctx: &Ctx, permit: &Permit, id: HostId, brought: &[Brought]) -
 
 /// What the running proxy has of HTTPS.
 struct Running {
+    routes: Vec<MapEntry>,
     maps: Vec<Vec<MapEntry>>,
     doors: Vec<String>,
     stored: BTreeSet<CertificateId>,
     listed: BTreeSet<CertificateId>,
 }
 
-async fn look(host: &Host, want: &Tls, files: &TlsFiles) -> Result<Running, Error> {
+async fn look(host: &Host, want: &Tls, home: &Home) -> Result<Running, Error> {
+    let files = &home.tls;
     let mut questions: Vec<String> = want.maps(files).iter().map(|(map, _)| format!("show map {map}")).collect();
     let maps = questions.len();
     questions.extend([
         format!("show servers state {}", tls::PANEL),
         "show ssl cert".to_owned(),
         format!("show ssl crt-list -n {}", files.list),
+        format!("show map {}", home.map),
     ]);
     let answers = host.haproxy().ask(&questions).await?;
     let answer = |at: usize| answers.get(at).map(String::as_str).unwrap_or_default();
     Ok(Running {
+        routes: words::read_map(answer(maps + 3)),
         maps: answers.iter().take(maps).map(|text| words::read_map(text)).collect(),
         doors: tls::read_doors(answer(maps)),
         stored: tls::read_stored(answer(maps + 1), files),
@@ -172,11 +179,15 @@ pub async fn settle(
 ) -> Result<Vec<String>, Trouble> {
     let Some(want) = &wanted.tls else { return Ok(Vec::new()) };
     let files = &wanted.home.tls;
-    let running = look(host, want, files).await?;
+    let running = look(host, want, &wanted.home).await?;
     let mut said = Vec::new();
     let mut change = brought;
-    let mut lacking: BTreeSet<CertificateId> =
-        want.certificates.difference(&running.listed).filter(|id| !change.iter().any(|one| one.id == **id)).copied().collect();
+    let mut lacking: BTreeSet<CertificateId> = want
+        .certificates
+        .difference(&running.listed)
+        .filter(|id| !change.iter().any(|one| one.id == **id))
+        .copied()
+        .collect();
     let mut tx = ctx.db.begin(permit).await?;
     let rows = certificates::list(&mut tx, permit, None).await?;
     if thorough {
@@ -198,6 +209,12 @@ pub async fn settle(
     }
     note(ctx, permit, id, &change).await?;
     let mut lines = tls::panel_changes(want, &running.doors);
+    // Of the routes only the panel's own: those of apps change with their deploys.
+    let mut to_panel = wanted.route_entries();
+    to_panel.retain(|_, slot| slot == tls::PANEL);
+    let of_panel = |entry: &&MapEntry| entry.value == tls::PANEL || to_panel.contains_key(&entry.key);
+    let led: Vec<MapEntry> = running.routes.iter().filter(of_panel).cloned().collect();
+    lines.extend(words::map_changes(&wanted.home.map, &led, &to_panel));
     for ((map, entries), running) in want.maps(files).iter().zip(&running.maps) {
         lines.extend(words::map_changes(map, running, entries));
     }
@@ -214,7 +231,8 @@ async fn other_version(
     rows: &[certificates::Row],
 ) -> Result<Vec<CertificateId>, Error> {
     let rows: Vec<_> = rows.iter().filter(|row| want.certificates.contains(&row.id)).collect();
-    let questions: Vec<String> = rows.iter().map(|row| format!("show ssl cert {}", files.certificate(row.id))).collect();
+    let questions: Vec<String> =
+        rows.iter().map(|row| format!("show ssl cert {}", files.certificate(row.id))).collect();
     if questions.is_empty() {
         return Ok(Vec::new());
     }
@@ -295,7 +313,11 @@ async fn drop_unwanted(
         certificates::forget(&mut tx, permit, id, *certificate).await?;
     }
     tx.commit().await?;
-    let words = if gone.len() == 1 { "one certificate that nothing leads to is".to_owned() } else { format!("{} certificates that nothing leads to are", gone.len()) };
+    let words = if gone.len() == 1 {
+        "one certificate that nothing leads to is".to_owned()
+    } else {
+        format!("{} certificates that nothing leads to are", gone.len())
+    };
     Ok(vec![format!("{words} gone from the server")])
 }
 

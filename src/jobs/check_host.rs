@@ -301,7 +301,11 @@ impl Look<'_> {
             (ingress::CONFIG, ingress::CONFIG.to_owned(), wanted.haproxy_cfg()),
             ("the proxy's map of routes", map.to_string(), wanted.routes_map()),
         ];
-        files.extend(super::certificates::lists(&wanted).into_iter().map(|(path, text)| ("the proxy's lists of HTTPS", path, text)));
+        files.extend(
+            super::certificates::lists(&wanted)
+                .into_iter()
+                .map(|(path, text)| ("the proxy's lists of HTTPS", path, text)),
+        );
         for (name, path, text) in files {
             match host.get(&path).await {
                 Ok(bytes) if bytes == text.as_bytes() => {}

@@ -111,7 +111,10 @@ impl PanelAddress {
         let host = reached.host.clone().map_err(|error| stop::on_host(&reached.row.name, error))?;
         log.began(first);
         if let Err(why) = at_the_door(&host, &row).await {
-            let why = format!("The panel is not on the loopback of {}: {why} Choose the server that the panel runs on.", reached.row.name);
+            let why = format!(
+                "The panel is not on the loopback of {}: {why} Choose the server that the panel runs on.",
+                reached.row.name
+            );
             return self.not_yet(ctx, run, log, first, why).await;
         }
         log.ended(first, StepState::Unchanged, "");
@@ -159,7 +162,9 @@ impl PanelAddress {
             (None, "") => "It was not reached in time.",
             (None, note) => note,
         };
-        Ok(Outcome::Failed { reason: format!("The panel's address is as it was before {} was tried. {why}", row.domain) })
+        Ok(Outcome::Failed {
+            reason: format!("The panel's address is as it was before {} was tried. {why}", row.domain),
+        })
     }
 }
 
@@ -187,10 +192,8 @@ async fn from_outside(ctx: &Ctx, run: &Run, row: &Row, reached: &Reached) -> Res
     let mut tx = ctx.db.begin(&run.permit).await?;
     let rows = certificates::list(&mut tx, &run.permit, None).await?;
     tx.commit().await?;
-    let candidates: Vec<Candidate> = rows
-        .iter()
-        .map(|row| Candidate { id: row.id, names: row.names.clone(), not_after: row.not_after })
-        .collect();
+    let candidates: Vec<Candidate> =
+        rows.iter().map(|row| Candidate { id: row.id, names: row.names.clone(), not_after: row.not_after }).collect();
     let chosen = certificate::choose(&candidates, row.domain.as_ref());
     let chosen = chosen.and_then(|chosen| rows.iter().find(|row| row.id == chosen.id));
     let listens = Listens::now(&reached.row);

@@ -437,11 +437,8 @@ impl Course<'_> {
             return done;
         }
         let mut tx = self.ctx.db.begin(permit).await?;
-        let listens = host_logins::Listens {
-            http: row.http_port,
-            https: row.https_port,
-            peers: row.private_address.as_deref(),
-        };
+        let listens =
+            host_logins::Listens { http: row.http_port, https: row.https_port, peers: row.private_address.as_deref() };
         host_logins::proxy_listens(&mut tx, permit, row.id, &listens).await?;
         tx.commit().await?;
         certificates::settle(self.ctx, permit, row.id, &self.host, &wanted, brought, true).await?;
@@ -461,7 +458,10 @@ impl Course<'_> {
                 let former =
                     ingress::of_host(ctx, &run.permit, row.id, &Listens::now(row)).await.map_err(stop::detail)?;
                 run.still_mine().await.map_err(stop::detail)?;
-                ingress::write(ctx, &run.permit, row.id, &self.host, &former).await.map(drop).map_err(|trouble| said(ingress::troubled(&row.name, trouble)))
+                ingress::write(ctx, &run.permit, row.id, &self.host, &former)
+                    .await
+                    .map(drop)
+                    .map_err(|trouble| said(ingress::troubled(&row.name, trouble)))
             }
             .await;
             ingress::unlock(ctx, run, row.id).await.map_err(said)?;

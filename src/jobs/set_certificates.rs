@@ -117,14 +117,7 @@ pub async fn up_to_date(ctx: &Ctx, run: &Run, log: &Log, reached: &Reached, host
     set(ctx, run, log, reached, host, None).await
 }
 
-async fn set(
-    ctx: &Ctx,
-    run: &Run,
-    log: &Log,
-    reached: &Reached,
-    host: &Host,
-    first: Option<i32>,
-) -> Result<(), Stop> {
+async fn set(ctx: &Ctx, run: &Run, log: &Log, reached: &Reached, host: &Host, first: Option<i32>) -> Result<(), Stop> {
     ingress::lock(ctx, run, reached.id(), &reached.row.name).await?;
     let done = locked(ctx, run, &Told { log, first }, reached, host).await;
     ingress::unlock(ctx, run, reached.id()).await?;

@@ -82,7 +82,9 @@ impl Outside {
         found.dedup();
         found.truncate(ADDRESSES);
         match found.is_empty() {
-            true => Err(format!("DNS knows no address of {domain} yet: add a record for it that has the server's address.")),
+            true => {
+                Err(format!("DNS knows no address of {domain} yet: add a record for it that has the server's address."))
+            }
             false => Ok(found),
         }
     }
@@ -102,7 +104,11 @@ impl Outside {
 
 async fn one(address: IpAddr, asked: &Asked<'_>) -> Result<Answered, String> {
     let Asked { domain, port, certificate, .. } = asked;
-    let silent = || format!("{domain} leads to {address}, where nothing answers on port {port}. Is that the server's address, and is the port open?");
+    let silent = || {
+        format!(
+            "{domain} leads to {address}, where nothing answers on port {port}. Is that the server's address, and is the port open?"
+        )
+    };
     let connected = timeout(CONNECT, TcpStream::connect(SocketAddr::new(address, *port))).await;
     let stream = connected.map_err(|_| silent())?.map_err(|_| silent())?;
     match certificate {
@@ -111,7 +117,11 @@ async fn one(address: IpAddr, asked: &Asked<'_>) -> Result<Answered, String> {
             let name = ServerName::try_from(domain.to_string()).map_err(|_| silent())?;
             let config = pinned(wanted).map_err(|error| format!("This machine cannot speak TLS: {error}."))?;
             let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
-            let other = |_| format!("{domain} leads to {address}, which answers with another certificate than the one that is stored for it, or with none.");
+            let other = |_| {
+                format!(
+                    "{domain} leads to {address}, which answers with another certificate than the one that is stored for it, or with none."
+                )
+            };
             let stream = timeout(CONNECT, handshake).await.map_err(|_| silent())?.map_err(other)?;
             exchange(stream, address, asked).await
         }

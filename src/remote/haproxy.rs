@@ -130,7 +130,10 @@ fn check(command: &str) -> Result<(), Error> {
 /// A text that follows a command ends with an empty line, so it has none itself, and it fits into HAProxy's buffer.
 fn check_text(text: &str) -> Result<(), Error> {
     let plain = |c: char| c == '\n' || c == ' ' || c.is_ascii_graphic();
-    let fits = text.len() <= TEXT_BYTES && text.ends_with('\n') && text.chars().all(plain) && text.lines().all(|line| !line.trim().is_empty());
+    let fits = text.len() <= TEXT_BYTES
+        && text.ends_with('\n')
+        && text.chars().all(plain)
+        && text.lines().all(|line| !line.trim().is_empty());
     if fits { Ok(()) } else { Err(Error::ProxyRefused { detail: "that text cannot be sent to it".to_owned() }) }
 }
 

@@ -137,11 +137,7 @@ async fn upload(
     Ok(Created::at(format!("/certificates/{}", made.id), line.into()))
 }
 
-async fn remove(
-    State(api): State<Api>,
-    caller: Caller,
-    OfId(id): OfId<CertificateId>,
-) -> Result<StatusCode, Problem> {
+async fn remove(State(api): State<Api>, caller: Caller, OfId(id): OfId<CertificateId>) -> Result<StatusCode, Problem> {
     certificates::remove(api.actions(), &caller.actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -132,11 +132,7 @@ async fn show(State(api): State<Api>, caller: Caller) -> Result<Json<Address>, P
     Ok(Json(panel::address(api.actions(), &caller.actor).await?.into()))
 }
 
-async fn try_out(
-    State(api): State<Api>,
-    caller: Caller,
-    Sent(wanted): Sent<Wanted>,
-) -> Result<Json<Address>, Problem> {
+async fn try_out(State(api): State<Api>, caller: Caller, Sent(wanted): Sent<Wanted>) -> Result<Json<Address>, Problem> {
     let input = NewAddress {
         domain: wanted.domain,
         host: wanted.host.map(|host| host.to_string()).unwrap_or_default(),

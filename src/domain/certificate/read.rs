@@ -102,10 +102,14 @@ fn ders(text: &str) -> Result<Vec<CertificateDer<'static>>, String> {
             Err("This is no certificate in PEM form: it begins with -----BEGIN CERTIFICATE-----.".to_owned())
         }
         Ok(ders) if ders.len() > MAX_CHAIN => {
-            Err("These are more than 10 certificates. Paste the one of the server and those of its issuers only.".to_owned())
+            Err("These are more than 10 certificates. Paste the one of the server and those of its issuers only."
+                .to_owned())
         }
         Ok(ders) => Ok(ders),
-        Err(_) => Err("This text is damaged: a part between its BEGIN and END lines cannot be read. Copy the file again, whole.".to_owned()),
+        Err(_) => Err(
+            "This text is damaged: a part between its BEGIN and END lines cannot be read. Copy the file again, whole."
+                .to_owned(),
+        ),
     }
 }
 
@@ -150,12 +154,23 @@ fn certificates(ders: &[CertificateDer<'_>], now: OffsetDateTime) -> Result<(Fac
             let issued = all.iter().any(|other| one.issuer().as_raw() == other.subject().as_raw());
             let wanted = shown(&one.issuer().to_string());
             return Err(match issued {
-                true => format!("The certificates are in the wrong order: after certificate {} comes that of its issuer, {wanted}.", at + 1),
-                false => format!("Certificate {} is not of the issuer of certificate {}, which is {wanted}. Put that one there, or leave it out.", at + 2, at + 1),
+                true => format!(
+                    "The certificates are in the wrong order: after certificate {} comes that of its issuer, {wanted}.",
+                    at + 1
+                ),
+                false => format!(
+                    "Certificate {} is not of the issuer of certificate {}, which is {wanted}. Put that one there, or leave it out.",
+                    at + 2,
+                    at + 1
+                ),
             });
         }
         if one.verify_signature(Some(next.public_key())).is_err() {
-            return Err(format!("Certificate {} did not sign certificate {}, though it has its issuer's name. Fetch the chain from the issuer anew.", at + 2, at + 1));
+            return Err(format!(
+                "Certificate {} did not sign certificate {}, though it has its issuer's name. Fetch the chain from the issuer anew.",
+                at + 2,
+                at + 1
+            ));
         }
     }
     let weak = |one: &X509Certificate<'_>| {
@@ -163,7 +178,10 @@ fn certificates(ders: &[CertificateDer<'_>], now: OffsetDateTime) -> Result<(Fac
             && WEAK.contains(&one.signature_algorithm.algorithm.to_id_string().as_str())
     };
     if all.iter().any(weak) {
-        return Err("It is signed with MD5 or SHA-1, which no server and no browser takes any more. Have a new one made.".to_owned());
+        return Err(
+            "It is signed with MD5 or SHA-1, which no server and no browser takes any more. Have a new one made."
+                .to_owned(),
+        );
     }
     for (at, one) in all.iter().enumerate() {
         let (from, to) = (one.validity().not_before.to_datetime(), one.validity().not_after.to_datetime());
@@ -175,14 +193,19 @@ fn certificates(ders: &[CertificateDer<'_>], now: OffsetDateTime) -> Result<(Fac
             return Err(format!("{which} expired on {}. Have a new one made.", day(to)));
         }
         if from > now {
-            return Err(format!("{which} is valid only from {} on. Bring it then, or look at this machine's clock.", day(from)));
+            return Err(format!(
+                "{which} is valid only from {} on. Bring it then, or look at this machine's clock.",
+                day(from)
+            ));
         }
     }
     // A root at the end only makes every handshake longer, but harms nobody.
     let alone = all.len() == 1 && leaf.issuer().as_raw() != leaf.subject().as_raw();
     let own = leaf.issuer().as_raw() == leaf.subject().as_raw();
     let note = match (alone, own) {
-        (true, _) => Some("Its issuer's certificate is not with it. Browsers that do not know the issuer by themselves will refuse it: paste the whole chain."),
+        (true, _) => Some(
+            "Its issuer's certificate is not with it. Browsers that do not know the issuer by themselves will refuse it: paste the whole chain.",
+        ),
         (_, true) => Some("It is signed by itself: browsers warn everybody who does not know it."),
         _ => None,
     };
@@ -236,7 +259,8 @@ fn shown(text: &str) -> String {
 /// Where the key is not the certificate's.
 fn mismatch(ders: &[CertificateDer<'static>], key: &PrivateKeyDer<'static>) -> Option<Fault> {
     let provider = default_provider();
-    let fits = |der: &CertificateDer<'static>| CertifiedKey::from_der(vec![der.clone()], key.clone_key(), &provider).map(drop);
+    let fits =
+        |der: &CertificateDer<'static>| CertifiedKey::from_der(vec![der.clone()], key.clone_key(), &provider).map(drop);
     let first = ders.first()?;
     match fits(first) {
         Ok(()) => None,

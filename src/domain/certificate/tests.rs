@@ -108,7 +108,10 @@ fn a_chain_out_of_order_is_refused_at_the_chain() {
     assert!(field == Field::Chain && sentence.contains("wrong order"), "{sentence}");
     let stranger = authority("Somebody Else");
     let (field, sentence) = one(&format!("{leaf}{}", stranger.pem), &key);
-    assert!(field == Field::Chain && sentence.contains("is not of the issuer of certificate 1, which is CN=Test Authority"), "{sentence}");
+    assert!(
+        field == Field::Chain && sentence.contains("is not of the issuer of certificate 1, which is CN=Test Authority"),
+        "{sentence}"
+    );
     // The same name, another key.
     let twin = authority("Test Authority");
     let (field, sentence) = one(&format!("{leaf}{}", twin.pem), &key);
@@ -144,7 +147,12 @@ fn texts_that_are_no_certificate_or_no_key_are_told_apart() {
         (&leaf, "", Field::Key, "Paste the private key"),
         (&leaf, "hello", Field::Key, "no private key in PEM form"),
         (&leaf, &leaf, Field::Key, "no private key in PEM form"),
-        (&leaf, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", Field::Key, "locked by a passphrase"),
+        (
+            &leaf,
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            Field::Key,
+            "locked by a passphrase",
+        ),
         (&leaf, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", Field::Key, "This kind of key"),
         (&ca.pem, &key, Field::Key, "does not belong"),
     ] {

@@ -52,9 +52,6 @@ const REQUEST_RULES: &str = r#"    http-request del-header Forwarded
     http-request set-header X-Forwarded-Host %[req.hdr(host)]
 "#;
 
-/// Where a request goes that has met all rules.
-const LEADS_ON: &str = "    use_backend %[var(txn.slot)] if { var(txn.slot) -m found }\n    default_backend nowhere\n";
-
 /// Where a request goes that no route knows.
 const NOWHERE_BACKEND: &str = r#"
 backend nowhere
@@ -87,19 +84,19 @@ pub(super) fn render(ingress: &Ingress) -> String {
     let home = &ingress.home;
     put(&mut text, format_args!("\nfrontend http\n    bind {}:{}\n", home.bind, ingress.http_port));
     let routing = routing(&home.map);
+    let proto = match &ingress.tls {
+        Some(tls) => {
+            tls::bind(&mut text, home, tls);
+            "%[ssl_fc,iif(https,http)]"
+        }
+        None => "http",
+    };
+    text.push_str(REQUEST_RULES);
+    put(&mut text, format_args!("    http-request set-header X-Forwarded-Proto {proto}\n{routing}"));
     if ingress.tls.is_some() {
-        tls::plain_rules(&mut text, &home.tls);
+        tls::routed_rules(&mut text, home);
     }
-    requests(&mut text, "http", &routing);
-    if ingress.tls.is_some() {
-        text.push_str(tls::PLAIN_PANEL_RULE);
-    }
-    text.push_str(LEADS_ON);
-    if let Some(tls) = &ingress.tls {
-        tls::bind(&mut text, ingress, tls, &home.tls);
-        requests(&mut text, "https", &routing);
-        text.push_str(LEADS_ON);
-    }
+    text.push_str("    use_backend %[var(txn.slot)] if { var(txn.slot) -m found }\n    default_backend nowhere\n");
     if let Some(peering) = &ingress.peering {
         peers::frontend(&mut text, peering, &home.peers, &routing);
     }
@@ -114,12 +111,6 @@ pub(super) fn render(ingress: &Ingress) -> String {
         peers::backend(&mut text, slot, ingress.backends.iter().find(|b| b.slot == slot));
     }
     text
-}
-
-/// What every request meets, however it came.
-fn requests(text: &mut String, proto: &str, routing: &str) {
-    text.push_str(REQUEST_RULES);
-    put(text, format_args!("    http-request set-header X-Forwarded-Proto {proto}\n{routing}"));
 }
 
 /// Where a request belongs, by its host and path.

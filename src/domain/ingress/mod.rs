@@ -18,8 +18,8 @@ pub use answers::{
     read_peers, read_processes, read_servers, read_stat,
 };
 pub use peers::{PEER_PORT, Peer, PeerSeen, mixed_name, named_peer, peer_name, share};
-pub use tls::{PROOF_PATH, PanelDoor, Thumbprint, Tls, TlsFiles};
 pub use runtime::{admit, dismiss, drain, map_changes, needs_reload, servers_to_admit, servers_to_dismiss};
+pub use tls::{PROOF_PATH, PanelDoor, Thumbprint, Tls, TlsFiles};
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

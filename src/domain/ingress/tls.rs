@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::{FilePath, Ingress};
+use super::{FilePath, Home};
 use crate::domain::ids::CertificateId;
 use crate::domain::names::{Domain, checked_text};
 
@@ -151,41 +151,39 @@ pub fn map_text(entries: &BTreeMap<String, String>) -> String {
 }
 
 /// What stands in the file for the whole process.
-pub(super) const GLOBAL: &str = "    # TLS 1.2 and newer, as Mozilla's intermediate recommendation.
+pub(super) const GLOBAL: &str = "    # Mozilla's intermediate recommendation.
     ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
     ssl-default-bind-ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305
     ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256
 ";
 
-/// What plain HTTP does before anything else: answers an ACME server, and leads on to HTTPS where there is a certificate.
-pub(super) fn plain_rules(text: &mut String, files: &TlsFiles) {
-    let TlsFiles { secured, challenge, .. } = files;
+/// The line HTTPS listens on (without any certificate too: it waits for the first), beside that of plain HTTP, and what comes before all other rules: an ACME server is answered, and plain
+/// HTTP leads on where there is a certificate.
+pub(super) fn bind(text: &mut String, home: &Home, tls: &Tls) {
+    let TlsFiles { list, secured, challenge, .. } = &home.tls;
     let _ = write!(
         text,
-        "    # An ACME server is answered for whichever name it asks, so that a name may lead to several hosts.
+        "    # A name without a certificate ends the handshake.
+    bind {}:{} ssl crt-list {list} strict-sni alpn h2,http/1.1
+    # An ACME server is answered for every name.
     http-request return status 200 content-type text/plain lf-string \"%[path,field(4,/)].%[str({THUMBPRINT}),map({challenge})]\" if {{ path_reg ^/\\.well-known/acme-challenge/[A-Za-z0-9_-]+$ }} {{ str({THUMBPRINT}),map({challenge}) -m found }}
-    http-request set-var(txn.https) req.hdr(host),field(1,:),rtrim(.),lower,map({secured})
+    http-request set-var(txn.https) req.hdr(host),field(1,:),rtrim(.),lower,map({secured}) unless {{ ssl_fc }}
     http-request redirect prefix %[var(txn.https)] code 308 if {{ var(txn.https) -m found }} !{{ path_beg /.well-known/acme-challenge/ }}
-"
+",
+        home.bind, tls.port
     );
 }
 
-/// What plain HTTP does not do: nobody's password goes to the panel in the clear.
-pub(super) const PLAIN_PANEL_RULE: &str = "    http-request return status 403 content-type \"text/plain; charset=utf-8\" string \"This panel is reached by https only.\\n\" if { var(txn.slot) -m str panel } !{ path_beg /.well-known/skiff-panel/ }
-";
-
-/// The line HTTPS listens on, and what its answers carry.
-pub(super) fn bind(text: &mut String, ingress: &Ingress, tls: &Tls, files: &TlsFiles) {
-    let TlsFiles { list, strict, .. } = files;
+/// What comes once it is known where a request belongs: nobody's password goes to the panel in the clear, and browsers are told to come
+/// by HTTPS only where that is wanted.
+pub(super) fn routed_rules(text: &mut String, home: &Home) {
+    let strict = &home.tls.strict;
     let _ = write!(
         text,
-        "\nfrontend https
-    # A name without a certificate ends the handshake. Without any certificate it listens too, and waits for the first.
-    bind {}:{} ssl crt-list {list} strict-sni alpn h2,http/1.1
-    http-request set-var(txn.hsts) req.hdr(host),field(1,:),rtrim(.),lower,map({strict})
-    http-response set-header Strict-Transport-Security %[var(txn.hsts)] if {{ var(txn.hsts) -m found }}
-",
-        ingress.home.bind, tls.port
+        "    http-request return status 403 content-type text/plain string \"This panel is reached by https only.\\n\" if {{ var(txn.slot) -m str {PANEL} }} !{{ ssl_fc }} !{{ path_beg {PROOF_PATH} }}
+    http-request set-var(txn.hsts) req.hdr(host),field(1,:),rtrim(.),lower,map({strict}) if {{ ssl_fc }}
+    http-after-response set-header Strict-Transport-Security %[var(txn.hsts)] if {{ var(txn.hsts) -m found }}
+"
     );
 }
 
@@ -242,7 +240,8 @@ pub fn read_stored(text: &str, files: &TlsFiles) -> BTreeSet<CertificateId> {
 /// The certificates that the running proxy serves: of `show ssl crt-list -n`.
 pub fn read_listed(text: &str, files: &TlsFiles) -> BTreeSet<CertificateId> {
     let lines = text.lines().take(super::answers::MAX_LINES);
-    let path = |line: &str| line.split_ascii_whitespace().next().map(|word| word.split(':').next().unwrap_or(word).to_owned());
+    let path =
+        |line: &str| line.split_ascii_whitespace().next().map(|word| word.split(':').next().unwrap_or(word).to_owned());
     lines.filter_map(path).filter_map(|path| files.named(&path)).collect()
 }
 

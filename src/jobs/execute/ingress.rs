@@ -20,8 +20,8 @@ use crate::domain::ingress::{
 };
 use crate::domain::names::{ContainerName, Domain, HttpPath};
 use crate::domain::rights::Permit;
-use crate::jobs::stop::{Stop, detail};
 use crate::jobs::certificates::{self as bringing, Brought, Trouble};
+use crate::jobs::stop::{Stop, detail};
 use crate::jobs::{Ctx, proxy};
 use crate::queue::Run;
 use crate::remote::{File, Probe as Met};

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use time::OffsetDateTime;
 use tower_sessions::Session;
 
 use crate::actions::Refused;
@@ -15,19 +14,22 @@ use crate::domain::rights::{On, Permission};
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
-use crate::web::ui::{Field, Form, Input, SafeUrl, Sent, Shell, When, page_with};
+use crate::web::ui::{Field, Form, Input, SafeUrl, Sent, Shell, page_with};
 use crate::web::{Web, session};
 
 /// Names of a certificate that stand in its line.
 const NAMES: usize = 3;
+/// Days of the whole bar: a life as most have it; what lasts longer fills it.
+const BAR_DAYS: i64 = 90;
 
 /// The routes.
 pub fn routes() -> Routes {
     let (view, manage) = (Policy::Team(Permission::View), Policy::Team(Permission::ManageHosts));
-    Routes::new()
-        .get("/t/{team}/certificates", view, index)
-        .post("/t/{team}/certificates", manage, upload)
-        .post("/t/{team}/certificates/{id}/remove", manage, remove)
+    Routes::new().get("/t/{team}/certificates", view, index).post("/t/{team}/certificates", manage, upload).post(
+        "/t/{team}/certificates/{id}/remove",
+        manage,
+        remove,
+    )
 }
 
 /// A certificate and the button that removes it.
@@ -71,8 +73,9 @@ impl Index {
         })
     }
 
-    fn when(&self, at: &OffsetDateTime) -> When {
-        When::new(*at)
+    /// The day it ends.
+    fn day(&self, line: &CertificateLine) -> String {
+        line.not_after.date().to_string()
     }
 
     fn names(&self, line: &CertificateLine) -> String {
@@ -101,7 +104,7 @@ impl Index {
 
     /// Days for the bar.
     fn value(&self, line: &CertificateLine) -> i64 {
-        line.days_left.clamp(0, line.life_days)
+        line.days_left.clamp(0, BAR_DAYS)
     }
 
     /// What asks for somebody, where something does.
@@ -109,7 +112,9 @@ impl Index {
         let failed = line.hosts.iter().find(|place| !place.trouble.is_empty());
         match (failed, line.age, line.origin) {
             (Some(place), _, _) => format!("{}: {}", place.name, place.trouble),
-            (None, Age::Over, _) => "It has expired: browsers refuse it. Upload a new one for the same names.".to_owned(),
+            (None, Age::Over, _) => {
+                "It has expired: browsers refuse it. Upload a new one for the same names.".to_owned()
+            }
             (None, Age::Ending, Origin::Uploaded) => {
                 "It ends soon, and nobody renews it. Upload the next one for the same names.".to_owned()
             }
@@ -124,9 +129,9 @@ fn form(team: &str, token: &str) -> Form {
         Field::of(Input::Area, "chain", "Certificate and chain")
             .empty("-----BEGIN CERTIFICATE-----")
             .hint("PEM: the certificate of the server first, then those of its issuers."),
-        Field::of(Input::Area, "key", "Private key")
-            .empty("-----BEGIN PRIVATE KEY-----")
-            .hint("PEM, without a passphrase. It is kept sealed, brought to the hosts that need it, and never shown again."),
+        Field::of(Input::Area, "key", "Private key").empty("-----BEGIN PRIVATE KEY-----").hint(
+            "PEM, without a passphrase. It is kept sealed, brought to the hosts that need it, and never shown again.",
+        ),
     ];
     Form::new(SafeUrl::path(["t", team, "certificates"]), token, "Upload", fields)
 }

@@ -57,10 +57,16 @@ impl Show {
         let at = |last: &[&str]| SafeUrl::path(["t", team.as_str(), "panel"].into_iter().chain(last.iter().copied()));
         let trial = view.trial.as_ref();
         let keep = trial.filter(|line| line.reached_at.is_some() && line.domain.as_ref().eq_ignore_ascii_case(under));
-        let keep = keep.map(|line| Form::act(at(&["address", "confirm"]), &here.token, format!("Keep {}", line.domain), "primary"));
+        let keep = keep.map(|line| {
+            Form::act(at(&["address", "confirm"]), &here.token, format!("Keep {}", line.domain), "primary")
+        });
         let some = trial.or(view.serving.as_ref());
-        let give_up = some.map(|line| Form::act(at(&["address", "remove"]), &here.token, format!("Give up {}", line.domain), "small"));
-        let away = trial.filter(|line| line.reached_at.is_some()).and_then(|line| SafeUrl::web(&format!("{}{}", line.url, at(&[]).as_str())));
+        let give_up = some.map(|line| {
+            Form::act(at(&["address", "remove"]), &here.token, format!("Give up {}", line.domain), "small")
+        });
+        let away = trial
+            .filter(|line| line.reached_at.is_some())
+            .and_then(|line| SafeUrl::web(&format!("{}{}", line.url, at(&[]).as_str())));
         Ok(Self {
             shell: Shell::new(here, "Panel", "").crumb("Panel", None),
             form: (!view.servers.is_empty()).then(|| form(&team, &here.token, &view)),
@@ -98,14 +104,16 @@ fn form(team: &str, token: &str, view: &AddressView) -> Form {
     let made = view.servers.iter().find_map(|server| server.made_name.clone());
     let mut domain = Field::code("domain", "Name").empty("panel.example.org");
     domain = match &made {
-        Some(made) => domain.hint(format!("Of your own, with a DNS record for the server's address; or {made}, which needs none.")),
+        Some(made) => domain
+            .hint(format!("Of your own, with a DNS record for the server's address; or {made}, which needs none.")),
         None => domain.hint("With a DNS record for the address of the server that the panel runs on."),
     };
     let mut fields = vec![domain];
     match view.servers.as_slice() {
         [one] => fields.push(Field::hidden("host", one.id.to_string())),
         many => {
-            let choices = many.iter().map(|server| Choice::new(server.id.to_string(), server.name.clone(), "")).collect();
+            let choices =
+                many.iter().map(|server| Choice::new(server.id.to_string(), server.name.clone(), "")).collect();
             let field = Field::of(Input::Select(choices), "host", "Server");
             fields.push(field.hint("The one the panel runs on: its proxy leads the name here."));
         }
@@ -137,14 +145,14 @@ async fn try_out(
     let input = NewAddress { domain: sent.get("domain"), host: sent.get("host"), keep: false };
     match panel::try_address(web.actions(), here.actor()?, input).await {
         Ok(()) => {
-            session::flash(&session, "The name is being tried. This address goes on working, whatever comes of it.").await?;
+            session::flash(&session, "The name is being tried. This address goes on working, whatever comes of it.")
+                .await?;
             back(&here)
         }
         Err(Refused::Fields(errors)) => {
             let mut page = drawn(&web, &here, &headers).await?;
-            let typed = |form: Form| {
-                form.with("domain", &sent.get("domain")).with("host", &sent.get("host")).refuse(&errors)
-            };
+            let typed =
+                |form: Form| form.with("domain", &sent.get("domain")).with("host", &sent.get("host")).refuse(&errors);
             page.form = page.form.map(typed);
             Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &page))
         }
@@ -152,7 +160,12 @@ async fn try_out(
     }
 }
 
-async fn confirm(State(web): State<Web>, here: Here, session: Session, headers: HeaderMap) -> Result<Response, Problem> {
+async fn confirm(
+    State(web): State<Web>,
+    here: Here,
+    session: Session,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     panel::confirm_address(web.actions(), here.actor()?, &under(&headers)).await?;
     session::flash(&session, "This is the panel's address now. Links are made with it.").await?;
     back(&here)

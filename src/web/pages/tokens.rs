@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use time::OffsetDateTime;
 use tower_sessions::Session;
 
-use crate::actions::{Refused, panel};
 use crate::actions::tokens::{self, Made, NewToken, ScopeChoice, TokenLine};
+use crate::actions::{Refused, panel};
 use crate::domain::ids::TokenId;
 use crate::domain::rights::{Permission, Role};
 use crate::web::actor::{At, Here};

@@ -34,7 +34,10 @@ const ACTS: &[(&str, Result<&str, &str>)] = &[
     ("/t/{team}/certificates", Ok("POST /certificates")),
     ("/t/{team}/certificates/{id}/remove", Ok("DELETE /certificates/{id}")),
     ("/t/{team}/panel/address", Ok("PUT /panel/address")),
-    ("/t/{team}/panel/address/confirm", Err("said by a person who came under the new name; a call says it with `keep`")),
+    (
+        "/t/{team}/panel/address/confirm",
+        Err("said by a person who came under the new name; a call says it with `keep`"),
+    ),
     ("/t/{team}/panel/address/remove", Ok("DELETE /panel/address")),
     ("/t/{team}/hosts/{id}/key", Ok("PUT /hosts/{host}/key")),
     (

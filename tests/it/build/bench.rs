@@ -77,6 +77,7 @@ impl Bench {
             vault: vault.into(),
             pool: Pool::new(PoolSettings::default()),
             git: skiff::providers::git::Git::open(settings).await.unwrap(),
+            outside: Default::default(),
             panel: Uuid::now_v7(),
         };
         let mut bench = Self {

@@ -40,12 +40,7 @@ pub async fn unowned() -> (TestDb, Ctx, tempfile::TempDir) {
     let mut tx = test.begin_door().await.unwrap();
     panel::create(&mut tx, &vault.key_check()).await.unwrap();
     tx.commit().await.unwrap();
-    let settings = actions::Settings {
-            base_url: "http://127.0.0.1:7070".into(),
-            local_sources: Some("/".into()),
-            door: 7070,
-            names: Default::default(),
-        };
+    let settings = settings();
     let ctx = Ctx {
         changes: Changes::new(&test),
         db: test.db.clone(),
@@ -180,5 +175,15 @@ pub fn new_app(name: &str) -> NewApp {
         configuration: EditConfiguration { port: "8080".into(), ..EditConfiguration::default() },
         routes: vec![NewRoute { domain: format!("{name}.example.org"), path: String::new() }],
         ..NewApp::default()
+    }
+}
+
+/// What a panel of a test is started with.
+pub fn settings() -> actions::Settings {
+    actions::Settings {
+        base_url: "http://127.0.0.1:7070".into(),
+        local_sources: Some("/".into()),
+        door: 7070,
+        names: Default::default(),
     }
 }

@@ -72,12 +72,7 @@ impl Authority {
         params.not_after = to;
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let leaf = certificate.pem();
-        Made {
-            chain: format!("{leaf}{}", self.pem),
-            leaf,
-            key: key.serialize_pem(),
-            der: certificate.der().clone(),
-        }
+        Made { chain: format!("{leaf}{}", self.pem), leaf, key: key.serialize_pem(), der: certificate.der().clone() }
     }
 
     /// A client that trusts this authority and no other, and speaks these protocols.
@@ -100,7 +95,8 @@ impl Authority {
         alpn: &[&str],
     ) -> Result<TlsStream<TcpStream>, String> {
         let connecting = async {
-            let stream = TcpStream::connect(SocketAddr::new(address, port)).await.map_err(|e| format!("connect: {e}"))?;
+            let stream =
+                TcpStream::connect(SocketAddr::new(address, port)).await.map_err(|e| format!("connect: {e}"))?;
             let name = ServerName::try_from(name.to_owned()).unwrap();
             TlsConnector::from(self.client(alpn)).connect(name, stream).await.map_err(|e| format!("handshake: {e}"))
         };
@@ -147,7 +143,12 @@ impl Authority {
             let answer = sender.send_request(request).await.map_err(|e| e.to_string())?;
             let (head, body) = answer.into_parts();
             let body = body.collect().await.map_err(|e| e.to_string())?.to_bytes();
-            Ok::<_, String>(Answer { status: head.status.as_u16(), headers: head.headers, body: String::from_utf8_lossy(&body).into_owned(), served })
+            Ok::<_, String>(Answer {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                body: String::from_utf8_lossy(&body).into_owned(),
+                served,
+            })
         };
         let answer = tokio::time::timeout(LIMIT, asking).await.map_err(|_| "no answer within the limit".to_owned())?;
         task.abort();

@@ -89,11 +89,9 @@ impl World {
         tx.commit().await.unwrap();
         let local_root = Some(std::env::temp_dir());
         let git = Git::open(Settings { data_dir: folder.path().join("git"), local_root, ca_file: None }).await.unwrap();
-        let outside = skiff::providers::outside::Outside::default();
-        let names = skiff::providers::names::Names::of_this_machine();
-        let pool = Pool::new(PoolSettings::default());
-        let ctx =
-            Ctx { db: db.db.clone(), vault: vault.clone(), pool, git, outside, names, dns: Default::default(), panel };
+        let (pool, outside) = (Pool::new(PoolSettings::default()), Default::default());
+        let (names, dns) = (skiff::providers::names::Names::of_this_machine(), Default::default());
+        let ctx = Ctx { db: db.db.clone(), vault: vault.clone(), pool, git, outside, names, dns, panel };
         let changes = Changes::new(&db);
         let listener = CancellationToken::new();
         let (listening, until) = (changes.clone(), listener.clone());
@@ -108,17 +106,11 @@ impl World {
 
     /// What actions work with.
     pub fn actions(&self) -> actions::Ctx {
-        let settings = actions::Settings {
-            base_url: "http://127.0.0.1:7070".into(),
-            local_sources: Some("/".into()),
-            door: 7070,
-            names: Default::default(),
-        };
         actions::Ctx {
             db: self.db.db.clone(),
             changes: self.changes.clone(),
             vault: (*self.vault).clone(),
-            settings: Arc::new(settings),
+            settings: Arc::new(super::panel::settings()),
             kept: Default::default(),
             pool: self.ctx.pool.clone(),
             log_seats: Default::default(),

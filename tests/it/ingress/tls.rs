@@ -55,7 +55,8 @@ fn shop(authority: &Authority) -> (Proxy, super::apps::Up, Made) {
     let made = authority.issue(&["shop.test"], 90);
     let proxy = Proxy::start(|ingress| {
         ingress.backends = vec![backend(1, port, &[("web-1", 1)])];
-        ingress.routes = vec![(route("shop.test", "/"), 1), (route("plain.test", "/"), 1), (route("more.test", "/"), 1)];
+        ingress.routes =
+            vec![(route("shop.test", "/"), 1), (route("plain.test", "/"), 1), (route("more.test", "/"), 1)];
         ingress.tls = Some(Tls::empty(https));
         secured(ingress, "shop.test", id(1));
         std::fs::create_dir_all(ingress.home.tls.folder.as_ref()).unwrap();
@@ -208,14 +209,19 @@ async fn plain_http_leads_on_where_there_is_a_certificate_and_browsers_remember_
     assert!(answer.head.contains(&location), "{}", answer.head);
     assert_eq!(get(plain, "SHOP.test:80", "/").status, 308, "whatever the letters and the port");
     assert_eq!(get(plain, "plain.test", "/").app(), "shop", "a name without a certificate is served as before");
-    assert_eq!(get(plain, "shop.test", "/.well-known/acme-challenge/x").app(), "shop", "and so is what an ACME server asks for");
+    assert_eq!(
+        get(plain, "shop.test", "/.well-known/acme-challenge/x").app(),
+        "shop",
+        "and so is what an ACME server asks for"
+    );
 
     let hsts = |answer: crate::harness::tls::Answer| answer.header("strict-transport-security").to_owned();
     assert_eq!(hsts(authority.get(HERE, port, "shop.test", "/").await.unwrap()), "");
     proxy.ingress.tls.as_mut().unwrap().strict.insert("shop.test".parse().unwrap());
     let tls = proxy.ingress.tls.clone().unwrap();
     let map = proxy.ingress.home.tls.strict.clone();
-    let lines = ingress::map_changes(&map, &ingress::read_map(&proxy.say(&format!("show map {map}"))), &tls.strict_entries());
+    let lines =
+        ingress::map_changes(&map, &ingress::read_map(&proxy.say(&format!("show map {map}"))), &tls.strict_entries());
     proxy.tell(&lines);
     assert_eq!(hsts(authority.get(HERE, port, "shop.test", "/").await.unwrap()), "max-age=31536000");
     assert!(!get(plain, "plain.test", "/").head.to_lowercase().contains("strict-transport"), "never over plain HTTP");
@@ -236,7 +242,12 @@ async fn an_acme_server_is_answered_for_every_name_and_nothing_else_is() {
         assert_eq!((answer.status, answer.body), (200, format!("tok_EN-1.{thumbprint}")), "{host}");
         assert!(answer.head.to_lowercase().contains("content-type: text/plain"), "{}", answer.head);
     }
-    for path in ["/.well-known/acme-challenge/", "/.well-known/acme-challenge/a/b", "/.well-known/acme-challenge/%3Cscript%3E", "/x/.well-known/acme-challenge/a"] {
+    for path in [
+        "/.well-known/acme-challenge/",
+        "/.well-known/acme-challenge/a/b",
+        "/.well-known/acme-challenge/%3Cscript%3E",
+        "/x/.well-known/acme-challenge/a",
+    ] {
         assert!(!get(proxy.port(), "plain.test", path).body.contains(thumbprint), "{path}");
     }
     // The same from the files.
@@ -278,7 +289,10 @@ async fn the_panels_name_leads_to_its_door_and_no_route_takes_it() {
     secured(&mut proxy.ingress, "panel.test", id(5));
     proxy.write();
     assert_eq!(proxy.reload().failed, 0);
-    assert_eq!(authority.get(HERE, https(&proxy), "panel.test", "/t").await.unwrap().body.lines().next(), Some("panel"));
+    assert_eq!(
+        authority.get(HERE, https(&proxy), "panel.test", "/t").await.unwrap().body.lines().next(),
+        Some("panel")
+    );
     assert_eq!(get(proxy.port(), "panel.test", "/login").status, 308);
     let doors = tls::read_doors(&proxy.say("show servers state panel"));
     assert_eq!(doors, [format!("door-{door}")]);

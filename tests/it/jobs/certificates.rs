@@ -161,7 +161,12 @@ async fn renewals_under_load(per_second: u64, websockets: usize, changes: usize,
     upload(&world, &authority.issue(&[DOMAIN], 90)).await;
     let met = Arc::new(Met::default());
     let mut visitors = tokio::task::JoinSet::new();
-    visitors.spawn(requests(met.clone(), authority.clone(), address(&host), Duration::from_micros(1_000_000 / per_second)));
+    visitors.spawn(requests(
+        met.clone(),
+        authority.clone(),
+        address(&host),
+        Duration::from_micros(1_000_000 / per_second),
+    ));
     for _ in 0..websockets {
         visitors.spawn(websocket(met.clone(), authority.clone(), address(&host)));
     }
@@ -170,10 +175,13 @@ async fn renewals_under_load(per_second: u64, websockets: usize, changes: usize,
         let made = authority.issue(&[DOMAIN], 90);
         upload(&world, &made).await;
         assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
-        // One comes and goes beside it.
-        let beside = upload(&world, &authority.issue(&["*.test"], 90)).await;
+        // One that lasts longer takes its place, and goes.
+        let other = authority.issue(&[DOMAIN, "beside.test"], 200);
+        let beside = upload(&world, &other).await;
+        assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, other.der);
         certificates::remove(&world.actions(), &world.team.owner, beside).await.unwrap();
         settled(&world).await;
+        assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
         changed += 1;
         let failures = met.failures.lock().unwrap().clone();
         assert!(failures.is_empty(), "after change {changed}: {failures:#?}");
@@ -222,7 +230,7 @@ async fn a_proxy_that_lost_everything_is_made_whole_again() {
     tokio::time::timeout(Duration::from_secs(15), served).await.expect("it serves again");
 
     // Its files are gone: making the host ready brings them, the very same ones.
-    host.enter(&["/bin/bash", "-c", "rm -rf /etc/skiff; kill -9 $(cat /run/skiff/haproxy.pid)"]).await.must("rm");
+    host.enter(&["/bin/bash", "-c", "rm -rf /etc/skiff; /etc/init.d/skiff-haproxy stop"]).await.must("rm");
     let ended = world.provision_again(id).await;
     assert_eq!(ended.state, "succeeded", "{ended:#?}");
     assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
@@ -232,7 +240,9 @@ async fn a_proxy_that_lost_everything_is_made_whole_again() {
     // The running proxy lost one that is in the files.
     let socket = "socat - UNIX-CONNECT:/run/skiff/haproxy.sock";
     let file = after.lines().last().unwrap();
-    let lose = format!("for l in 'del ssl crt-list /etc/skiff/certs/list {file}' 'del ssl cert {file}'; do echo \"$l\" | {socket}; done");
+    let lose = format!(
+        "for l in 'del ssl crt-list /etc/skiff/certs/list {file}' 'del ssl cert {file}'; do echo \"$l\" | {socket}; done"
+    );
     host.enter(&["/bin/bash", "-c", &lose]).await.must("lost");
     assert!(authority.get(address(&host), 443, DOMAIN, "/").await.is_err());
     again(&world, id).await;

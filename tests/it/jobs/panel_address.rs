@@ -156,11 +156,14 @@ async fn a_name_is_tried_from_outside_and_kept_by_who_came_under_it() {
 
     // Without a certificate it leads here, and is not good enough.
     stage.begin(NAME).await;
-    let view = stage.until("it is said what is missing", |view| view.trial.as_ref().is_some_and(|line| !line.note.is_empty())).await;
+    let view = stage
+        .until("it is said what is missing", |view| view.trial.as_ref().is_some_and(|line| !line.note.is_empty()))
+        .await;
     assert!(view.trial.unwrap().note.contains("there is no certificate for it yet"));
     let plain = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let in_the_clear = || async {
-        let asked = plain.get(format!("http://{}/login", stage.host.address)).header("host", NAME).send().await.unwrap();
+        let asked =
+            plain.get(format!("http://{}/login", stage.host.address)).header("host", NAME).send().await.unwrap();
         asked.status().as_u16()
     };
     assert_eq!(in_the_clear().await, 403, "nobody's password goes in the clear");
@@ -195,12 +198,16 @@ async fn a_name_is_tried_from_outside_and_kept_by_who_came_under_it() {
     assert!(!page.body.contains("203.0.113.66"), "the proxy says where somebody comes from, not they");
     assert!(page.body.contains(&format!("<code>{}</code>", gateway(&stage.host))), "{}", page.body);
     // The same cookies open nothing on the loopback door, which is asked under the name by nobody.
-    let under = reqwest::Client::new().get(format!("http://{}/login", stage.door)).header("host", NAME).send().await.unwrap();
+    let under =
+        reqwest::Client::new().get(format!("http://{}/login", stage.door)).header("host", NAME).send().await.unwrap();
     assert_eq!(under.status().as_u16(), 421);
 
     // Only who came under the name can keep it.
     let refused = panel::confirm_address(ctx, owner, "127.0.0.1").await.unwrap_err();
-    assert!(matches!(&refused, Refused::Conflict(why) if why.contains("Open the panel under panel.test")), "{refused:?}");
+    assert!(
+        matches!(&refused, Refused::Conflict(why) if why.contains("Open the panel under panel.test")),
+        "{refused:?}"
+    );
     panel::confirm_address(ctx, owner, NAME).await.unwrap();
     stage.jobs_over().await;
     assert_eq!(panel::base_url(ctx).await.unwrap(), "https://panel.test");
@@ -216,7 +223,8 @@ async fn a_name_is_tried_from_outside_and_kept_by_who_came_under_it() {
     }
     let route = apps::NewRoute { domain: "taken.test".into(), path: "/x".into() };
     apps::add_route(ctx, owner, app, route).await.unwrap();
-    let refused = panel::try_address(ctx, owner, NewAddress { domain: "taken.test".into(), ..Default::default() }).await;
+    let refused =
+        panel::try_address(ctx, owner, NewAddress { domain: "taken.test".into(), ..Default::default() }).await;
     assert!(format!("{refused:?}").contains("An app is served under this name"), "{refused:?}");
 
     // Given up, it leads nowhere, and the door on loopback is as ever.
@@ -259,10 +267,12 @@ async fn a_name_that_nobody_keeps_goes_by_itself_and_the_former_one_stays() {
     assert!(panel::confirm_address(ctx, owner, "other.test").await.is_err());
 
     // One that leads elsewhere is never reached, and says where it leads.
-    let nobody = panel::try_address(ctx, owner, NewAddress { domain: "no such name".into(), ..Default::default() }).await;
+    let nobody =
+        panel::try_address(ctx, owner, NewAddress { domain: "no such name".into(), ..Default::default() }).await;
     assert!(matches!(nobody, Err(Refused::Fields(_))));
     stage.begin("late.example.invalid").await;
-    let view = stage.until("it is said why", |view| view.trial.as_ref().is_some_and(|line| !line.note.is_empty())).await;
+    let view =
+        stage.until("it is said why", |view| view.trial.as_ref().is_some_and(|line| !line.note.is_empty())).await;
     let note = view.trial.unwrap().note;
     assert!(note.contains("DNS knows no address of late.example.invalid yet"), "{note}");
     stage.time_passes().await;

@@ -20,12 +20,11 @@ use crate::web::{Web, session};
 /// The routes.
 pub fn routes() -> Routes {
     let (view, deploy) = (Policy::Team(Permission::View), Policy::Team(Permission::Deploy));
-    Routes::new().get("/t/{team}/apps/{id}/settings", view, show).post("/t/{team}/apps/{id}/stop", deploy, stop).post(
-        "/t/{team}/apps/{id}/remove",
-        Policy::Team(Permission::EditProjects),
-        remove,
-    )
-    .post("/t/{team}/apps/{id}/hsts", Policy::Team(Permission::EditApps), hsts)
+    Routes::new()
+        .get("/t/{team}/apps/{id}/settings", view, show)
+        .post("/t/{team}/apps/{id}/stop", deploy, stop)
+        .post("/t/{team}/apps/{id}/remove", Policy::Team(Permission::EditProjects), remove)
+        .post("/t/{team}/apps/{id}/hsts", Policy::Team(Permission::EditApps), hsts)
 }
 
 /// The page.
