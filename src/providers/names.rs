@@ -40,6 +40,12 @@ pub struct Names {
 #[error("{0}")]
 pub struct NoAnswer(pub String);
 
+impl Default for Names {
+    fn default() -> Self {
+        Self::of_this_machine()
+    }
+}
+
 impl Names {
     /// By the name servers of this machine.
     pub fn of_this_machine() -> Self {

@@ -17,7 +17,7 @@ use skiff::jobs::provision::{self, Provision};
 use skiff::jobs::{self, Ctx};
 use skiff::providers::git::{Git, Settings};
 use skiff::queue::{self, New, Runner, RunnerSettings};
-use skiff::remote::{self, Pool, PoolSettings};
+use skiff::remote;
 use skiff::vault::{SecretPlace, Vault};
 use sqlx::types::Json;
 use tokio_util::sync::CancellationToken;
@@ -89,8 +89,7 @@ impl World {
         tx.commit().await.unwrap();
         let local_root = Some(std::env::temp_dir());
         let git = Git::open(Settings { data_dir: folder.path().join("git"), local_root, ca_file: None }).await.unwrap();
-        let (pool, outside) = (Pool::new(PoolSettings::default()), Default::default());
-        let (names, dns) = (skiff::providers::names::Names::of_this_machine(), Default::default());
+        let (pool, outside, names, dns) = Default::default();
         let ctx = Ctx { db: db.db.clone(), vault: vault.clone(), pool, git, outside, names, dns, panel };
         let changes = Changes::new(&db);
         let listener = CancellationToken::new();
