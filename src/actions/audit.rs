@@ -256,6 +256,13 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
     let of = |key: &str| detail.and_then(|json| json.get(key)).and_then(|text| text.as_str()).unwrap_or_default();
     match action {
         "panel.set_up" => "set up the panel".into(),
+        "panel.authority_chosen" => format!("chose a certificate authority: {}", of("directory")),
+        "panel.authority_forgotten" => "had the panel get no certificates any more".into(),
+        "certificate.ordered" => format!("asked for a certificate for {name}"),
+        "certificate.asked" => format!("had the certificate of {name} got at once"),
+        "certificate.unwanted" => format!("had the certificate of {name} renewed no more"),
+        "dns_account.added" => format!("added the DNS account {name}"),
+        "dns_account.removed" => format!("removed the DNS account {name}"),
         "team.renamed" => format!("renamed the team to {name}"),
         "member.invited" if name.is_empty() => format!("invited somebody as {}", of("as")),
         "member.invited" => format!("invited {name} as {}", of("as")),

@@ -1,6 +1,7 @@
 //! Everything an actor may ask for: right, transaction, audit, enqueue; reads too. Not here: HTML, HTTP types, changing a host.
 
 pub mod accounts;
+pub mod acme;
 pub mod apps;
 pub mod audit;
 pub mod certificates;

@@ -15,6 +15,7 @@ use crate::domain::certificate;
 use crate::domain::ids::HostId;
 use crate::domain::names::Domain;
 use crate::domain::rights::{Actor, Permission, Permit};
+use crate::jobs::look_after_certificates;
 use crate::jobs::panel_address::{self, PanelAddress};
 use crate::jobs::set_certificates;
 use crate::queue;
@@ -273,6 +274,8 @@ pub async fn try_address(ctx: &Ctx, actor: &Actor, input: NewAddress) -> Result<
         seconds: TRIAL_S,
     };
     panel_addresses::try_out(&mut tx, &new).await?;
+    let domains = [domain.to_string()];
+    look_after_certificates::want(&mut tx, &permit, &domains, &actor.who().cause()).await?;
     record(&mut tx, &permit, "panel.address_tried", &domain).await?;
     let job = PanelAddress { nonce: nonce.expose().clone(), keep: input.keep };
     push(&mut tx, &permit, actor, &format!("Try the panel's address {domain}"), host.id, &job).await?;

@@ -19,6 +19,7 @@ use crate::db::{Db, sessions};
 use crate::door::server;
 use crate::jobs;
 use crate::providers::git;
+use crate::providers::names::Names;
 use crate::queue::{Runner, RunnerSettings};
 use crate::schedule;
 use crate::watch;
@@ -111,6 +112,8 @@ async fn work(ground: &Ground, settings: &Serve) -> Result<jobs::Ctx, Stopped> {
         pool: ground.actions.pool.clone(),
         git,
         visitor: Default::default(),
+        names: Names::of_this_machine(),
+        dns: Default::default(),
         panel: ground.panel,
         outside: ground.actions.outside.clone(),
     })

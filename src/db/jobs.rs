@@ -171,6 +171,18 @@ pub async fn get(conn: &mut PgConnection, permit: &Permit, job: JobId) -> Result
     .await
 }
 
+/// Whether any of these waits or runs.
+pub async fn any_unfinished(conn: &mut PgConnection, permit: &Permit, jobs: &[JobId]) -> Result<bool, sqlx::Error> {
+    let ids: Vec<uuid::Uuid> = jobs.iter().map(|job| job.0).collect();
+    sqlx::query_scalar!(
+        r#"select exists (select from jobs where team_id = $1 and id = any($2) and finished_at is null) as "any!""#,
+        permit.team().0,
+        &ids,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// How a job stands.
 pub async fn state(conn: &mut PgConnection, permit: &Permit, job: JobId) -> Result<Option<JobState>, sqlx::Error> {
     sqlx::query_scalar!(

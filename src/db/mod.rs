@@ -5,6 +5,9 @@
 
 pub mod accounts;
 pub mod alerts;
+pub mod acme;
+pub mod acme_orders;
+pub mod acme_routes;
 pub mod app_lines;
 pub mod apps;
 pub mod audit;
@@ -19,6 +22,7 @@ pub mod deploy_requests;
 pub mod deploy_runs;
 pub mod deploys;
 pub mod dockerfiles;
+pub mod dns_accounts;
 pub mod environments;
 pub mod hooks;
 pub mod host_checks;

@@ -62,6 +62,10 @@ ids! {
     VolumeId;
     /// A sealed value.
     SecretId;
+    /// A certificate that is wanted for some names.
+    AcmeOrderId;
+    /// An account with whoever keeps domains.
+    DnsAccountId;
     /// A domain and path that lead to an app.
     RouteId;
     /// A bridge network on a host.

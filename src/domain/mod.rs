@@ -3,6 +3,7 @@
 //! Everything that can be decided without asking the outside is decided here and tested as text.
 //! What is deliberately not here: how a thing is stored, fetched, run or shown.
 
+pub mod acme;
 pub mod address;
 pub mod alert;
 pub mod app;
@@ -14,6 +15,7 @@ pub mod certificate;
 pub mod container;
 pub mod deploy;
 pub mod diff;
+pub mod dns;
 pub mod docker_ignore;
 pub mod dockerfile;
 pub mod hook;

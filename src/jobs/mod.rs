@@ -7,11 +7,13 @@ pub mod current;
 pub mod deploy;
 pub mod execute;
 pub mod log;
+pub mod look_after_certificates;
 pub mod look_at_host;
 pub mod networks;
 pub mod look_at_source;
 pub mod notice;
 pub mod observe;
+pub mod obtain_certificate;
 pub mod panel_address;
 pub mod provision;
 pub mod proxy;
@@ -31,7 +33,9 @@ use std::sync::Arc;
 
 use crate::access::Access;
 use crate::db::Db;
+use crate::providers::dns::Services;
 use crate::providers::git::Git;
+use crate::providers::names::Names;
 use crate::providers::notices::Outside;
 use crate::queue::Registry;
 use crate::remote::Pool;
@@ -50,6 +54,10 @@ pub struct Ctx {
     pub git: Git,
     /// The way to names as a visitor has it.
     pub visitor: crate::providers::outside::Outside,
+    /// Names as the DNS has them.
+    pub names: Names,
+    /// Where those who keep domains are asked.
+    pub dns: Services,
     /// The panel's own name in the labels of what it makes.
     pub panel: uuid::Uuid,
     /// Services outside that take notices.
@@ -68,8 +76,10 @@ pub fn registry(ctx: &Ctx) -> Registry {
     Registry::new()
         .with::<check_host::CheckHost>(ctx.clone())
         .with::<deploy::Deploy>(ctx.clone())
+        .with::<look_after_certificates::LookAfterCertificates>(ctx.clone())
         .with::<look_at_host::LookAtHost>(ctx.clone())
         .with::<look_at_source::LookAtSource>(ctx.clone())
+        .with::<obtain_certificate::ObtainCertificate>(ctx.clone())
         .with::<panel_address::PanelAddress>(ctx.clone())
         .with::<provision::Provision>(ctx.clone())
         .with::<remove_app::RemoveApp>(ctx.clone())

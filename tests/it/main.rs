@@ -9,6 +9,7 @@
     reason = "a test says what went wrong by stopping there"
 )]
 
+mod acme;
 mod actions;
 mod api;
 mod build;

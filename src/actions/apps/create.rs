@@ -16,6 +16,7 @@ use crate::domain::ids::{AppId, EnvironmentId, HostId, RouteId, SourceId, Volume
 use crate::domain::names::{DisplayName, Slug};
 use crate::domain::release::Place;
 use crate::domain::rights::{Actor, On, Permission, Permit};
+use crate::jobs::look_after_certificates;
 
 /// The project that is made where there is none.
 const FIRST_PROJECT: &str = "Main";
@@ -88,6 +89,8 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewApp) -> Result<AppId, Re
     for route in &spec.routes {
         claim(&mut tx, &permit, id, route).await?;
     }
+    let domains: Vec<String> = spec.routes.iter().map(|route| route.domain.to_string()).collect();
+    look_after_certificates::want(&mut tx, &permit, &domains, &actor.who().cause()).await?;
     record(&mut tx, &permit, id, &name, &source, &spec).await?;
     tx.commit().await?;
     Ok(id)

@@ -17,6 +17,7 @@ use crate::domain::ids::{AppId, RouteId};
 use crate::domain::names::{DisplayName, EnvName, EnvValue};
 use crate::domain::rights::{Actor, Permission, Permit};
 use crate::domain::source::Source;
+use crate::jobs::look_after_certificates;
 
 /// An app that is being edited: locked, so that two edits come one after the other.
 pub(in crate::actions) struct Editing {
@@ -210,6 +211,8 @@ pub async fn add_route(ctx: &Ctx, actor: &Actor, id: AppId, input: NewRoute) -> 
         })?;
     }
     let words = json!({ "route": format!("{}{}", route.domain, route.path) });
+    let domains = [route.domain.to_string()];
+    look_after_certificates::want(&mut edit.tx, &edit.permit, &domains, &actor.who().cause()).await?;
     spec.routes.push(route);
     edit.keep(&spec, "route.added", None, Some(words)).await
 }

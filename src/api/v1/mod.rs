@@ -1,5 +1,6 @@
 //! The calls, a file per noun. Each is: parse, ask the action, write JSON.
 
+pub mod acme;
 pub mod apps;
 pub mod audit;
 pub mod certificates;
@@ -57,6 +58,7 @@ pub fn routes() -> Routes {
         .merge(releases::routes())
         .merge(jobs::routes())
         .merge(hosts::routes())
+        .merge(acme::routes())
         .merge(host_checks::routes())
         .merge(projects::routes())
         .merge(tokens::routes())

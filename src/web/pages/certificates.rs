@@ -50,6 +50,8 @@ pub struct Index {
     pub rows: Vec<Row>,
     /// The form that takes one.
     pub form: Option<Form>,
+    /// The page of those that are got by themselves.
+    pub automatic: SafeUrl,
 }
 
 impl Index {
@@ -67,6 +69,7 @@ impl Index {
                 .crumb("Certificates", None),
             rows: lines.into_iter().map(row).collect(),
             form: may_manage.then(|| form(&team, &here.token)),
+            automatic: SafeUrl::path(["t", &team, "certificates", "automatic"]),
         })
     }
 

@@ -1,6 +1,7 @@
 //! The pages, a file per noun. Not here: what they show is read from (the actions).
 
 pub mod account;
+pub mod acme;
 pub mod apps;
 pub mod audit;
 pub mod certificates;
@@ -37,6 +38,7 @@ pub fn routes() -> Routes {
         .merge(deploys::routes())
         .merge(releases::routes())
         .merge(hosts::routes())
+        .merge(acme::routes())
         .merge(jobs::routes())
         .merge(projects::routes())
         .merge(members::routes())

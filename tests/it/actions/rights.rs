@@ -12,7 +12,7 @@ use skiff::actions::projects::{self, NewEnvironment, NewProject};
 use skiff::actions::secrets::{self, SetSecret};
 use skiff::actions::tokens::{self, NewToken};
 use skiff::actions::volumes::{self, NewVolume};
-use skiff::actions::{Refused, audit, deploys, home, hooks, jobs, releases, teams};
+use skiff::actions::{Refused, acme, audit, deploys, home, hooks, jobs, releases, teams};
 use skiff::db::deliveries;
 use skiff::domain::hook::Provider;
 use skiff::domain::ids::{
@@ -271,6 +271,23 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
     }),
     ("remove secret", Role::Developer, true, |p, a, i| {
         Box::pin(async move { secrets::remove(&p.ctx, a, i.app, "KEY").await })
+    }),
+    ("certificate orders", Role::Viewer, false, |p, a, _| Box::pin(async { acme::list(&p.ctx, a).await.map(drop) })),
+    ("order certificate", Role::Admin, false, |p, a, _| {
+        Box::pin(async { acme::order(&p.ctx, a, acme::NewOrder::default()).await.map(drop) })
+    }),
+    ("dns accounts", Role::Viewer, false, |p, a, _| Box::pin(async { acme::accounts(&p.ctx, a).await.map(drop) })),
+    ("add dns account", Role::Admin, false, |p, a, _| {
+        Box::pin(async { acme::add_account(&p.ctx, a, acme::NewDnsAccount::default()).await.map(drop) })
+    }),
+    ("choose authority", Role::Owner, true, |p, a, _| {
+        Box::pin(async { acme::choose(&p.ctx, a, acme::Choice::default()).await })
+    }),
+    ("certificates of app", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { acme::of_app(&p.ctx, a, i.app).await.map(drop) })
+    }),
+    ("get certificate", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { acme::get_now_for(&p.ctx, a, i.app, "ours.example.org").await.map(drop) })
     }),
     ("detach volume", Role::Developer, true, |p, a, i| {
         Box::pin(async move { volumes::detach(&p.ctx, a, i.app, i.volume).await })

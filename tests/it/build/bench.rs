@@ -79,6 +79,8 @@ impl Bench {
             pool: Pool::new(PoolSettings::default()),
             git: skiff::providers::git::Git::open(settings).await.unwrap(),
             visitor: Default::default(),
+            names: Default::default(),
+            dns: Default::default(),
             panel: Uuid::now_v7(),
             outside: crate::harness::services::outside(),
         };

@@ -3,12 +3,13 @@
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use tower_sessions::Session;
 
-use super::configuration::{removed, saved};
+use super::configuration::{gone, removed, saved};
 use super::{Head, In};
 use crate::actions::Refused;
+use crate::actions::acme::{self as certificates, DomainView};
 use crate::actions::apps::{self, AppView, NewRoute, RouteView};
 use crate::domain::ids::{AppId, RouteId};
 use crate::domain::rights::Permission;
@@ -16,7 +17,9 @@ use crate::web::Web;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
-use crate::web::ui::{Field, Form, SafeUrl, Sent, Shell, page_with};
+use crate::web::pages::acme;
+use crate::web::session;
+use crate::web::ui::{Badge, Field, Form, SafeUrl, Sent, Shape, Shell, Tone, page_with};
 
 /// The routes of this file (of the panel, that is).
 pub fn routes() -> Routes {
@@ -26,6 +29,7 @@ pub fn routes() -> Routes {
         edit,
         remove,
     )
+    .post("/t/{team}/apps/{id}/routes/certificate", edit, certificate)
 }
 
 /// A route and the button that removes it.
@@ -36,6 +40,20 @@ pub struct Row {
     pub url: Option<SafeUrl>,
     /// The button.
     pub remove: Option<Form>,
+    /// How the domain's certificate stands.
+    pub certificate: Option<Certificate>,
+}
+
+/// How a domain's certificate stands, and what can be done.
+pub struct Certificate {
+    /// How it stands.
+    pub badge: Badge,
+    /// What is wrong and what to try; empty where nothing is.
+    pub trouble: String,
+    /// The job that is at it.
+    pub watched: Option<SafeUrl>,
+    /// The button that gets one now.
+    pub now: Option<Form>,
 }
 
 /// The page.
@@ -54,7 +72,7 @@ pub struct Show {
 
 impl Show {
     /// The page of this app, with what was typed.
-    pub fn new(here: &Here, view: &AppView, input: &NewRoute) -> Result<Self, Problem> {
+    pub fn new(here: &Here, view: &AppView, domains: &[DomainView], input: &NewRoute) -> Result<Self, Problem> {
         let (shell, head) = In::app(here, view, "Routes")?;
         let (team, id) = (here.place()?.team.slug.clone(), view.line.id.to_string());
         let row = |line: &RouteView| {
@@ -63,7 +81,21 @@ impl Show {
             for group in &mut form.groups {
                 group.fields = vec![Field::hidden("id", line.id.to_string())];
             }
-            Row { url: SafeUrl::web(&line.url), line: line.clone(), remove: view.may.edit.then_some(form) }
+            let certificate = domains.iter().find(|one| one.domain == line.domain).map(|one| {
+                let to = SafeUrl::path(["t", &team, "apps", &id, "routes", "certificate"]);
+                let mut now = Form::act(to, &here.token, "Get one now", "small");
+                for group in &mut now.groups {
+                    group.fields = vec![Field::hidden("domain", one.domain.clone())];
+                }
+                let none = || Badge::new(Shape::Dotted, Tone::Quiet, one.words.clone());
+                Certificate {
+                    badge: one.state.map_or_else(none, |state| acme::badge(state, &one.words)),
+                    trouble: one.trouble.clone(),
+                    watched: one.job.map(|job| SafeUrl::path(["t", &team, "jobs", &job.to_string()])),
+                    now: (view.may.edit && one.job.is_none() && one.gettable).then_some(now),
+                }
+            });
+            Row { url: SafeUrl::web(&line.url), line: line.clone(), remove: view.may.edit.then_some(form), certificate }
         };
         let fields = vec![
             Field::code("domain", "Domain").value(&input.domain).empty("shop.example"),
@@ -83,8 +115,14 @@ impl Show {
 }
 
 async fn show(State(web): State<Web>, here: Here, At((_, id)): At<(String, AppId)>) -> Result<Response, Problem> {
-    let view = apps::get(web.actions(), here.actor()?, id).await?;
-    Ok(page_with(StatusCode::OK, &Show::new(&here, &view, &NewRoute::default())?))
+    Ok(page_with(StatusCode::OK, &read(&web, &here, id, &NewRoute::default()).await?))
+}
+
+/// The page, with what was typed.
+async fn read(web: &Web, here: &Here, id: AppId, input: &NewRoute) -> Result<Show, Problem> {
+    let (ctx, actor) = (web.actions(), here.actor()?);
+    let (view, domains) = tokio::try_join!(apps::get(ctx, actor, id), certificates::of_app(ctx, actor, id))?;
+    Show::new(here, &view, &domains, input)
 }
 
 async fn add(
@@ -98,8 +136,7 @@ async fn add(
     match apps::add_route(web.actions(), here.actor()?, id, input.clone()).await {
         Ok(_) => saved(&here, &session, id, "routes").await,
         Err(Refused::Fields(errors)) => {
-            let view = apps::get(web.actions(), here.actor()?, id).await?;
-            let mut show = Show::new(&here, &view, &input)?;
+            let mut show = read(&web, &here, id, &input).await?;
             show.add = show.add.map(|form| form.refuse(&errors));
             Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show))
         }
@@ -119,4 +156,23 @@ async fn remove(
         Err(_) => Err(Refused::NotFound),
     };
     removed(&web, &here, &session, id, "routes", done).await
+}
+
+async fn certificate(
+    State(web): State<Web>,
+    here: Here,
+    session: Session,
+    At((_, id)): At<(String, AppId)>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let team = here.place()?.team.slug.clone();
+    match certificates::get_now_for(web.actions(), here.actor()?, id, &sent.get("domain")).await {
+        Ok(job) => Ok(Redirect::to(SafeUrl::path(["t", &team, "jobs", &job.to_string()]).as_str()).into_response()),
+        Err(Refused::TooOften(why) | Refused::Conflict(why)) => {
+            session::flash(&session, &why).await?;
+            let page = SafeUrl::path(["t", &team, "apps", &id.to_string(), "routes"]);
+            Ok(Redirect::to(page.as_str()).into_response())
+        }
+        Err(refused) => Err(gone(&web, &here, id, refused).await),
+    }
 }

@@ -406,6 +406,7 @@ pub fn fields() -> Vec<(&'static str, &'static str, Send)> {
     all.extend(more);
     all.extend(super::people::fields());
     all.extend(super::ways::fields());
+    all.extend(super::acme::fields());
     all
 }
 
