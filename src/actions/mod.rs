@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod apps;
 pub mod audit;
 pub mod deploys;
+pub mod doctor;
 mod fields;
 pub mod follow;
 mod gate;
@@ -72,6 +73,8 @@ pub struct Settings {
     pub base_url: String,
     /// The folder below which `file:///` repositories of the panel's machine may be deployed; none may without it.
     pub local_sources: Option<std::path::PathBuf>,
+    /// Where the panel keeps its things on its machine; none where nobody said.
+    pub place: Option<doctor::Place>,
 }
 
 /// One wrong field of a form.

@@ -64,6 +64,10 @@ impl Ground {
         let settings = actions::Settings {
             base_url: base_url.as_str().trim_end_matches('/').to_owned(),
             local_sources: store.local_sources.clone(),
+            place: Some(actions::doctor::Place {
+                data_dir: store.data_dir.clone(),
+                master_key_file: store.master_key_file(),
+            }),
         };
         let actions = actions::Ctx {
             changes: Changes::new(&db),

@@ -6,6 +6,7 @@ mod apps;
 mod client;
 mod completions;
 mod deploys;
+pub mod doctor;
 mod ensure;
 mod env;
 mod failed;

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod app;
+pub mod blots;
 pub mod build;
 pub mod build_log;
 pub mod cause;
@@ -12,6 +13,8 @@ pub mod container;
 pub mod deploy;
 pub mod diff;
 pub mod docker_ignore;
+pub mod doctor;
+pub mod help;
 pub mod hook;
 pub mod host;
 pub mod host_check;

@@ -2,3 +2,4 @@
 
 pub mod forges;
 pub mod git;
+pub mod names;

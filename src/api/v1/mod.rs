@@ -4,6 +4,7 @@ pub mod apps;
 pub mod audit;
 pub mod configuration;
 pub mod deploys;
+pub mod doctor;
 pub mod document;
 pub mod hooks;
 pub mod host_checks;
@@ -51,6 +52,7 @@ pub fn routes() -> Routes {
         .merge(jobs::routes())
         .merge(hosts::routes())
         .merge(host_checks::routes())
+        .merge(doctor::routes())
         .merge(projects::routes())
         .merge(tokens::routes())
         .merge(teams::routes())

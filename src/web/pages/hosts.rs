@@ -20,6 +20,7 @@ use tower_sessions::Session;
 use super::jobs::{Course, Table as JobTable};
 use crate::actions::Refused;
 use crate::actions::hosts::{self, ConfirmHostKey, HostLine, HostView, InstanceLine, NewHost};
+use crate::domain::help;
 use crate::domain::host::{HostState, paste_line};
 use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
@@ -133,6 +134,8 @@ pub struct Index {
     pub may_manage: bool,
     /// The page that adds one.
     pub new: SafeUrl,
+    /// The doctor.
+    pub doctor: SafeUrl,
     /// This page.
     pub own: SafeUrl,
 }
@@ -317,6 +320,12 @@ impl Show {
     }
 }
 
+impl Show {
+    fn help(&self) -> Option<SafeUrl> {
+        help::of_host(self.view.line.state, &self.view.line.note).map(SafeUrl::help)
+    }
+}
+
 async fn index(State(web): State<Web>, here: Here) -> Result<Response, Problem> {
     let hosts = hosts::list(web.actions(), here.actor()?).await?;
     let place = here.place()?;
@@ -325,6 +334,7 @@ async fn index(State(web): State<Web>, here: Here) -> Result<Response, Problem> 
         shell: Shell::new(&here, "Hosts", "Hosts").crumb("Hosts", None),
         may_manage: place.actor.may_somewhere(Permission::ManageHosts).is_ok(),
         new: SafeUrl::path(["t", &team, "hosts", "new"]),
+        doctor: SafeUrl::path(["t", &team, "doctor"]),
         own: SafeUrl::path(["t", &team, "hosts"]),
         hosts: Table { team, hosts },
     }))

@@ -4,6 +4,8 @@ pub mod account;
 pub mod apps;
 pub mod audit;
 pub mod deploys;
+pub mod docs;
+pub mod doctor;
 pub mod health;
 pub mod home;
 pub mod hosts;
@@ -26,6 +28,7 @@ pub fn routes() -> Routes {
         .get("/assets/{hash}/{name}", Policy::Open, assets::hashed)
         .get("/assets/vendor/{folder}/{name}", Policy::Open, assets::vendored)
         .merge(health::routes())
+        .merge(docs::routes())
         .merge(setup::routes())
         .merge(login::routes())
         .merge(account::routes())
@@ -35,6 +38,7 @@ pub fn routes() -> Routes {
         .merge(releases::routes())
         .merge(hosts::routes())
         .merge(jobs::routes())
+        .merge(doctor::routes())
         .merge(projects::routes())
         .merge(members::routes())
         .merge(invitations::routes())
