@@ -71,7 +71,7 @@ impl Panel {
         let mut tx = db.begin_door().await.unwrap();
         skiff::db::panel::create(&mut tx, &vault.key_check()).await.unwrap();
         tx.commit().await.unwrap();
-        let settings = actions::Settings { base_url: base.clone(), local_sources: None };
+        let settings = actions::Settings { base_url: base.clone(), local_sources: None, place: None };
         let ctx = actions::Ctx {
             db: db.db.clone(),
             changes,

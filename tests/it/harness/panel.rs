@@ -40,17 +40,21 @@ pub async fn unowned() -> (TestDb, Ctx, tempfile::TempDir) {
     let mut tx = test.begin_door().await.unwrap();
     panel::create(&mut tx, &vault.key_check()).await.unwrap();
     tx.commit().await.unwrap();
-    let settings = actions::Settings { base_url: "http://127.0.0.1:7070".into(), local_sources: Some("/".into()) };
     let ctx = Ctx {
         changes: Changes::new(&test),
         db: test.db.clone(),
         vault,
-        settings: Arc::new(settings),
+        settings: Arc::new(settings()),
         kept: Default::default(),
         pool: Default::default(),
         log_seats: Default::default(),
     };
     (test, ctx, key)
+}
+
+/// A panel's settings.
+pub fn settings() -> actions::Settings {
+    actions::Settings { base_url: "http://127.0.0.1:7070".into(), local_sources: Some("/".into()), place: None }
 }
 
 /// The token of a fresh set-up link.

@@ -104,12 +104,11 @@ impl World {
 
     /// What actions work with.
     pub fn actions(&self) -> actions::Ctx {
-        let settings = actions::Settings { base_url: "http://127.0.0.1:7070".into(), local_sources: Some("/".into()) };
         actions::Ctx {
             db: self.db.db.clone(),
             changes: self.changes.clone(),
             vault: (*self.vault).clone(),
-            settings: Arc::new(settings),
+            settings: Arc::new(super::panel::settings()),
             kept: Default::default(),
             pool: self.ctx.pool.clone(),
             log_seats: Default::default(),
