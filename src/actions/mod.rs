@@ -6,6 +6,7 @@ pub mod apps;
 pub mod audit;
 pub mod certificates;
 pub mod deploys;
+pub mod doctor;
 mod fields;
 pub mod follow;
 mod gate;
@@ -84,6 +85,8 @@ pub struct Settings {
     pub door: u16,
     /// The names the panel is reached by besides, as they were read last.
     pub names: panel::Names,
+    /// Where the panel keeps its things on its machine; none where nobody said.
+    pub place: Option<doctor::Place>,
 }
 
 /// One wrong field of a form.

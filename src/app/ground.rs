@@ -71,6 +71,10 @@ impl Ground {
             local_sources: store.local_sources.clone(),
             door: store.listen.port(),
             names: Default::default(),
+            place: Some(actions::doctor::Place {
+                data_dir: store.data_dir.clone(),
+                master_key_file: store.master_key_file(),
+            }),
         };
         let actions = actions::Ctx {
             changes: Changes::new(&db),

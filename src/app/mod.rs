@@ -1,5 +1,6 @@
 //! Wiring: settings become contexts, doors are opened, and drained on SIGTERM. Not here: logic.
 
+mod doctor;
 pub mod doors;
 mod ground;
 mod hand_over;
@@ -114,6 +115,10 @@ pub fn run(command: Command) -> Result<String, Stopped> {
                 with_ground(&store, act).await
             }
             Command::SelfUpgrade(input) => Err(cli::self_upgrade::run(&input).into()),
+            Command::Doctor { store, input } => match input.is_remote(&store.data_dir) {
+                true => Ok(cli::doctor::ask(&input).await?),
+                false => doctor::run(&store, &input).await,
+            },
             Command::Remote(command) => Ok(cli::remote::run(command, Cli::command()).await?),
         }
     });

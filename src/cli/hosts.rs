@@ -280,7 +280,8 @@ async fn ready(client: &Client, common: &Common, id: &str, key: Option<&str>) ->
     }
     let why = [format!("{name} is not ready."), at(&host, "note"), at(&host, "reason")];
     let why: Vec<String> = why.into_iter().filter(|line| !line.is_empty()).collect();
-    Err(common.not_as_wanted(Answer::new(host, ""), why.join("\n")))
+    let why = why.join("\n") + &client.more(&host);
+    Err(common.not_as_wanted(Answer::new(host, ""), why))
 }
 
 /// One run that makes it ready, followed to its end; gives the host, and how the job ended beside it.

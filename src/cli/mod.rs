@@ -8,6 +8,7 @@ mod client;
 mod completions;
 mod deploys;
 mod dockerfiles;
+pub mod doctor;
 mod ensure;
 mod env;
 mod failed;

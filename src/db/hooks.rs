@@ -119,3 +119,15 @@ pub async fn remove(conn: &mut PgConnection, permit: &Permit, id: HookId) -> Res
         .await
         .map(drop)
 }
+
+/// All hooks of the team: whoever writes a text for others takes their secrets out of it.
+pub async fn all(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"select id as "id: HookId", provider as "provider: Provider", version, sealed, created_at, changed_at
+             from hooks where team_id = $1"#,
+        permit.team().0,
+    )
+    .fetch_all(conn)
+    .await
+}

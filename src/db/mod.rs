@@ -24,6 +24,7 @@ pub mod deploys;
 pub mod dockerfiles;
 pub mod dns_accounts;
 pub mod environments;
+pub mod health;
 pub mod hooks;
 pub mod host_checks;
 pub mod host_logins;

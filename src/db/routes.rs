@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::app::Route;
-use crate::domain::ids::{AppId, RouteId};
+use crate::domain::ids::{AppId, EnvironmentId, ProjectId, RouteId};
 use crate::domain::names::{Domain, PathPrefix};
 use crate::domain::rights::Permit;
 
@@ -96,6 +96,41 @@ pub async fn of_app(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Res
             where team_id = $1 and app_id = $2 order by created_at, id"#,
         permit.team().0,
         app.0,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A domain that leads to an app, and where that app is placed.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The domain.
+    pub domain: Domain,
+    /// The app's name.
+    pub app: String,
+    /// Its project.
+    pub project: ProjectId,
+    /// Its environment.
+    pub environment: EnvironmentId,
+    /// Its hosts.
+    pub hosts: Vec<Uuid>,
+}
+
+/// The domains of a team's apps that serve, each once; at most so many.
+pub async fn served(conn: &mut PgConnection, permit: &Permit, most: i64) -> Result<Vec<Served>, sqlx::Error> {
+    sqlx::query_as!(
+        Served,
+        r#"select t.domain as "domain!: Domain", min(a.name) as "app!", (array_agg(e.project_id))[1] as "project!: ProjectId",
+                  (array_agg(e.id))[1] as "environment!: EnvironmentId",
+                  array_agg(distinct (p->>'host')::uuid) as "hosts!"
+             from routes t
+             join apps a on a.team_id = t.team_id and a.id = t.app_id
+             join environments e on e.team_id = a.team_id and e.id = a.environment_id
+             cross join lateral jsonb_array_elements(a.placement) p
+            where t.team_id = $1 and a.current_release_id is not null
+            group by t.domain order by t.domain limit $2"#,
+        permit.team().0,
+        most,
     )
     .fetch_all(conn)
     .await

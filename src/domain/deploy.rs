@@ -1,5 +1,6 @@
 //! A deploy: the attempt to make a release current. Its states, and the closed list of reasons why one failed.
 
+mod help;
 mod words;
 
 use serde::{Deserialize, Serialize};

@@ -9,3 +9,4 @@ mod https;
 pub mod names;
 pub mod notices;
 pub mod outside;
+pub mod resolver;

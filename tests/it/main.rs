@@ -18,6 +18,7 @@ mod compose;
 mod db;
 mod floors;
 mod harness;
+mod help;
 mod hooks;
 mod hosts;
 mod ingress;

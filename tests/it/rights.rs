@@ -60,6 +60,7 @@ fn real(route: &Route, ids: &Ids) -> String {
         ("{folder}", "ibm-plex-sans-5.3.0"),
         ("{name}", name),
         ("{provider}", "github"),
+        ("{page}", "hosts"),
     ];
     fills.iter().fold(route.path.to_owned(), |path, (key, value)| path.replace(key, value))
 }

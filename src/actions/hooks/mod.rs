@@ -26,7 +26,7 @@ fn place(team: TeamId, hook: HookId, version: i32) -> Context {
 }
 
 /// The secret of a hook of an app.
-fn opened(ctx: &Ctx, data_key: &[u8], team: TeamId, row: &Row) -> Result<Secret<String>, Refused> {
+pub(super) fn opened(ctx: &Ctx, data_key: &[u8], team: TeamId, row: &Row) -> Result<Secret<String>, Refused> {
     let opened = unseal(ctx, data_key, &place(team, row.id, row.version), &row.sealed);
     opened.map_err(|error| Refused::Conflict(format!("{error} Make a new secret, and enter it at the forge.")))
 }

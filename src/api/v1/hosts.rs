@@ -19,6 +19,7 @@ use crate::api::answer::{Accepted, Created, Page, Time};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get, post, put};
 use crate::api::take::{OfHost, Sent};
+use crate::domain::help::{self, Topic};
 use crate::domain::host::{self, HostState};
 use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
@@ -113,6 +114,8 @@ pub struct Host {
     state: HostState,
     /// More words to the state.
     note: String,
+    /// Where the docs say more, where something is wrong.
+    help: Option<Topic>,
     /// What it said about itself.
     facts: Facts,
     /// Instances of ours on it.
@@ -130,6 +133,7 @@ impl From<HostLine> for Host {
             slug: line.slug,
             name: line.name,
             address: line.address,
+            help: help::of_host(line.state, &line.note),
             state: line.state,
             note: line.note,
             facts: line.facts.into(),

@@ -7,6 +7,7 @@ pub mod certificates;
 pub mod configuration;
 pub mod deploys;
 pub mod dockerfiles;
+pub mod doctor;
 pub mod document;
 pub mod hooks;
 pub mod host_checks;
@@ -60,6 +61,7 @@ pub fn routes() -> Routes {
         .merge(hosts::routes())
         .merge(acme::routes())
         .merge(host_checks::routes())
+        .merge(doctor::routes())
         .merge(projects::routes())
         .merge(tokens::routes())
         .merge(teams::routes())

@@ -21,6 +21,7 @@ use tower_sessions::Session;
 use super::jobs::{Course, Table as JobTable};
 use crate::actions::Refused;
 use crate::actions::hosts::{self, ConfirmHostKey, HostLine, HostView, InstanceLine, NewHost};
+use crate::domain::help;
 use crate::domain::host::{HostState, paste_line};
 use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
@@ -139,6 +140,8 @@ pub struct Index {
     pub certificates: SafeUrl,
     /// The page of the panel's own address, for who may own the team.
     pub panel: Option<SafeUrl>,
+    /// The doctor.
+    pub doctor: SafeUrl,
     /// This page.
     pub own: SafeUrl,
 }
@@ -330,6 +333,12 @@ impl Show {
     }
 }
 
+impl Show {
+    fn help(&self) -> Option<SafeUrl> {
+        help::of_host(self.view.line.state, &self.view.line.note).map(SafeUrl::help)
+    }
+}
+
 async fn index(State(web): State<Web>, here: Here) -> Result<Response, Problem> {
     let hosts = hosts::list(web.actions(), here.actor()?).await?;
     let place = here.place()?;
@@ -340,6 +349,7 @@ async fn index(State(web): State<Web>, here: Here) -> Result<Response, Problem> 
         new: SafeUrl::path(["t", &team, "hosts", "new"]),
         certificates: SafeUrl::path(["t", &team, "certificates"]),
         panel: place.actor.may_somewhere(Permission::OwnTeam).is_ok().then(|| SafeUrl::path(["t", &team, "panel"])),
+        doctor: SafeUrl::path(["t", &team, "doctor"]),
         own: SafeUrl::path(["t", &team, "hosts"]),
         hosts: Table { team, hosts },
     }))

@@ -6,6 +6,8 @@ pub mod apps;
 pub mod audit;
 pub mod certificates;
 pub mod deploys;
+pub mod docs;
+pub mod doctor;
 pub mod health;
 pub mod home;
 pub mod hosts;
@@ -30,6 +32,7 @@ pub fn routes() -> Routes {
         .get("/assets/{hash}/{name}", Policy::Open, assets::hashed)
         .get("/assets/vendor/{folder}/{name}", Policy::Open, assets::vendored)
         .merge(health::routes())
+        .merge(docs::routes())
         .merge(setup::routes())
         .merge(login::routes())
         .merge(account::routes())
@@ -40,6 +43,7 @@ pub fn routes() -> Routes {
         .merge(hosts::routes())
         .merge(acme::routes())
         .merge(jobs::routes())
+        .merge(doctor::routes())
         .merge(projects::routes())
         .merge(members::routes())
         .merge(invitations::routes())

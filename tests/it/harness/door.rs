@@ -76,6 +76,7 @@ impl Panel {
             local_sources: None,
             door: listener.local_addr().unwrap().port(),
             names: Default::default(),
+            place: None,
         };
         let ctx = actions::Ctx {
             db: db.db.clone(),

@@ -40,12 +40,11 @@ pub async fn unowned() -> (TestDb, Ctx, tempfile::TempDir) {
     let mut tx = test.begin_door().await.unwrap();
     panel::create(&mut tx, &vault.key_check()).await.unwrap();
     tx.commit().await.unwrap();
-    let settings = settings();
     let ctx = Ctx {
         changes: Changes::new(&test),
         db: test.db.clone(),
         vault,
-        settings: Arc::new(settings),
+        settings: Arc::new(settings()),
         kept: Default::default(),
         pool: Default::default(),
         log_seats: Default::default(),
@@ -188,5 +187,6 @@ pub fn settings() -> actions::Settings {
         local_sources: Some("/".into()),
         door: 7070,
         names: Default::default(),
+        place: None,
     }
 }

@@ -106,6 +106,11 @@ async fn pages_of_a_team_at_work_are_whole() {
     look(&browser, &panel, "deploy-running", &format!("{team}/deploys/{}", scene.running)).await;
     look(&browser, &panel, "deploy-failed", &format!("{team}/deploys/{}", scene.failed)).await;
     look(&browser, &panel, "hosts", &format!("{team}/hosts")).await;
+    look(&browser, &panel, "doctor", &format!("{team}/doctor?now=yes")).await;
+    look(&browser, &panel, "docs", "/docs").await;
+    look(&browser, &panel, "docs-page", "/docs/deploy-failures").await;
+    look(&browser, &panel, "docs-table", "/docs/cli").await;
+    look(&browser, &panel, "docs-search", "/docs/search?q=health+check").await;
     look(&browser, &panel, "host-new", &format!("{team}/hosts/new")).await;
     look(&browser, &panel, "host", &format!("{team}/hosts/{}", scene.host)).await;
     look(&browser, &panel, "host-script", &format!("{team}/hosts/script")).await;
