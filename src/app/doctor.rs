@@ -20,6 +20,7 @@ use crate::db::{Db, panel};
 use crate::domain::doctor::{Area, Finding, Grade, Report, unreached};
 use crate::domain::help::Topic;
 use crate::domain::secret::Secret;
+use crate::providers::notices::{self, Outside};
 use crate::vault::Vault;
 
 /// Lines of the panel's log that go into a bundle.
@@ -144,7 +145,14 @@ impl Opened {
 
     fn actions(&self, store: &Store, vault: Vault, place: Option<Place>) -> Ctx {
         let base_url = store.base_url().map(|base| base.as_str().trim_end_matches('/').to_owned()).unwrap_or_default();
-        let settings = Settings { base_url, local_sources: store.local_sources.clone(), place };
+        let outside = Outside::new(notices::Settings { base_url: base_url.clone(), ..Default::default() });
+        let settings = Settings {
+            base_url,
+            local_sources: store.local_sources.clone(),
+            door: store.listen.port(),
+            names: Default::default(),
+            place,
+        };
         Ctx {
             changes: Changes::new(&self.db),
             db: self.db.clone(),
@@ -153,6 +161,8 @@ impl Opened {
             kept: Default::default(),
             pool: Default::default(),
             log_seats: Default::default(),
+            hooks: Default::default(),
+            outside,
         }
     }
 

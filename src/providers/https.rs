@@ -1,6 +1,5 @@
 //! One request to a service outside, with limits: no redirect is followed, an answer has an end in time and in length.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -24,7 +24,7 @@ impl Failure {
             Self::SourceDenied => Topic::SourceDenied,
             Self::BranchNotFound { .. } => Topic::BranchNotFound,
             Self::CommitNotFound { .. } => Topic::CommitNotFound,
-            Self::NoDockerfile { .. } => Topic::NoDockerfile,
+            Self::NoDockerfile { .. } | Self::NotRecognised { .. } => Topic::NoDockerfile,
             Self::SourceUnsupported { .. } => Topic::SourceUnsupported,
             Self::DiskFull { .. } => Topic::HostDisk,
             Self::HostUnreachable { .. } => Topic::HostAway,

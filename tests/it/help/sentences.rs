@@ -89,7 +89,7 @@ fn everything_that_a_script_gives_up_with_is_in_the_docs() {
 
 #[test]
 fn everything_that_a_check_finds_is_in_the_docs() {
-    let wanted = Wanted { http_port: 80, peer_port: Some(7080), registry_port: Some(5001) };
+    let wanted = Wanted { http_port: 80, https_port: Some(443), peer_port: Some(7080), registry_port: Some(5001) };
     let mut seen = Seen { ahead_ms: Some(60_000), no_root: Some("sudo refuses".into()), ..Seen::default() };
     seen.values.extend(
         [
