@@ -15,7 +15,8 @@ const DATA_DIR: &str = "SKIFF_DATA_DIR";
 /// Root.
 const ROOT: u32 = 0;
 
-/// Begins anew as the owner of the data folder, with the panel's settings, where root asks; comes back otherwise, or with why it cannot.
+/// Begins anew as the owner of the data folder, with the panel's settings, where root asks; comes back otherwise, or with why it cannot. Where root said
+/// a file for a bundle, it waits and ends as that one did.
 pub(super) fn to_the_panels_user(command: &Command) -> Result<(), std::io::Error> {
     let (store, doctor) = match command {
         Command::Setup(store) | Command::Admin { store, .. } => (store, None),
@@ -43,7 +44,8 @@ pub(super) fn to_the_panels_user(command: &Command) -> Result<(), std::io::Error
     let unsaid = settings.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
     again.args(std::env::args_os().skip(1)).envs(unsaid).uid(folder.uid()).gid(folder.gid());
     // Root says where the bundle goes, and the panel's user may not write there: root opens the file.
-    if let Some(file) = doctor.and_then(Examine::file) {
+    let bundle = doctor.and_then(Examine::file);
+    if let Some(file) = bundle {
         let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
         let opened = opened.map_err(|cause| {
             std::io::Error::new(cause.kind(), format!("the bundle {} cannot be made: {cause}", file.display()))
@@ -55,6 +57,14 @@ pub(super) fn to_the_panels_user(command: &Command) -> Result<(), std::io::Error
     }
     if path.is_absolute() {
         again.current_dir("/"); // root's own folder may be closed to others
+    }
+    if let Some(file) = bundle {
+        let ended = again.status()?;
+        // One that could not be made leaves nothing behind.
+        if std::fs::metadata(file).is_ok_and(|made| made.len() == 0) {
+            std::fs::remove_file(file)?;
+        }
+        std::process::exit(ended.code().unwrap_or(1));
     }
     Err(again.exec())
 }

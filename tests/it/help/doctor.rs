@@ -32,6 +32,12 @@ pub fn local(world: &World, args: &[&str]) -> Command {
     command
 }
 
+/// The data folder is its owner's alone, as the program makes it.
+fn close(world: &World) {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(world.data_dir(), mode).unwrap();
+}
+
 async fn run(mut command: Command) -> Ran {
     ended(command.kill_on_drop(true).spawn().unwrap()).await
 }
@@ -90,6 +96,7 @@ async fn what_is_broken_on_a_host_is_found_and_what_is_well_is_said_to_be() {
 #[tokio::test(flavor = "multi_thread")]
 async fn on_the_panels_machine_it_helps_where_nothing_starts() {
     let world = World::idle(fresh_database().await).await;
+    close(&world);
     let well = run(local(&world, &["doctor"])).await.well();
     for words in ["PANEL", "master key: The master key can be read", "DATABASE", "schema: Its schema is ", "All well: "]
     {
@@ -155,6 +162,7 @@ async fn on_the_panels_machine_it_helps_where_nothing_starts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn from_elsewhere_it_is_asked_with_a_token_of_an_admin() {
     let world = World::idle(fresh_database().await).await;
+    close(&world);
     let team = program::owner(&world).await;
     let program = Program::start(&world).await;
     let ctx = world.actions();
