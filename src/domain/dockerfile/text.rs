@@ -105,7 +105,7 @@ impl Making {
     pub fn end(self, language: Language) -> Recognised {
         let by = self.evidence.join(", ");
         let head = format!(
-            "# {}, by {by}. Written by Skiff: edit it as you like, or commit it as Dockerfile.\n\n",
+            "# {}, by {by}.\n# Written by Skiff: edit it as you like, or commit it as Dockerfile.\n\n",
             language.word()
         );
         let text = head + &self.written.join("\n");

@@ -211,6 +211,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_path_is_in_a_folder_or_it_is_not() {
+        let folder: RepoPath = "web".parse().unwrap();
+        assert_eq!(within(b"web/src/a", &folder), Some(b"src/a".as_slice()));
+        assert_eq!((within(b"website/a", &folder), within(b"web", &folder)), (None, None));
+        assert_eq!(within(b"a", &".".parse().unwrap()), Some(b"a".as_slice()));
+    }
+
+    #[test]
     fn attributes_above_and_in_the_folder_count_and_others_do_not() {
         let folder: RepoPath = "services/api".parse().unwrap();
         for path in [

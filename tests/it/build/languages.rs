@@ -71,7 +71,7 @@ async fn serves(host: &TestHost, world: &World, id: HostId, sample: &Sample) {
     assert_eq!(first.state, "succeeded", "{first:#?}\n{text}");
     assert!(first.log.contains("using the one kept in Skiff, written by Skiff"), "{}", first.log);
     let answer = ask(host, &domain, "/").await;
-    assert_eq!((answer.0, answer.1.trim()), (200, sample.name), "{text}");
+    assert_eq!((answer.0, answer.1.trim()), (200, sample.says), "{text}");
     if sample.name == "static" {
         assert_eq!(ask(host, &domain, "/.env").await.0, 404);
         assert_eq!(ask(host, &domain, "/.skiff.dockerfile").await.0, 404);

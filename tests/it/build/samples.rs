@@ -1,10 +1,12 @@
-//! Small repositories without a Dockerfile, one for each language. Each answers `/up`, and its name at `/`. None needs a package that
+//! Small repositories without a Dockerfile, one for each language. Each answers `/up`, and says at `/` what it is. None needs a package that
 //! a registry would have to give.
 
 /// A repository: what it is called, and its files.
 pub struct Sample {
-    /// The name, which its first page says.
+    /// The name.
     pub name: &'static str,
+    /// What its first page says.
+    pub says: &'static str,
     /// What Skiff says it is.
     pub language: &'static str,
     /// Its files.
@@ -88,11 +90,13 @@ const POM: &str = "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">
 pub const FEW: &[Sample] = &[
     Sample {
         name: "static",
+        says: "static",
         language: "static site",
         files: &[("index.html", "static"), ("up", "ok"), (".env", "CANARY=1\n"), ("node_modules/x/index.js", "x")],
     },
     Sample {
         name: "node",
+        says: "node",
         language: "Node.js",
         files: &[
             (
@@ -109,6 +113,7 @@ pub const FEW: &[Sample] = &[
     },
     Sample {
         name: "site",
+        says: "site",
         language: "static site",
         files: &[
             ("package.json", r#"{"name": "site", "version": "1.0.0", "scripts": {"build": "node build.js"}}"#),
@@ -122,13 +127,19 @@ pub const FEW: &[Sample] = &[
             ),
         ],
     },
-    Sample { name: "python", language: "Python", files: &[("requirements.txt", "# none\n"), ("main.py", MAIN_PY)] },
+    Sample {
+        name: "python",
+        says: "python",
+        language: "Python",
+        files: &[("requirements.txt", "# none\n"), ("main.py", MAIN_PY)],
+    },
 ];
 
 /// The other languages.
 pub const REST: &[Sample] = &[
     Sample {
         name: "ruby",
+        says: "ruby",
         language: "Ruby",
         files: &[
             ("Gemfile", "source \"https://rubygems.org\"\n"),
@@ -138,6 +149,7 @@ pub const REST: &[Sample] = &[
     },
     Sample {
         name: "php",
+        says: "php",
         language: "PHP",
         files: &[
             (
@@ -158,11 +170,13 @@ pub const REST: &[Sample] = &[
     },
     Sample {
         name: "go",
+        says: "go",
         language: "Go",
         files: &[("go.mod", "module example.org/acme/shop\n\ngo 1.19\n"), ("cmd/shop/main.go", MAIN_GO)],
     },
     Sample {
         name: "rust",
+        says: "rust",
         language: "Rust",
         files: &[
             ("Cargo.toml", "[package]\nname = \"shop\"\nversion = \"0.1.0\"\nedition = \"2021\"\n"),
@@ -170,9 +184,15 @@ pub const REST: &[Sample] = &[
             ("src/main.rs", MAIN_RS),
         ],
     },
-    Sample { name: "java", language: "Java", files: &[("pom.xml", POM), ("src/main/java/Main.java", MAIN_JAVA)] },
+    Sample {
+        name: "java",
+        says: "java",
+        language: "Java",
+        files: &[("pom.xml", POM), ("src/main/java/Main.java", MAIN_JAVA)],
+    },
     Sample {
         name: "gradle",
+        says: "java",
         language: "Java",
         files: &[
             (

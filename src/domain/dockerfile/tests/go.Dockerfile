@@ -1,4 +1,5 @@
-# Go, by go.mod, go 1.22, cmd/shop. Written by Skiff: edit it as you like, or commit it as Dockerfile.
+# Go, by go.mod, go 1.22, cmd/shop.
+# Written by Skiff: edit it as you like, or commit it as Dockerfile.
 
 FROM golang:1.25-bookworm AS build
 WORKDIR /src

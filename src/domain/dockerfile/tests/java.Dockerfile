@@ -1,4 +1,5 @@
-# Java, by pom.xml, Java 17, Spring Boot. Written by Skiff: edit it as you like, or commit it as Dockerfile.
+# Java, by pom.xml, Java 17, Spring Boot.
+# Written by Skiff: edit it as you like, or commit it as Dockerfile.
 
 FROM maven:3.9-eclipse-temurin-17 AS build
 WORKDIR /src

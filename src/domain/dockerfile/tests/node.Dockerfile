@@ -1,4 +1,5 @@
-# Node.js, by package.json, engines.node 20.1, package-lock.json, its script build, it begins in dist/server.js. Written by Skiff: edit it as you like, or commit it as Dockerfile.
+# Node.js, by package.json, engines.node 20.1, package-lock.json, its script build, it begins in dist/server.js.
+# Written by Skiff: edit it as you like, or commit it as Dockerfile.
 
 FROM node:20-bookworm AS build
 WORKDIR /app

@@ -1,4 +1,5 @@
-# PHP, by composer.json, public/index.php, php 8.2, composer.lock. Written by Skiff: edit it as you like, or commit it as Dockerfile.
+# PHP, by composer.json, public/index.php, php 8.2, composer.lock.
+# Written by Skiff: edit it as you like, or commit it as Dockerfile.
 
 FROM composer:2 AS packages
 WORKDIR /app

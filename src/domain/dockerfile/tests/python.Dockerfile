@@ -1,4 +1,5 @@
-# Python, by requirements.txt, .python-version 3.12.4, manage.py, shop/wsgi.py. Written by Skiff: edit it as you like, or commit it as Dockerfile.
+# Python, by requirements.txt, .python-version 3.12.4, manage.py, shop/wsgi.py.
+# Written by Skiff: edit it as you like, or commit it as Dockerfile.
 
 FROM python:3.12-bookworm AS build
 WORKDIR /app

@@ -1,4 +1,5 @@
-# Ruby, by Gemfile, ruby in the Gemfile 3.3.6, config/application.rb, Gemfile.lock. Written by Skiff: edit it as you like, or commit it as Dockerfile.
+# Ruby, by Gemfile, ruby in the Gemfile 3.3.6, config/application.rb, Gemfile.lock.
+# Written by Skiff: edit it as you like, or commit it as Dockerfile.
 
 FROM ruby:3.3-bookworm AS build
 WORKDIR /app

@@ -1,4 +1,5 @@
-# Rust, by Cargo.toml, its program shop, Cargo.lock. Written by Skiff: edit it as you like, or commit it as Dockerfile.
+# Rust, by Cargo.toml, its program shop, Cargo.lock.
+# Written by Skiff: edit it as you like, or commit it as Dockerfile.
 
 FROM rust:1-bookworm AS build
 WORKDIR /src

@@ -1,4 +1,5 @@
-# static site, by package.json, pnpm-lock.yaml, its script build, vite, which leaves its files in dist. Written by Skiff: edit it as you like, or commit it as Dockerfile.
+# static site, by package.json, pnpm-lock.yaml, its script build, vite, which leaves its files in dist.
+# Written by Skiff: edit it as you like, or commit it as Dockerfile.
 
 FROM node:22-bookworm AS build
 WORKDIR /app

@@ -1,4 +1,5 @@
-# static site, by public/index.html. Written by Skiff: edit it as you like, or commit it as Dockerfile.
+# static site, by public/index.html.
+# Written by Skiff: edit it as you like, or commit it as Dockerfile.
 
 FROM nginx:1.28-bookworm
 RUN printf '%s\n' \
