@@ -157,8 +157,8 @@ pub(super) const GLOBAL: &str = "    # Mozilla's intermediate recommendation.
     ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256
 ";
 
-/// The line HTTPS listens on (without any certificate too: it waits for the first), beside that of plain HTTP, and what comes before all other rules: an ACME server is answered, and plain
-/// HTTP leads on where there is a certificate.
+/// The line HTTPS listens on (without any certificate too: it waits for the first), beside that of plain HTTP, and what comes before all
+/// other rules: an ACME server is answered, and plain HTTP leads on where there is a certificate.
 pub(super) fn bind(text: &mut String, home: &Home, tls: &Tls) {
     let TlsFiles { list, secured, challenge, .. } = &home.tls;
     let _ = write!(
