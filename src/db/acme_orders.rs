@@ -231,7 +231,12 @@ pub async fn note_window(
 }
 
 /// Puts it off for so many seconds: nothing was tried.
-pub async fn put_off(conn: &mut PgConnection, permit: &Permit, id: AcmeOrderId, after_s: f64) -> Result<(), sqlx::Error> {
+pub async fn put_off(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    id: AcmeOrderId,
+    after_s: f64,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update acme_orders set next_at = now() + make_interval(secs => $3) where team_id = $1 and id = $2",
         permit.team().0,

@@ -4,10 +4,10 @@
 //! the caller owns the transaction, and row-level security repeats in the database what the permit says.
 
 pub mod accounts;
-pub mod alerts;
 pub mod acme;
 pub mod acme_orders;
 pub mod acme_routes;
+pub mod alerts;
 pub mod app_lines;
 pub mod apps;
 pub mod audit;
@@ -21,8 +21,8 @@ pub mod deliveries;
 pub mod deploy_requests;
 pub mod deploy_runs;
 pub mod deploys;
-pub mod dockerfiles;
 pub mod dns_accounts;
+pub mod dockerfiles;
 pub mod environments;
 pub mod health;
 pub mod hooks;

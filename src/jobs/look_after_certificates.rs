@@ -8,10 +8,10 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::Ctx;
 use super::log::Log;
 use super::obtain_certificate::{self, current_leaf};
 use super::stop::detail;
-use super::Ctx;
 use crate::db::acme_orders::{self, Row};
 use crate::db::{acme, acme_routes, certificates, host_logins, job_steps};
 use crate::domain::acme::{CertName, Trouble, Window, renew_at};
@@ -50,7 +50,10 @@ pub async fn want(
     let orders = acme_orders::list(&mut *conn, permit, None).await?;
     let covered = |domain: &String| {
         let by_a_person = there.iter().filter(|row| row.origin == Origin::Uploaded && row.not_after > now);
-        by_a_person.flat_map(|row| &row.names).chain(orders.iter().flat_map(|row| &row.names)).any(|name| covers(name, domain))
+        by_a_person
+            .flat_map(|row| &row.names)
+            .chain(orders.iter().flat_map(|row| &row.names))
+            .any(|name| covers(name, domain))
     };
     let mut wanted = 0;
     for domain in domains.iter().filter(|domain| !covered(domain)).take(AT_ONCE) {
@@ -162,15 +165,11 @@ async fn ask_all(
     Ok(Ok(format!("the authority has a wish for {windows} of {}", rows.len())))
 }
 
-async fn sign_in(
-    ctx: &Ctx,
-    log: &Log,
-    settings: &acme::Settings,
-    account: &acme::Account,
-) -> Result<Account, Trouble> {
+async fn sign_in(ctx: &Ctx, log: &Log, settings: &acme::Settings, account: &acme::Account) -> Result<Account, Trouble> {
     let opened = ctx.vault.open_for_panel(&Context::acme_account(account.id), &account.sealed);
     let opened = opened.ok().and_then(|bytes| String::from_utf8(bytes.expose().clone()).ok()).map(Secret::new);
-    let opened = opened.ok_or_else(|| Trouble::Account { detail: "the panel's key of it cannot be opened.".to_owned() })?;
+    let opened =
+        opened.ok_or_else(|| Trouble::Account { detail: "the panel's key of it cannot be opened.".to_owned() })?;
     log.learn([opened.expose().as_bytes()]);
     Authority::new(&settings.directory, &settings.ca_root)?.sign_in(&opened).await
 }

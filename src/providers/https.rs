@@ -54,7 +54,8 @@ impl Https {
         }
         let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let tls = tls.map_err(|error| Down::Away(error.to_string()))?.with_root_certificates(roots).with_no_client_auth();
+        let tls =
+            tls.map_err(|error| Down::Away(error.to_string()))?.with_root_certificates(roots).with_no_client_auth();
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(CONNECT));

@@ -60,7 +60,8 @@ impl Names {
     /// The addresses of a name, of both kinds. None where it has none.
     pub async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NoAnswer> {
         let (four, six) = tokio::try_join!(self.ask(name, Kind::A), self.ask(name, Kind::Aaaa))?;
-        let mut found: Vec<IpAddr> = four.answers.into_iter().chain(six.answers).filter_map(|r| address(r.data)).collect();
+        let mut found: Vec<IpAddr> =
+            four.answers.into_iter().chain(six.answers).filter_map(|r| address(r.data)).collect();
         found.dedup();
         Ok(found)
     }

@@ -85,7 +85,8 @@ pub async fn add_account(ctx: &Ctx, actor: &Actor, input: NewDnsAccount) -> Resu
     let mut fields = Fields::default();
     let name = fields.text::<DisplayName>("name", &input.name);
     let kind = fields.choice("kind", &input.kind, &AccountKind::ALL.map(|kind| (kind.slug(), kind)));
-    let (mut server, mut key_name, mut algorithm, mut secret) = (String::new(), String::new(), String::new(), String::new());
+    let (mut server, mut key_name, mut algorithm, mut secret) =
+        (String::new(), String::new(), String::new(), String::new());
     if kind == Some(AccountKind::Rfc2136) {
         server = fields.text::<ServerAddress>("server", &input.server).map(String::from).unwrap_or_default();
         key_name = read_key_name(&mut fields, &input.key_name);
@@ -103,7 +104,8 @@ pub async fn add_account(ctx: &Ctx, actor: &Actor, input: NewDnsAccount) -> Resu
         input.token.trim().clone_into(&mut secret);
         let plain = secret.bytes().all(|byte| byte.is_ascii_graphic());
         if !(1..=LONGEST_TOKEN).contains(&secret.len()) || !plain {
-            fields.wrong("token", "Paste the token as the service shows it: letters, digits and signs, without spaces.");
+            fields
+                .wrong("token", "Paste the token as the service shows it: letters, digits and signs, without spaces.");
         }
     }
     let known = dns_accounts::list(&mut tx, &permit, None).await?;

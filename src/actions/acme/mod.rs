@@ -145,12 +145,18 @@ pub async fn order(ctx: &Ctx, actor: &Actor, input: NewOrder) -> Result<(AcmeOrd
         }
     };
     if account.is_none() && names.iter().any(CertName::is_wildcard) {
-        fields.wrong("dns_account", "A name with a star is proven by DNS only: choose the account that keeps the domain.");
+        fields.wrong(
+            "dns_account",
+            "A name with a star is proven by DNS only: choose the account that keeps the domain.",
+        );
     }
     if account.is_none() {
         for name in names.iter().filter(|name| !name.is_wildcard()) {
             if !acme_routes::is_routed(&mut tx, &permit, name.as_ref()).await? {
-                fields.wrong("names", format!("{name} leads to no app of this team. Add the route first, or choose a DNS account."));
+                fields.wrong(
+                    "names",
+                    format!("{name} leads to no app of this team. Add the route first, or choose a DNS account."),
+                );
             }
         }
     }
@@ -172,8 +178,7 @@ pub async fn order(ctx: &Ctx, actor: &Actor, input: NewOrder) -> Result<(AcmeOrd
 }
 
 /// What is said where no authority was chosen.
-const NOBODY_CHOSE: &str =
-    "No certificate authority is chosen yet. An owner of the panel's first team chooses one, under Certificates, Authority.";
+const NOBODY_CHOSE: &str = "No certificate authority is chosen yet. An owner of the panel's first team chooses one, under Certificates, Authority.";
 
 /// Reads names, with anything between them.
 fn names(fields: &mut Fields, raw: &str) -> Vec<CertName> {
@@ -204,12 +209,7 @@ pub async fn get_now(ctx: &Ctx, actor: &Actor, id: AcmeOrderId) -> Result<JobId,
 }
 
 /// The same, in the caller's transaction and by its permit.
-async fn now(
-    tx: &mut crate::db::Tx<'_>,
-    permit: &Permit,
-    actor: &Actor,
-    id: AcmeOrderId,
-) -> Result<JobId, Refused> {
+async fn now(tx: &mut crate::db::Tx<'_>, permit: &Permit, actor: &Actor, id: AcmeOrderId) -> Result<JobId, Refused> {
     if !acme_orders::lock(tx, permit, id).await? {
         return Err(Refused::NotFound);
     }
@@ -235,7 +235,9 @@ pub async fn remove(ctx: &Ctx, actor: &Actor, id: AcmeOrderId) -> Result<(), Ref
     let Open { mut tx, permit, .. } = gate::team_for(ctx, actor, Permission::EditProjects).await?;
     let row = acme_orders::list(&mut tx, &permit, Some(id)).await?.pop().ok_or(Refused::NotFound)?;
     if row.job.is_some() {
-        return Err(Refused::Conflict("It is being got at this moment. Wait until that job is over, or cancel it.".to_owned()));
+        return Err(Refused::Conflict(
+            "It is being got at this moment. Wait until that job is over, or cancel it.".to_owned(),
+        ));
     }
     if !acme_orders::remove(&mut tx, &permit, id).await? {
         return Err(Refused::NotFound);

@@ -38,17 +38,23 @@ pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainVi
     let chosen = acme::settings(&mut tx).await?.is_some();
     let moment = acme_orders::now(&mut tx).await?;
     tx.commit().await?;
-    let candidates: Vec<Candidate> = there
-        .iter()
-        .map(|row| Candidate { id: row.id, names: row.names.clone(), not_after: row.not_after })
-        .collect();
+    let candidates: Vec<Candidate> =
+        there.iter().map(|row| Candidate { id: row.id, names: row.names.clone(), not_after: row.not_after }).collect();
     let view = |domain: String| {
         let serving = choose(&candidates, &domain);
         let of_a_person = serving.and_then(|serving| there.iter().find(|row| row.id == serving.id));
         if let Some(row) = of_a_person.filter(|row| row.origin == Origin::Uploaded && row.not_after > moment) {
             let days = (row.not_after - moment).whole_days();
             let words = format!("your own, valid {days} {}", if days == 1 { "day" } else { "days" });
-            return DomainView { domain, state: Some(OrderState::Valid), words, trouble: String::new(), order: None, job: None, gettable: false };
+            return DomainView {
+                domain,
+                state: Some(OrderState::Valid),
+                words,
+                trouble: String::new(),
+                order: None,
+                job: None,
+                gettable: false,
+            };
         }
         // The one for this very name before a star that covers it too.
         let exact = rows.iter().find(|row| row.names.contains(&domain));
@@ -68,7 +74,15 @@ pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainVi
             }
             None => {
                 let words = if chosen { "none yet" } else { "none: no certificate authority is chosen" };
-                DomainView { domain, state: None, words: words.to_owned(), trouble: String::new(), order: None, job: None, gettable: chosen }
+                DomainView {
+                    domain,
+                    state: None,
+                    words: words.to_owned(),
+                    trouble: String::new(),
+                    order: None,
+                    job: None,
+                    gettable: chosen,
+                }
             }
         }
     };
@@ -94,7 +108,9 @@ pub async fn get_now_for(ctx: &Ctx, actor: &Actor, app: AppId, domain: &str) -> 
         order = covering(&acme_orders::list(&mut tx, &permit, None).await?);
     }
     let order = order.ok_or_else(|| {
-        Refused::Conflict("A certificate of your own serves this domain. Remove it first, if Skiff shall get one.".to_owned())
+        Refused::Conflict(
+            "A certificate of your own serves this domain. Remove it first, if Skiff shall get one.".to_owned(),
+        )
     })?;
     let job = now(&mut tx, &permit, actor, order).await?;
     tx.commit().await?;

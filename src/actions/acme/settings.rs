@@ -110,7 +110,8 @@ pub async fn choose(ctx: &Ctx, actor: &Actor, input: Choice) -> Result<(), Refus
     let mut tx = ctx.db.begin(&permit).await?;
     let known = acme::settings(&mut tx).await?;
     let mut fields = Fields::default();
-    let words = [("letsencrypt", Some(LETS_ENCRYPT)), ("letsencrypt-staging", Some(LETS_ENCRYPT_STAGING)), ("other", None)];
+    let words =
+        [("letsencrypt", Some(LETS_ENCRYPT)), ("letsencrypt-staging", Some(LETS_ENCRYPT_STAGING)), ("other", None)];
     let directory = match fields.choice("authority", &input.authority, &words) {
         Some(Some(known)) => known.to_owned(),
         Some(None) => read_directory(&mut fields, &input.directory),

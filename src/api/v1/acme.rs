@@ -24,7 +24,12 @@ pub fn routes() -> Routes {
     let (view, edit, own) = (Permission::View, Permission::EditProjects, Permission::OwnTeam);
     let (orders, accounts, authority) = ("/certificate-orders", "/dns-accounts", "/certificate-authority");
     Routes::new()
-        .add(get(orders, view).title("Certificates that Skiff gets and renews, and how each stands").gives::<Page<Order>>(), list)
+        .add(
+            get(orders, view)
+                .title("Certificates that Skiff gets and renews, and how each stands")
+                .gives::<Page<Order>>(),
+            list,
+        )
         .add(
             post(orders, edit)
                 .title("Have a certificate got for several names together, or for all below one")
@@ -54,7 +59,10 @@ pub fn routes() -> Routes {
                 .gives::<Accepted<Begun>>(),
             now_for,
         )
-        .add(get(accounts, view).title("Accounts with whoever keeps the team's domains").gives::<Page<DnsAccount>>(), list_accounts)
+        .add(
+            get(accounts, view).title("Accounts with whoever keeps the team's domains").gives::<Page<DnsAccount>>(),
+            list_accounts,
+        )
         .add(
             post(accounts, edit)
                 .title("Keep an account that proves names by DNS; its token is sealed and never shown again")
@@ -318,7 +326,11 @@ async fn remove(State(api): State<Api>, caller: Caller, OfId(id): OfId<AcmeOrder
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn of_app(State(api): State<Api>, caller: Caller, OfApp(id): OfApp) -> Result<Json<Page<DomainCertificate>>, Problem> {
+async fn of_app(
+    State(api): State<Api>,
+    caller: Caller,
+    OfApp(id): OfApp,
+) -> Result<Json<Page<DomainCertificate>>, Problem> {
     let all = acme::of_app(api.actions(), &caller.actor, id).await?;
     Ok(Page::whole(all.into_iter().map(DomainCertificate::from)))
 }

@@ -75,7 +75,12 @@ pub fn wait_for(failures: &[OffsetDateTime], now: OffsetDateTime) -> Option<Dura
 
 /// When a certificate is renewed: within the authority's window where it has one, else when a third of its life is left;
 /// each at a moment of its own, so that a thousand made in one night are not renewed in one.
-pub fn renew_at(id: Uuid, not_before: OffsetDateTime, not_after: OffsetDateTime, window: Option<Window>) -> OffsetDateTime {
+pub fn renew_at(
+    id: Uuid,
+    not_before: OffsetDateTime,
+    not_after: OffsetDateTime,
+    window: Option<Window>,
+) -> OffsetDateTime {
     if let Some(Window { start, end }) = window
         && end > start
     {
@@ -89,9 +94,10 @@ pub fn renew_at(id: Uuid, not_before: OffsetDateTime, not_after: OffsetDateTime,
 /// A number from 0 to 1 that is always the same for one id, and spread over all of them.
 fn share(id: Uuid) -> f64 {
     // FNV-1a: the last bytes of an id of version 7 are random, and mixed well enough by this.
-    let hash = id.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = id
+        .as_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     let top = u32::try_from(hash >> 32).unwrap_or(0);
     f64::from(top) / f64::from(u32::MAX)
 }

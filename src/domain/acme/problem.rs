@@ -46,12 +46,20 @@ pub fn classify(at: At, name: &str, server: &str, problem: &Problem, retry_after
         ("connection" | "tls", _) => Trouble::NotProven { name, detail },
         ("unauthorized" | "incorrectResponse", At::Proof) => Trouble::NotProven { name, detail },
         (
-            "unauthorized" | "accountDoesNotExist" | "externalAccountRequired" | "userActionRequired"
-            | "invalidContact" | "unsupportedContact" | "badPublicKey" | "badSignatureAlgorithm",
+            "unauthorized"
+            | "accountDoesNotExist"
+            | "externalAccountRequired"
+            | "userActionRequired"
+            | "invalidContact"
+            | "unsupportedContact"
+            | "badPublicKey"
+            | "badSignatureAlgorithm",
             _,
         )
         | ("malformed", At::Account) => Trouble::Account { detail },
-        ("serverInternal" | "badNonce", _) => Trouble::ServerDown { server: server.to_owned(), detail, until: retry_after },
+        ("serverInternal" | "badNonce", _) => {
+            Trouble::ServerDown { server: server.to_owned(), detail, until: retry_after }
+        }
         _ if problem.status == 429 => Trouble::RateLimited { until: retry_after, detail },
         _ if problem.status >= 500 => Trouble::ServerDown { server: server.to_owned(), detail, until: retry_after },
         _ => Trouble::Refused { detail },
@@ -65,11 +73,7 @@ fn is_paused(detail: &str) -> bool {
 
 /// The authority's words as part of a sentence: one line, not too long, with a full stop.
 fn words(detail: &str) -> String {
-    let plain: String = detail
-        .chars()
-        .map(|c| if is_hidden(c) { ' ' } else { c })
-        .take(MOST_WORDS)
-        .collect();
+    let plain: String = detail.chars().map(|c| if is_hidden(c) { ' ' } else { c }).take(MOST_WORDS).collect();
     let plain = plain.trim();
     match plain.chars().next_back() {
         None => "it gave no reason.".to_owned(),

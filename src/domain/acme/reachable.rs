@@ -24,8 +24,12 @@ pub fn reachable(name: &str, found: &[(IpAddr, Met)], expected: &[IpAddr]) -> Op
     }
     let bad = found.iter().find(|(_, met)| !matches!(met, Met::Us | Met::NotAsked));
     let asked = found.iter().any(|(_, met)| *met != Met::NotAsked);
-    let strangers: Vec<IpAddr> =
-        found.iter().filter(|(_, met)| *met != Met::Us).map(|(at, _)| *at).filter(|at| !expected.contains(at)).collect();
+    let strangers: Vec<IpAddr> = found
+        .iter()
+        .filter(|(_, met)| *met != Met::Us)
+        .map(|(at, _)| *at)
+        .filter(|at| !expected.contains(at))
+        .collect();
     let name = name.to_owned();
     match bad {
         // An address that is none of the servers', and where nobody has our answer.

@@ -21,7 +21,13 @@ fn what_an_authority_says_becomes_what_people_can_do() {
     };
     for (at, kind, detail, status, wanted) in [
         (At::Order, "rateLimited", "too many certificates already issued", 429, "rate limited"),
-        (At::Order, "rateLimited", "Your account is temporarily prevented … visit … to unpause", 429, "paused: needs you"),
+        (
+            At::Order,
+            "rateLimited",
+            "Your account is temporarily prevented … visit … to unpause",
+            429,
+            "paused: needs you",
+        ),
         (At::Proof, "caa", "CAA record for shop.test prevents issuance", 403, "CAA records forbid it"),
         (At::Proof, "dns", "NXDOMAIN looking up A for shop.test", 400, "the authority cannot look it up"),
         (At::Proof, "connection", "Timeout during connect", 400, "the proof was not accepted"),
@@ -41,7 +47,8 @@ fn what_an_authority_says_becomes_what_people_can_do() {
 #[test]
 fn every_trouble_says_what_to_try() {
     let name = || "shop.test".to_owned();
-    let elsewhere = Trouble::Elsewhere { name: name(), points_to: vec!["1.2.3.4".into()], expected: vec!["5.6.7.8".into()] };
+    let elsewhere =
+        Trouble::Elsewhere { name: name(), points_to: vec!["1.2.3.4".into()], expected: vec!["5.6.7.8".into()] };
     assert_eq!(
         elsewhere.sentence(),
         "shop.test points to 1.2.3.4, expected 5.6.7.8. Change its records (A and AAAA) to the server's address."
@@ -107,7 +114,10 @@ fn a_certificate_is_renewed_at_a_third_of_its_life_or_in_the_authoritys_window()
     moments.sort_unstable();
     assert!(moments[150] - moments[50] > time::Duration::days(1), "they are spread");
     let wrong = Window { start: NOW, end: NOW };
-    assert!(renew_at(Uuid::nil(), born, dies, Some(wrong)) > NOW + time::Duration::days(50), "a window without length is none");
+    assert!(
+        renew_at(Uuid::nil(), born, dies, Some(wrong)) > NOW + time::Duration::days(50),
+        "a window without length is none"
+    );
 }
 
 #[test]

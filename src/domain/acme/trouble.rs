@@ -125,7 +125,9 @@ impl Trouble {
     pub fn sentence(&self) -> String {
         match self {
             Self::NoAddress { name } => {
-                format!("{name} has no address yet. Let its A or AAAA record name the server, and wait until that is seen everywhere.")
+                format!(
+                    "{name} has no address yet. Let its A or AAAA record name the server, and wait until that is seen everywhere."
+                )
             }
             Self::Elsewhere { name, points_to, expected } => format!(
                 "{name} points to {}, expected {}. Change its records (A and AAAA) to the server's address.",
@@ -140,7 +142,9 @@ impl Trouble {
                  load balancer) passes on /.well-known/acme-challenge/, or whether another address of the name is left over."
             ),
             Self::LookUp { name, detail } => {
-                format!("The certificate authority could not look {name} up: {detail} Look at the domain's name servers.")
+                format!(
+                    "The certificate authority could not look {name} up: {detail} Look at the domain's name servers."
+                )
             }
             Self::Caa { name, detail } => format!(
                 "The domain's CAA records forbid this authority to sign for {name}: {detail} Add a CAA record that names the authority, or remove them."
@@ -156,7 +160,9 @@ impl Trouble {
             ),
             Self::RateLimited { until, detail } => {
                 let until = until.and_then(moment).map(|at| format!(" until {at}")).unwrap_or_default();
-                format!("The certificate authority takes no more orders for this name{until}: {detail} It is tried again after that; nothing is to be done.")
+                format!(
+                    "The certificate authority takes no more orders for this name{until}: {detail} It is tried again after that; nothing is to be done."
+                )
             }
             Self::Paused { detail } => format!(
                 "The certificate authority has paused this name after many failures: {detail} Somebody has to unpause it there, and then press “Get one now”."
@@ -165,7 +171,9 @@ impl Trouble {
                 "The certificate authority does not accept the panel's account: {detail} Look at the settings of certificates: e-mail, external account, terms."
             ),
             Self::ServerDown { server, detail, .. } => {
-                format!("{server} does not answer as it should: {detail}. It is tried again; the certificate that is there goes on serving.")
+                format!(
+                    "{server} does not answer as it should: {detail}. It is tried again; the certificate that is there goes on serving."
+                )
             }
             Self::Clock { server, detail } => format!(
                 "By this machine's clock the certificate of {server} is not valid: {detail}. Look at the clock of the panel's machine (timedatectl)."
@@ -173,7 +181,9 @@ impl Trouble {
             Self::Untrusted { server, detail } => format!(
                 "The certificate of {server} is signed by nobody whom this machine trusts: {detail}. For an authority of your own, enter its root in the settings of certificates."
             ),
-            Self::Refused { detail } => format!("The certificate authority refused the order: {detail} Look at the name."),
+            Self::Refused { detail } => {
+                format!("The certificate authority refused the order: {detail} Look at the name.")
+            }
         }
     }
 

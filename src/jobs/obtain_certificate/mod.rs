@@ -15,9 +15,9 @@ use sqlx::PgConnection;
 
 pub(super) use keep::current_leaf;
 
+use super::Ctx;
 use super::log::Log;
 use super::stop::detail;
-use super::Ctx;
 use crate::db::acme_orders::Row;
 use crate::db::{acme, acme_orders, host_logins, job_steps};
 use crate::domain::acme::{Again, CertName, Trouble, again, names_key, wait_for};
@@ -192,7 +192,9 @@ impl ObtainCertificate {
         tx.commit().await?;
         let row = row.ok_or_else(|| Stop::Nothing("This certificate is not wanted any more.".to_owned()))?;
         let settings = settings.ok_or_else(|| {
-            Stop::Nothing("No certificate authority is chosen. An owner of the panel's first team chooses one.".to_owned())
+            Stop::Nothing(
+                "No certificate authority is chosen. An owner of the panel's first team chooses one.".to_owned(),
+            )
         })?;
         let first = first.ok_or(Stop::Lost)?;
         let names = row.names.iter().filter_map(|name| name.parse().ok()).collect();

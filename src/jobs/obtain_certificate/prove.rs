@@ -103,7 +103,8 @@ impl Work<'_> {
         let opened = ctx.vault.unseal(&self.data_key, &place, &row.sealed);
         let opened = opened.map_err(|error| refused(error.to_string()))?;
         self.log.learn([opened.expose().as_slice()]);
-        let secret = String::from_utf8(opened.expose().clone()).map_err(|_| refused("its token is no text.".to_owned()))?;
+        let secret =
+            String::from_utf8(opened.expose().clone()).map_err(|_| refused("its token is no text.".to_owned()))?;
         let account = dns::Account {
             kind: row.kind,
             server: row.server.parse().ok(),

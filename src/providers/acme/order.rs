@@ -181,7 +181,9 @@ impl Order {
         match (found, of_the_order) {
             (Some(found), _) => found,
             (None, Some(said)) => authority.trouble(At::Order, "", instant_acme::Error::Api(said)),
-            (None, None) => Trouble::Refused { detail: "the order came to nothing, and no reason was given.".to_owned() },
+            (None, None) => {
+                Trouble::Refused { detail: "the order came to nothing, and no reason was given.".to_owned() }
+            }
         }
     }
 

@@ -106,7 +106,8 @@ impl Api {
         let body = body.as_ref().map(Value::to_string).unwrap_or_default();
         // The cause could quote the token.
         let request = request.body(Full::from(Bytes::from(body)));
-        let request = request.map_err(|_| NotWritten("the token cannot be sent: it has characters of another kind.".into()))?;
+        let request =
+            request.map_err(|_| NotWritten("the token cannot be sent: it has characters of another kind.".into()))?;
         let (parts, bytes) =
             self.https.send(request).await.map_err(|down| NotWritten(format!("{}: {down}.", self.host())))?;
         Ok((parts.status.as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
@@ -169,7 +170,10 @@ mod tests {
 
     #[test]
     fn a_zone_is_looked_for_from_the_longest_name_on() {
-        assert_eq!(candidates("_acme-challenge.a.example.org"), ["_acme-challenge.a.example.org", "a.example.org", "example.org"]);
+        assert_eq!(
+            candidates("_acme-challenge.a.example.org"),
+            ["_acme-challenge.a.example.org", "a.example.org", "example.org"]
+        );
         assert_eq!(within("_acme-challenge.a.example.org", "example.org"), "_acme-challenge.a");
         assert_eq!(within("example.org", "example.org"), "@");
     }

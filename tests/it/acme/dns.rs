@@ -80,7 +80,9 @@ async fn a_star_is_proven_by_records_that_are_gone_afterwards() {
     let (ctx, owner) = (world.actions(), &world.team.owner);
 
     // A key that the server does not know by this text.
-    let wrong = acme::add_account(&ctx, owner, knot.account("wrong", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")).await.unwrap();
+    let wrong = acme::add_account(&ctx, owner, knot.account("wrong", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="))
+        .await
+        .unwrap();
     let (id, job) = order_by_dns(&world, "*.example.org", wrong.id).await;
     let ended = world.over(job).await;
     assert_eq!(ended.state, "failed", "{ended:#?}");

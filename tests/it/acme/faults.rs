@@ -61,7 +61,10 @@ async fn each_fault_is_said_and_tried_again_when_that_makes_sense() {
 
     authority.answers(Answer::Problem(429, "rateLimited", "too many certificates (5) already issued", Some("7200")));
     let said = look(again(&world, id).await, "rate limited", OrderState::Waiting, Some(120)).await;
-    assert!(said.contains("too many certificates (5) already issued") && said.contains("nothing is to be done"), "{said}");
+    assert!(
+        said.contains("too many certificates (5) already issued") && said.contains("nothing is to be done"),
+        "{said}"
+    );
 
     authority.answers(Answer::Problem(429, "rateLimited", "paused; visit https://ca.example/unpause", None));
     let said = look(again(&world, id).await, "paused: needs you", OrderState::NeedsYou, None).await;
@@ -83,7 +86,8 @@ async fn each_fault_is_said_and_tried_again_when_that_makes_sense() {
     assert!(said.contains("Add a CAA record that names the authority"), "{said}");
 
     // An authority that is not there at all.
-    sql(&world, "update acme_settings set directory = 'http://127.0.0.1:9/dir'; update acme_orders set tries = 0").await;
+    sql(&world, "update acme_settings set directory = 'http://127.0.0.1:9/dir'; update acme_orders set tries = 0")
+        .await;
     let said = look(again(&world, id).await, "the authority does not answer", OrderState::Waiting, Some(15)).await;
     assert!(said.contains("Connection refused") && said.contains("goes on serving"), "{said}");
     world.quiet().await;
@@ -174,14 +178,20 @@ async fn a_wish_for_the_time_of_renewal_is_followed() {
     assert!(look().await > now + time::Duration::days(50), "it has no wish");
     authority.wants("2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z");
     let next = look().await;
-    assert!(next >= time::macros::datetime!(2026-01-02 0:00 UTC) && next <= time::macros::datetime!(2026-01-03 0:00 UTC), "{next}");
+    assert!(
+        next >= time::macros::datetime!(2026-01-02 0:00 UTC) && next <= time::macros::datetime!(2026-01-03 0:00 UTC),
+        "{next}"
+    );
     assert_eq!(upkeep::certificates_due(&world.actions()).await.unwrap(), 1, "it is renewed at once");
     while one::<i64>(&world, "select count(*) from jobs where finished_at is null").await > 0 {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     // It could not be: what was got goes on serving, and that is said.
     let view = order(&world).await;
-    assert_eq!((view.state, view.words.as_str()), (OrderState::NotRenewed, "valid 88 days, not renewed: the authority does not answer"));
+    assert_eq!(
+        (view.state, view.words.as_str()),
+        (OrderState::NotRenewed, "valid 88 days, not renewed: the authority does not answer")
+    );
     world.quiet().await;
 }
 
@@ -215,14 +225,20 @@ async fn a_wrong_clock_and_an_unknown_authority_are_told_from_one_that_is_away()
     use skiff::providers::acme::Authority;
     let days = time::Duration::days;
     let said = async |(directory, root): (String, String)| {
-        let Err(trouble) = Authority::new(&directory, &root).unwrap().register("", None).await else { panic!("registered") };
+        let Err(trouble) = Authority::new(&directory, &root).unwrap().register("", None).await else {
+            panic!("registered")
+        };
         trouble.brief()
     };
     assert_eq!(said(shows(days(-9), days(-1)).await).await, "the clock is wrong");
     assert_eq!(said(shows(days(1), days(9)).await).await, "the clock is wrong");
     let (directory, _) = shows(days(-1), days(9)).await;
     assert_eq!(said((directory, String::new())).await, "the authority is not trusted");
-    assert_eq!(said(shows(days(-1), days(9)).await).await, "the authority does not answer", "it speaks, and says nothing");
+    assert_eq!(
+        said(shows(days(-1), days(9)).await).await,
+        "the authority does not answer",
+        "it speaks, and says nothing"
+    );
     assert_eq!(said(("https://127.0.0.1:9/dir".into(), String::new())).await, "the authority does not answer");
     assert!(Authority::new("https://ca.example/dir", "no certificate at all").is_ok(), "a text without one adds none");
 }

@@ -114,7 +114,8 @@ async fn a_route_gets_a_certificate_once_its_name_leads_here_and_keeps_it_renewe
     assert_ne!(shown(&host, "shop.test").await, first, "it is served");
 
     // Nothing is sealed where it can be read, and no key is left behind.
-    let left: i64 = one(&world, "select count(*) from acme_orders where order_key is not null or order_url <> ''").await;
+    let left: i64 =
+        one(&world, "select count(*) from acme_orders where order_key is not null or order_url <> ''").await;
     assert_eq!(left, 0);
     let readable: i64 = one(
         &world,
@@ -149,7 +150,11 @@ async fn an_account_is_bound_where_the_authority_wants_it() {
     let bytes = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(key).unwrap();
     let sealed = world.vault.seal_for_panel(&skiff::vault::Context::acme_binding(), &bytes);
     let mut conn = world.db.superuser().await;
-    sqlx::query("update acme_settings set eab_id = 'kid-1', eab_sealed = $1").bind(sealed).execute(&mut conn).await.unwrap();
+    sqlx::query("update acme_settings set eab_id = 'kid-1', eab_sealed = $1")
+        .bind(sealed)
+        .execute(&mut conn)
+        .await
+        .unwrap();
     let ended = again(&world, unbound.id).await;
     assert!(ended.reason.starts_with("x.test has no address yet."), "{ended:#?}");
     assert_eq!(one::<i64>(&world, "select count(*) from acme_accounts").await, 1);

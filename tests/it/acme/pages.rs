@@ -39,9 +39,15 @@ async fn pages_of_certificates_are_whole() {
     look(&browser, &panel, "certificates-automatic-none", &format!("{team}/certificates/automatic")).await;
     look(&browser, &panel, "certificate-authority", &format!("{team}/certificates/authority")).await;
 
-    let choice = Choice { authority: "letsencrypt".into(), email: "ada@example.org".into(), terms: true, ..Choice::default() };
+    let choice =
+        Choice { authority: "letsencrypt".into(), email: "ada@example.org".into(), terms: true, ..Choice::default() };
     acme::choose(ctx, owner, choice).await.unwrap();
-    let form = NewDnsAccount { name: "our domains".into(), kind: "cloudflare".into(), token: "x".into(), ..NewDnsAccount::default() };
+    let form = NewDnsAccount {
+        name: "our domains".into(),
+        kind: "cloudflare".into(),
+        token: "x".into(),
+        ..NewDnsAccount::default()
+    };
     let account = acme::add_account(ctx, owner, form).await.unwrap().id.to_string();
     let elsewhere = Trouble::Elsewhere {
         name: "shop.example.org".into(),
@@ -49,7 +55,10 @@ async fn pages_of_certificates_are_whole() {
         expected: vec!["198.51.100.8".into()],
     };
     let paused = Trouble::Paused { detail: "Your account is temporarily prevented from requesting certificates for a.very.long.name.example.org. Visit https://portal.example/sfe/v1/unpause?jwt=eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.".into() };
-    let proof = Trouble::NotProven { name: "old.example.org".into(), detail: "Timeout during connect (likely firewall problem).".into() };
+    let proof = Trouble::NotProven {
+        name: "old.example.org".into(),
+        detail: "Timeout during connect (likely firewall problem).".into(),
+    };
     let mut conn = panel.db.superuser().await;
     for (names, trouble, born, dies) in [
         ("good.example.org", None, -20, 70),

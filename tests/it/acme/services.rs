@@ -100,11 +100,17 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
     let (service, rest) = path.trim_start_matches('/').split_once('/').unwrap();
     let rest: Vec<&str> = rest.split('/').collect();
     match service {
-        "cloudflare" if !good => answer(403, json!({ "success": false, "errors": [{ "code": 9109, "message": "Invalid access token" }] })),
+        "cloudflare" if !good => {
+            answer(403, json!({ "success": false, "errors": [{ "code": 9109, "message": "Invalid access token" }] }))
+        }
         "cloudflare" => cloudflare(&shared, &method, &rest, &query, &body),
-        "hetzner" if !good => answer(401, json!({ "error": { "code": "unauthorized", "message": "unable to authenticate" } })),
+        "hetzner" if !good => {
+            answer(401, json!({ "error": { "code": "unauthorized", "message": "unable to authenticate" } }))
+        }
         "hetzner" => hetzner(&shared, &method, &rest, &body),
-        "digitalocean" if !good => answer(401, json!({ "id": "Unauthorized", "message": "Unable to authenticate you" })),
+        "digitalocean" if !good => {
+            answer(401, json!({ "id": "Unauthorized", "message": "Unable to authenticate you" }))
+        }
         _ => digitalocean(&shared, &method, &rest, &query, &body),
     }
 }
@@ -117,7 +123,13 @@ fn read(body: &Bytes) -> Value {
     serde_json::from_slice(body).unwrap()
 }
 
-fn cloudflare(shared: &Shared, method: &Method, path: &[&str], query: &BTreeMap<String, String>, body: &Bytes) -> Response {
+fn cloudflare(
+    shared: &Shared,
+    method: &Method,
+    path: &[&str],
+    query: &BTreeMap<String, String>,
+    body: &Bytes,
+) -> Response {
     match (method.as_str(), path) {
         ("GET", ["zones"]) => {
             let found = if query["name"] == DOMAIN { json!([{ "id": "z1", "name": DOMAIN }]) } else { json!([]) };
@@ -183,7 +195,13 @@ fn hetzner(shared: &Shared, method: &Method, path: &[&str], body: &Bytes) -> Res
     }
 }
 
-fn digitalocean(shared: &Shared, method: &Method, path: &[&str], query: &BTreeMap<String, String>, body: &Bytes) -> Response {
+fn digitalocean(
+    shared: &Shared,
+    method: &Method,
+    path: &[&str],
+    query: &BTreeMap<String, String>,
+    body: &Bytes,
+) -> Response {
     match (method.as_str(), path) {
         ("GET", ["domains", DOMAIN]) => answer(200, json!({ "domain": { "name": DOMAIN } })),
         ("GET", ["domains", DOMAIN, "records"]) => {
@@ -204,18 +222,15 @@ fn digitalocean(shared: &Shared, method: &Method, path: &[&str], query: &BTreeMa
         ("DELETE", ["domains", DOMAIN, "records", id]) if shared.take(id.parse().unwrap()) => {
             StatusCode::NO_CONTENT.into_response()
         }
-        _ => answer(404, json!({ "id": "not_found", "message": "The resource you were accessing could not be found." })),
+        _ => {
+            answer(404, json!({ "id": "not_found", "message": "The resource you were accessing could not be found." }))
+        }
     }
 }
 
 fn keeper(keepers: &Keepers, kind: AccountKind, token: &str) -> Box<dyn Records> {
-    let account = Account {
-        kind,
-        server: None,
-        key_name: String::new(),
-        algorithm: None,
-        secret: Secret::new(token.to_owned()),
-    };
+    let account =
+        Account { kind, server: None, key_name: String::new(), algorithm: None, secret: Secret::new(token.to_owned()) };
     dns::of(account, &keepers.services, &Names::of_this_machine()).unwrap()
 }
 
@@ -244,7 +259,8 @@ async fn a_service_that_refuses_is_quoted_and_the_token_is_not() {
         (AccountKind::Digitalocean, "does not accept the token (Unable to authenticate you)."),
     ] {
         let keepers = Keepers::start(None).await;
-        let refused = keeper(&keepers, kind, "another-token").add("_acme-challenge.example.org", "x").await.unwrap_err();
+        let refused =
+            keeper(&keepers, kind, "another-token").add("_acme-challenge.example.org", "x").await.unwrap_err();
         assert!(refused.0.ends_with(said) && !refused.0.contains("another-token"), "{refused}");
         let elsewhere = keeper(&keepers, kind, TOKEN).add("_acme-challenge.example.net", "x").await.unwrap_err();
         assert!(elsewhere.0.contains("_acme-challenge.example.net"), "{elsewhere}");

@@ -32,8 +32,14 @@ async fn an_owner_of_the_first_team_chooses_for_the_panel_and_nobody_else() {
         (Choice::default(), vec!["authority", "terms"]),
         (Choice { terms: false, ..lets_encrypt() }, vec!["terms"]),
         (Choice { email: "nobody".into(), ..lets_encrypt() }, vec!["email"]),
-        (Choice { authority: "other".into(), directory: "http://ca.example/dir".into(), ..lets_encrypt() }, vec!["directory"]),
-        (Choice { ca_root: "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----".into(), ..lets_encrypt() }, vec!["ca_root"]),
+        (
+            Choice { authority: "other".into(), directory: "http://ca.example/dir".into(), ..lets_encrypt() },
+            vec!["directory"],
+        ),
+        (
+            Choice { ca_root: "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----".into(), ..lets_encrypt() },
+            vec!["ca_root"],
+        ),
         (Choice { ca_root: "no root".into(), ..lets_encrypt() }, vec!["ca_root"]),
         (Choice { eab_id: "kid".into(), ..lets_encrypt() }, vec!["eab_key"]),
         (Choice { eab_key: "c2VjcmV0LXNlY3JldC1zZWNyZXQ".into(), ..lets_encrypt() }, vec!["eab_id"]),
@@ -46,14 +52,19 @@ async fn an_owner_of_the_first_team_chooses_for_the_panel_and_nobody_else() {
     // The key stays where it is not typed again.
     acme::choose(ctx, owner, Choice { eab_id: "kid".into(), ..lets_encrypt() }).await.unwrap();
     let chosen = acme::chosen(ctx, owner).await.unwrap().unwrap();
-    assert_eq!((chosen.authority, chosen.eab_id.as_str(), chosen.terms_agreed_by.as_str()), ("letsencrypt", "kid", "Ada"));
+    assert_eq!(
+        (chosen.authority, chosen.eab_id.as_str(), chosen.terms_agreed_by.as_str()),
+        ("letsencrypt", "kid", "Ada")
+    );
     let mut conn = panel.test.superuser().await;
-    let told: String = sqlx::query_scalar("select coalesce(string_agg(before::text || after::text, ''), '') from audit_events")
-        .fetch_one(&mut conn)
-        .await
-        .unwrap();
+    let told: String =
+        sqlx::query_scalar("select coalesce(string_agg(before::text || after::text, ''), '') from audit_events")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
     assert!(!told.contains(key) && !told.contains("secret-secret"), "{told}");
-    let sealed: Vec<u8> = sqlx::query_scalar("select eab_sealed from acme_settings").fetch_one(&mut conn).await.unwrap();
+    let sealed: Vec<u8> =
+        sqlx::query_scalar("select eab_sealed from acme_settings").fetch_one(&mut conn).await.unwrap();
     assert!(!sealed.windows(6).any(|part| part == b"secret"));
     acme::forget(ctx, owner).await.unwrap();
     assert!(acme::chosen(ctx, owner).await.unwrap().is_none());
@@ -70,10 +81,15 @@ async fn every_route_is_wanted_a_certificate_for_as_soon_as_an_authority_is_chos
     acme::choose(ctx, owner, lets_encrypt()).await.unwrap();
     let route = |domain: &str| apps::NewRoute { domain: domain.into(), path: "/".into() };
     apps::add_route(ctx, owner, app, route("shop.example.org")).await.unwrap();
-    apps::add_route(ctx, owner, app, apps::NewRoute { path: "/api".into(), ..route("shop.example.org") }).await.unwrap();
+    apps::add_route(ctx, owner, app, apps::NewRoute { path: "/api".into(), ..route("shop.example.org") })
+        .await
+        .unwrap();
     let wanted = acme::list(ctx, owner).await.unwrap();
     assert_eq!(wanted.len(), 1, "one for a domain, however many paths: {wanted:?}");
-    assert_eq!((wanted[0].names.as_slice(), wanted[0].words.as_str()), (&["shop.example.org".to_owned()][..], "being got"));
+    assert_eq!(
+        (wanted[0].names.as_slice(), wanted[0].words.as_str()),
+        (&["shop.example.org".to_owned()][..], "being got")
+    );
     let job = acme::get_now_for(ctx, owner, app, "shop.example.org").await.unwrap();
     assert_eq!(Some(job), wanted[0].job, "the one that waits is the one");
     assert_eq!(acme::get_now_for(ctx, owner, app, "other.example.org").await, Err(Refused::NotFound));
@@ -96,7 +112,10 @@ async fn an_order_names_what_is_wrong_with_it() {
     assert_eq!(wrong(order("a b!", "").await.unwrap_err()), ["names"]);
     assert_eq!(wrong(order("*.example.org", "").await.unwrap_err()), ["dns_account"]);
     assert_eq!(wrong(order("shop.example.org", "").await.unwrap_err()), ["names"], "it leads to no app of the team");
-    assert_eq!(wrong(order("*.example.org", "00000000-0000-0000-0000-000000000000").await.unwrap_err()), ["dns_account"]);
+    assert_eq!(
+        wrong(order("*.example.org", "00000000-0000-0000-0000-000000000000").await.unwrap_err()),
+        ["dns_account"]
+    );
 
     let form = |kind: &str| NewDnsAccount { name: "ours".into(), kind: kind.into(), ..NewDnsAccount::default() };
     let add = async |form| acme::add_account(ctx, owner, form).await;

@@ -175,7 +175,10 @@ async fn authorization(State(shared): State<Shared>, Path(id): Path<usize>, body
         challenge["error"] = problem(403, kind, detail);
     }
     let status = if told { "invalid" } else { "pending" };
-    document(200, json!({ "identifier": { "type": "dns", "value": name }, "status": status, "challenges": [challenge] }))
+    document(
+        200,
+        json!({ "identifier": { "type": "dns", "value": name }, "status": status, "challenges": [challenge] }),
+    )
 }
 
 async fn challenge(State(shared): State<Shared>, Path(id): Path<usize>) -> Response {

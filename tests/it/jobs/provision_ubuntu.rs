@@ -28,6 +28,9 @@ async fn t_provision_ubuntu() {
     app.must_deploy().await;
     let (status, said) = ask(&host, DOMAIN, "/").await;
     assert!(status == 200 && said.contains('2'), "{status} {said}");
-    println!("{}", host.enter(&["/bin/sh", "-c", "grep PRETTY /etc/os-release; docker --version; haproxy -v | head -1"]).await.out);
+    println!(
+        "{}",
+        host.enter(&["/bin/sh", "-c", "grep PRETTY /etc/os-release; docker --version; haproxy -v | head -1"]).await.out
+    );
     world.quiet().await;
 }

@@ -198,7 +198,12 @@ async fn done(here: &Here, session: &Session, words: &str) -> Result<Response, P
 }
 
 /// The page once more, with why a form was refused.
-fn again(form: Option<Form>, refused: Refused, sent: &Sent, names: &[&str]) -> Result<(StatusCode, Option<Form>), Problem> {
+fn again(
+    form: Option<Form>,
+    refused: Refused,
+    sent: &Sent,
+    names: &[&str],
+) -> Result<(StatusCode, Option<Form>), Problem> {
     let typed = form.map(|form| names.iter().fold(form, |form, name| form.with(name, &sent.get(name))));
     match refused {
         Refused::Fields(errors) => Ok((StatusCode::UNPROCESSABLE_ENTITY, typed.map(|form| form.refuse(&errors)))),

@@ -44,7 +44,8 @@ pub struct Settings {
 impl Settings {
     fn new(here: &Here, chosen: Option<ChosenView>) -> Result<Self, Problem> {
         let team = here.place()?.team.slug.clone();
-        let end = || Form::act(at(&team, &["authority", "forget"]), &here.token, "Get no certificates any more", "danger");
+        let end =
+            || Form::act(at(&team, &["authority", "forget"]), &here.token, "Get no certificates any more", "danger");
         Ok(Self {
             shell: Shell::new(here, "Certificate authority", "Hosts")
                 .crumb("Certificates", Some(at(&team, &[])))

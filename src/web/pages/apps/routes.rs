@@ -16,20 +16,19 @@ use crate::domain::rights::Permission;
 use crate::web::Web;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
-use crate::web::routes::{Policy, Routes};
 use crate::web::pages::acme;
+use crate::web::routes::{Policy, Routes};
 use crate::web::session;
 use crate::web::ui::{Badge, Field, Form, SafeUrl, Sent, Shape, Shell, Tone, page_with};
 
 /// The routes of this file (of the panel, that is).
 pub fn routes() -> Routes {
     let (view, edit) = (Policy::Team(Permission::View), Policy::Team(Permission::EditApps));
-    Routes::new().get("/t/{team}/apps/{id}/routes", view, show).post("/t/{team}/apps/{id}/routes", edit, add).post(
-        "/t/{team}/apps/{id}/routes/remove",
-        edit,
-        remove,
-    )
-    .post("/t/{team}/apps/{id}/routes/certificate", edit, certificate)
+    Routes::new()
+        .get("/t/{team}/apps/{id}/routes", view, show)
+        .post("/t/{team}/apps/{id}/routes", edit, add)
+        .post("/t/{team}/apps/{id}/routes/remove", edit, remove)
+        .post("/t/{team}/apps/{id}/routes/certificate", edit, certificate)
 }
 
 /// A route and the button that removes it.

@@ -38,7 +38,9 @@ async fn choose(t: &Target, change: impl FnOnce(&mut Choice)) -> Result<acme::Ch
 pub fn fields() -> Vec<(&'static str, &'static str, Send)> {
     vec![
         ("dns account", "name", |t, text| {
-            Box::pin(async move { Ok(Shown::Trimmed(account(t, NewDnsAccount { name: text, ..service() }).await?.name)) })
+            Box::pin(
+                async move { Ok(Shown::Trimmed(account(t, NewDnsAccount { name: text, ..service() }).await?.name)) },
+            )
         }),
         ("dns account", "kind", |t, text| {
             Box::pin(async move {
