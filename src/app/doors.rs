@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, middleware};
 use tokio_util::sync::CancellationToken;
+use tower::Layer as _;
 use tower_sessions::SessionStore;
 use url::Url;
 
@@ -28,6 +29,8 @@ pub fn open(actions: actions::Ctx, base: Url, sessions: Arc<dyn SessionStore>, s
     let named = web::door(web::Web::named(actions.clone(), base.clone(), shutdown.clone()), sessions);
     let door = named.router.nest(api::BASE, api::door(actions.clone(), base, true, shutdown).router);
     let router = pages.router.nest(api::BASE, calls.router);
-    let router = router.layer(middleware::from_fn_with_state(web::Named { actions, door }, web::choose));
+    // Chosen before any of the routes is matched: what one router has read from the path would stand twice in the other.
+    let chosen = middleware::from_fn_with_state(web::Named { actions, door }, web::choose);
+    let router = Router::new().fallback_service(chosen.layer(router));
     Doors { router, pages: pages.table, calls: calls.table }
 }
