@@ -188,9 +188,10 @@ impl Browser {
         self.client.execute(script, vec![]).await.unwrap() == json!(true)
     }
 
-    /// True where a heading of a sheet touches the line under it.
+    /// True where a heading of a sheet touches the line under it. Those that are not shown have no height.
     pub async fn headings_cross(&self) -> bool {
-        let script = "return [...document.querySelectorAll('.panel > header')].some(header => \
+        let script = "return [...document.querySelectorAll('.panel > header')] \
+                        .filter(header => header.offsetHeight > 8).some(header => \
                         [...header.querySelectorAll(':scope > h2, :scope > p')].some(words => \
                           words.getBoundingClientRect().bottom > header.getBoundingClientRect().bottom - 4))";
         self.client.execute(script, vec![]).await.unwrap() == json!(true)
