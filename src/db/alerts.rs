@@ -153,6 +153,20 @@ pub async fn certificate(
     happened(conn, permit, Kind::Certificate, &detail).await
 }
 
+/// Closes what is open of certificates that nobody wants any more; that is no news.
+pub async fn close_unwanted_certificates(conn: &mut PgConnection, permit: &Permit) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update alerts a set closed_at = now()
+          where a.team_id = $1 and a.kind = $2 and a.closed_at is null
+            and not exists (select from acme_orders o where o.team_id = $1 and o.id = a.subject_id)",
+        permit.team().0,
+        CERTIFICATE,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// The team's hosts that are looked at, as they were seen. Whoever asks decides for the team alone until the transaction ends:
 /// two looks at once would both tell of the same.
 pub async fn hosts(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<HostSeen>, sqlx::Error> {

@@ -13,7 +13,7 @@ use super::log::Log;
 use super::obtain_certificate::{self, current_leaf};
 use super::stop::detail;
 use crate::db::acme_orders::{self, Row};
-use crate::db::{acme, acme_routes, certificates, host_logins, job_steps};
+use crate::db::{acme, acme_routes, alerts, certificates, host_logins, job_steps};
 use crate::domain::acme::{CertName, Trouble, Window, renew_at};
 use crate::domain::cause::Cause;
 use crate::domain::certificate::{Origin, covers};
@@ -102,6 +102,7 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     log.began(first);
     let mut tx = ctx.db.begin(permit).await?;
     let gone = acme_routes::remove_unrouted(&mut tx, permit).await?;
+    alerts::close_unwanted_certificates(&mut tx, permit).await?;
     let domains = acme_routes::domains_without(&mut tx, permit).await?;
     let wanted = want(&mut tx, permit, &domains, &run.cause).await?;
     tx.commit().await?;

@@ -17,7 +17,7 @@ use super::fields::Fields;
 use super::gate::{self, Open};
 use super::{Ctx, Refused};
 use crate::db::acme_orders::{self, Row};
-use crate::db::{acme, acme_routes, audit, dns_accounts};
+use crate::db::{acme, acme_routes, alerts, audit, dns_accounts};
 use crate::domain::acme::{CertName, MOST_NAMES, wait_for};
 use crate::domain::ids::{AcmeOrderId, DnsAccountId, JobId};
 use crate::domain::rights::{Actor, Permission, Permit};
@@ -242,6 +242,7 @@ pub async fn remove(ctx: &Ctx, actor: &Actor, id: AcmeOrderId) -> Result<(), Ref
     if !acme_orders::remove(&mut tx, &permit, id).await? {
         return Err(Refused::NotFound);
     }
+    alerts::close_unwanted_certificates(&mut tx, &permit).await?;
     record(&mut tx, &permit, "certificate.unwanted", id.0, &row.names).await?;
     tx.commit().await?;
     Ok(())

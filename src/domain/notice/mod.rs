@@ -34,11 +34,18 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What can be chosen. Certificates join when something asks for them.
-    pub const OFFERED: [Self; 5] =
-        [Self::DeployFailed, Self::DeployReturned, Self::DeploySucceeded, Self::HostDown, Self::HostUp];
+    /// What can be chosen.
+    pub const OFFERED: [Self; 6] = [
+        Self::DeployFailed,
+        Self::DeployReturned,
+        Self::DeploySucceeded,
+        Self::HostDown,
+        Self::HostUp,
+        Self::Certificate,
+    ];
     /// What is ticked where nothing was chosen yet: what a person has to look at.
-    pub const USUAL: [Self; 4] = [Self::DeployFailed, Self::DeployReturned, Self::HostDown, Self::HostUp];
+    pub const USUAL: [Self; 5] =
+        [Self::DeployFailed, Self::DeployReturned, Self::HostDown, Self::HostUp, Self::Certificate];
 
     /// The word programs use.
     pub fn slug(self) -> &'static str {

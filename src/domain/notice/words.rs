@@ -100,7 +100,7 @@ pub fn certificate(id: Uuid, team: &str, slug: &str, domain: &str, cause: &str) 
         "" => format!("The certificate of {domain} is well again"),
         _ => format!("The certificate of {domain} needs you"),
     };
-    let path = format!("/t/{slug}");
+    let path = format!("/t/{slug}/certificates/automatic");
     Letter { id, kind: Kind::Certificate, title, body: cause.to_owned(), path, team: team.to_owned() }
 }
 

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Stop, Work, no_key};
-use crate::db::{acme_orders, certificates};
+use crate::db::{acme_orders, alerts, certificates};
 use crate::domain::acme::{Trouble, renew_at};
 use crate::domain::certificate::{self, Origin};
 use crate::domain::ids::CertificateId;
@@ -61,6 +61,8 @@ impl Work<'_> {
         };
         let valid = (facts.not_before, facts.not_after);
         acme_orders::note_got(&mut tx, permit, self.row.id, id, valid, renewal).await?;
+        let name = self.row.names.first().map(String::as_str).unwrap_or_default();
+        alerts::certificate(&mut tx, permit, self.row.id.0, name, None).await?;
         set_certificates::ask_all(&mut tx, permit, run.cause.clone()).await?;
         tx.commit().await?;
         let days = (facts.not_after - facts.not_before).whole_days();

@@ -19,7 +19,7 @@ use super::Ctx;
 use super::log::Log;
 use super::stop::detail;
 use crate::db::acme_orders::Row;
-use crate::db::{acme, acme_orders, host_logins, job_steps};
+use crate::db::{acme, acme_orders, alerts, host_logins, job_steps};
 use crate::domain::acme::{Again, CertName, Trouble, again, names_key, wait_for};
 use crate::domain::cause::Cause;
 use crate::domain::ids::{AcmeOrderId, JobId};
@@ -62,6 +62,8 @@ pub async fn ask(
     Ok(queue::push(conn, permit, &ObtainCertificate { order: row.id }, new).await?.job)
 }
 
+/// Tries in a row that fail before somebody is told, where trying again may help.
+const TOLD_AFTER: u32 = 3;
 /// The steps.
 const STEPS: [&str; 6] = [
     "sign in at the certificate authority",
@@ -168,6 +170,11 @@ impl ObtainCertificate {
                 Again::Asked => None,
             };
             acme_orders::note_trouble(&mut tx, &run.permit, self.order, &trouble, after, over).await?;
+            // A name that was just entered has the time to come to lead here before anybody is told of it.
+            if tries >= TOLD_AFTER || after.is_none() {
+                let name = row.names.first().map(String::as_str).unwrap_or_default();
+                alerts::certificate(&mut tx, &run.permit, self.order.0, name, Some(&reason)).await?;
+            }
             // An account that is not accepted is not tried again: whoever asks next asks with another one.
             if matches!(trouble, Trouble::Account { .. })
                 && let Some(settings) = acme::settings(&mut tx).await?

@@ -44,6 +44,12 @@ fn minutes(view: &OrderView) -> Option<i64> {
     view.next_at.map(|at| (at - time::OffsetDateTime::now_utc()).whole_seconds().div_euclid(60) + 1)
 }
 
+/// The team's alerts: of which name, why, and whether they are open.
+async fn told(world: &World) -> Vec<(String, String, bool)> {
+    let sql = "select subject_name, cause, closed_at is null from alerts where kind = 'certificate' order by opened_at";
+    sqlx::query_as(sql).fetch_all(&mut world.db.superuser().await).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_fault_is_said_and_tried_again_when_that_makes_sense() {
     let authority = StandIn::start(Answer::Html(503)).await;
@@ -66,9 +72,12 @@ async fn each_fault_is_said_and_tried_again_when_that_makes_sense() {
         "{said}"
     );
 
+    assert!(told(&world).await.is_empty(), "twice in vain is no news yet");
     authority.answers(Answer::Problem(429, "rateLimited", "paused; visit https://ca.example/unpause", None));
     let said = look(again(&world, id).await, "paused: needs you", OrderState::NeedsYou, None).await;
     assert!(said.contains("https://ca.example/unpause") && said.contains("Get one now"), "{said}");
+    let news = told(&world).await;
+    assert!(matches!(&news[..], [(name, cause, true)] if name == "a.example.org" && *cause == said), "{news:?}");
     // Nothing happens by itself any more.
     let before = authority.orders()["a.example.org"];
     sql(&world, "update acme_turns set due_at = now() - interval '1 day'").await;
@@ -90,6 +99,9 @@ async fn each_fault_is_said_and_tried_again_when_that_makes_sense() {
         .await;
     let said = look(again(&world, id).await, "the authority does not answer", OrderState::Waiting, Some(15)).await;
     assert!(said.contains("Connection refused") && said.contains("goes on serving"), "{said}");
+    assert_eq!(told(&world).await, news, "one trouble is told once");
+    acme::remove(&world.actions(), &world.team.owner, id).await.unwrap();
+    assert!(!told(&world).await[0].2, "nobody wants it any more");
     world.quiet().await;
 }
 
