@@ -1,9 +1,9 @@
 #!/bin/bash
 # Installs Skiff from its signed package on Debian 12 or 13 or Ubuntu 24.04 (amd64, systemd), without a compiler, and starts the panel.
 # Run it as root or by a user who may sudo; again at any time: what is there already stays.
-#   bash install.sh            the package that lies beside this file, with SHA256SUMS and SHA256SUMS.sig, else the one at the address below
+#   bash install.sh            the package that lies beside this file, with SHA256SUMS and SHA256SUMS.sig, else the one at the address it was made for, if any
 #   bash install.sh FROM       the package in that folder, that file, or at that address (the address of a folder, or of the .deb in it)
-# DATABASE_URL=…   a PostgreSQL of yours      SKIFF_LISTEN=…   where the panel listens (127.0.0.1:7070)      SKIFF_HTTP_PORT=…   the proxy's port
+# DATABASE_URL=…   a PostgreSQL of yours      SKIFF_LISTEN=…   where the panel listens (127.0.0.1:7070)      SKIFF_HTTP_PORT=…, SKIFF_HTTPS_PORT=…   the proxy's ports
 # What it does: looks at the system; fetches the package; compares it with SHA256SUMS, and the signature of SHA256SUMS with the key below;
 # installs it with apt; runs /usr/lib/skiff/set-up, which the package brings.
 set -euo pipefail

@@ -169,7 +169,14 @@ settle() { # where the panel listens and its database: as said, else as it was
   LISTEN=${LISTEN:-127.0.0.1:7070}
   [[ $LISTEN =~ ^127\.[0-9.]+:[0-9]+$ ]] || fail "SKIFF_LISTEN is a loopback address with a port, such as 127.0.0.1:7070, not \"$LISTEN\"."
   PANEL_PORT=${LISTEN##*:}
-  DATABASE=${DATABASE_URL:-$(sed -n 's/^DATABASE_URL=//p' "$SETTINGS" 2>/dev/null || true)}
+  # What somebody set by hand stays.
+  local kept
+  kept=$(sed -n 's/^SKIFF_DATA_DIR=//p' "$SETTINGS" 2>/dev/null || true)
+  DATA=${kept:-$DATA}
+  kept=$(sed -n 's/^SKIFF_LOCAL_SOURCES=//p' "$SETTINGS" 2>/dev/null || true)
+  SOURCES=${kept:-$DATA/samples}
+  DATABASE=${DATABASE_URL:-$(sed -n "s/^DATABASE_URL=//p" "$SETTINGS" 2>/dev/null | sed "s/^'\(.*\)'$/\1/" || true)}
+  case $DATABASE in *\'*) fail "DATABASE_URL has a ' in it: write it as %27." ;; esac
   unset DATABASE_URL
   [ -f "$NOTES/whole" ] || [ "$(free_megabytes /var)" -ge "$NEED_MB" ] ||
     fail "the disk is nearly full: /var has $(free_megabytes /var) MB free, and about $NEED_MB are needed."
@@ -285,8 +292,8 @@ start_panel() { # start_panel [restart]: writes its settings, starts it, and wai
   write "$SETTINGS" 600 "# Settings of the Skiff panel on this machine; skiff serve --help lists them all.
 SKIFF_DATA_DIR=$DATA
 SKIFF_LISTEN=$LISTEN
-SKIFF_LOCAL_SOURCES=$DATA/samples${DATABASE:+
-DATABASE_URL=$DATABASE}${others:+
+SKIFF_LOCAL_SOURCES=$SOURCES${DATABASE:+
+DATABASE_URL='$DATABASE'}${others:+
 $others}" && restart=restart
   service skiff "Skiff, the control panel" "$PANEL_USER" "$BINARY serve" "$restart"
   for ((i = 0; i < READY_S * 5; i++)); do

@@ -218,7 +218,12 @@ stop_panel() { systemctl stop skiff && ! systemctl is-active --quiet skiff; }
 as_panel() { (cd / && exec setpriv --reuid="$PANEL_USER" --regid="$(id -g "$PANEL_USER")" --init-groups env -i PATH="$PATH" LC_ALL=C HOME="$DATA" "$@" 7>&-); }
 BIN=
 open_cluster() { # the panel's own PostgreSQL, while the panel is stopped; the lock tells every other skiff that it is looked after
-  BIN=/usr/lib/postgresql/$(cat "$CLUSTER/data/PG_VERSION")/bin
+  local version
+  version=$(head -c 8 "$CLUSTER/data/PG_VERSION" 2>/dev/null)
+  # The panel's user can write there: a number, and no way to programs of its own.
+  [[ $version =~ ^[0-9]{2}$ ]] || return 1
+  BIN=/usr/lib/postgresql/$version/bin
+  [ ! -L "$CLUSTER/keeper" ] || return 1
   exec 7>>"$CLUSTER/keeper"
   flock -w 60 7 || return 1
   as_panel "$BIN/pg_ctl" -D "$CLUSTER/data" status >/dev/null 2>&1 ||

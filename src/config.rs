@@ -227,6 +227,7 @@ impl Store {
             "published_on_loopback": self.published_on_loopback, "database": database(&self.database_url),
             "database_of_workers": database(&self.database_worker_url), "database_of_owner": database(&self.database_owner_url),
             "master_key_file": self.master_key_file(), "local_sources": self.local_sources, "git_ca_file": self.git_ca_file,
+            "notices_private": self.notices_private, "notices_ca_file": self.notices_ca_file,
             "log_format": format!("{:?}", self.log_format).to_lowercase(), "log": self.log,
         })
     }

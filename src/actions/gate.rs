@@ -32,6 +32,26 @@ pub async fn team_for(ctx: &Ctx, actor: &Actor, permission: Permission) -> Resul
     Ok(Open { tx, permit, on })
 }
 
+/// True for owners of the team that the panel was set up with: the panel's own things are theirs.
+pub async fn owns_panel(ctx: &Ctx, actor: &Actor) -> Result<bool, Refused> {
+    if actor.may(Permission::OwnTeam, On::team(actor.team())).is_err() {
+        return Ok(false);
+    }
+    let mut door = ctx.db.begin_door().await?;
+    let first = db::teams::first(&mut door).await?;
+    door.commit().await?;
+    Ok(first.is_some_and(|team| team.id == actor.team()))
+}
+
+/// Opens that team for its owners; there is no such thing for anybody else who may own a team.
+pub async fn panel(ctx: &Ctx, actor: &Actor) -> Result<Open, Refused> {
+    let open = team_for(ctx, actor, Permission::OwnTeam).await?;
+    match owns_panel(ctx, actor).await? {
+        true => Ok(open),
+        false => Err(Refused::NotFound),
+    }
+}
+
 /// Opens an app for this.
 pub async fn app(ctx: &Ctx, actor: &Actor, app: AppId, permission: Permission) -> Result<Open, Refused> {
     let Open { mut tx, permit, .. } = team(ctx, actor).await?;

@@ -14,13 +14,15 @@ use crate::db::{self, audit};
 use crate::domain::certificate;
 use crate::domain::ids::HostId;
 use crate::domain::names::Domain;
-use crate::domain::rights::{Actor, Permission, Permit};
+use crate::domain::rights::{Actor, Permit};
 use crate::jobs::look_after_certificates;
 use crate::jobs::panel_address::{self, PanelAddress};
 use crate::jobs::set_certificates;
 use crate::queue;
 use crate::vault;
 
+/// How old they may be where somebody asks for the proof of a trial that has perhaps just begun.
+const ASKED_AGAIN: Duration = Duration::from_millis(200);
 /// How long names that were read are taken as they were: another process may have changed them.
 const FRESH: Duration = Duration::from_secs(2);
 /// How long a name may take until it leads here: DNS may be slow, and somebody may have yet to write the record.
@@ -66,6 +68,14 @@ impl Names {
         kept.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, names)| names.clone())
     }
 
+    /// Has them read again where they are older than this.
+    fn forget_older(&self, than: Duration) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.as_ref().is_some_and(|(at, _)| at.elapsed() > than) {
+            *kept = None;
+        }
+    }
+
     fn keep(&self, names: Option<&[Name]>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *kept = names.map(|names| (Instant::now(), names.to_vec()));
@@ -103,8 +113,11 @@ pub async fn base_url(ctx: &Ctx) -> Result<String, Refused> {
 
 /// Whether this is what the panel proves itself with.
 pub async fn proves(ctx: &Ctx, nonce: &str) -> Result<bool, Refused> {
-    // Read anew: a trial that has just begun is asked for at once.
-    ctx.settings.names.keep(None);
+    // Anybody may ask: what cannot be one costs nothing, and what was read a moment ago is not read again.
+    if nonce.len() != vault::TOKEN_CHARS {
+        return Ok(false);
+    }
+    ctx.settings.names.forget_older(ASKED_AGAIN);
     Ok(names(ctx).await?.iter().any(|name| vault::same(name.nonce.as_bytes(), nonce.as_bytes())))
 }
 
@@ -155,22 +168,15 @@ pub struct AddressView {
     pub servers: Vec<Server>,
 }
 
-/// The panel's own things are asked of the owners of the team it was set up with: whoever leads the panel's name elsewhere reads every
-/// password that is typed there.
-async fn owner(ctx: &Ctx, actor: &Actor) -> Result<Open, Refused> {
-    let open = gate::team_for(ctx, actor, Permission::OwnTeam).await?;
-    let mut door = ctx.db.begin_door().await?;
-    let first = db::teams::first(&mut door).await?;
-    door.commit().await?;
-    match first.is_some_and(|team| team.id == actor.team()) {
-        true => Ok(open),
-        false => Err(Refused::NotFound),
-    }
+/// Whether the actor may change the panel's own address. Whoever leads the panel's name elsewhere reads every password that is typed
+/// there, so it is asked of the owners of the team that the panel was set up with.
+pub async fn may(ctx: &Ctx, actor: &Actor) -> Result<bool, Refused> {
+    gate::owns_panel(ctx, actor).await
 }
 
 /// The panel's address, and what it could be.
 pub async fn address(ctx: &Ctx, actor: &Actor) -> Result<AddressView, Refused> {
-    let Open { mut tx, permit, .. } = owner(ctx, actor).await?;
+    let Open { mut tx, permit, .. } = gate::panel(ctx, actor).await?;
     let rows = panel_addresses::all(&mut tx).await?;
     let hosts = db::hosts::list(&mut tx, &permit, None).await?;
     let certificates = db::certificates::list(&mut tx, &permit, None).await?;
@@ -234,7 +240,7 @@ pub struct NewAddress {
 
 /// Tries a name for the panel. What it is reached by now goes on working, and stays where the name is not confirmed.
 pub async fn try_address(ctx: &Ctx, actor: &Actor, input: NewAddress) -> Result<(), Refused> {
-    let Open { mut tx, permit, .. } = owner(ctx, actor).await?;
+    let Open { mut tx, permit, .. } = gate::panel(ctx, actor).await?;
     let mut fields = Fields::default();
     let domain = fields.text::<Domain>("domain", &input.domain);
     let hosts = db::hosts::list(&mut tx, &permit, None).await?;
@@ -251,6 +257,7 @@ pub async fn try_address(ctx: &Ctx, actor: &Actor, input: NewAddress) -> Result<
         fields.wrong("host", sentence);
     }
     if let Some(domain) = &domain {
+        db::routes::hold_name(&mut tx, domain.as_ref()).await?;
         let mut door = ctx.db.begin_door().await?;
         let taken = panel_addresses::is_routed(&mut door, domain).await?;
         door.commit().await?;
@@ -293,7 +300,7 @@ pub async fn try_address(ctx: &Ctx, actor: &Actor, input: NewAddress) -> Result<
 
 /// Makes the name on trial the panel's own. Only somebody who came under it can say that it works.
 pub async fn confirm_address(ctx: &Ctx, actor: &Actor, under: &str) -> Result<(), Refused> {
-    let Open { mut tx, permit, .. } = owner(ctx, actor).await?;
+    let Open { mut tx, permit, .. } = gate::panel(ctx, actor).await?;
     let rows = panel_addresses::all(&mut tx).await?;
     let over = || {
         Refused::Conflict("The trial is over, and the panel's address is as it was before. Try the name again.".into())
@@ -325,7 +332,7 @@ pub async fn confirm_address(ctx: &Ctx, actor: &Actor, under: &str) -> Result<()
 
 /// Gives up the name on trial, or else the one the panel is known by. The loopback address goes on working.
 pub async fn give_up_address(ctx: &Ctx, actor: &Actor) -> Result<(), Refused> {
-    let Open { mut tx, permit, .. } = owner(ctx, actor).await?;
+    let Open { mut tx, permit, .. } = gate::panel(ctx, actor).await?;
     let rows = panel_addresses::all(&mut tx).await?;
     let row = rows.iter().max_by_key(|row| row.state == State::Trial).ok_or(Refused::NotFound)?;
     panel_addresses::remove(&mut tx, row.state).await?;

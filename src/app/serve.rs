@@ -20,7 +20,7 @@ use crate::door::server;
 use crate::jobs;
 use crate::providers::git;
 use crate::providers::names::Names;
-use crate::queue::{Runner, RunnerSettings};
+use crate::queue::{Registry, Runner, RunnerSettings};
 use crate::schedule;
 use crate::watch;
 
@@ -61,10 +61,11 @@ async fn serve(ground: &Ground, settings: &Serve, stop: &CancellationToken) -> R
         let work = work(ground, settings).await?;
         let seat = seat::take(&settings.store.data_dir)?;
         let runner = runner(ground, settings, &work, seat.as_ref());
-        let telling = telling(ground, &work, seat.as_ref());
+        let telling = beside(ground, &work, seat.as_ref(), "notices", LETTERS, jobs::notices(&work));
+        let getting = beside(ground, &work, seat.as_ref(), "certificates", ORDERS, jobs::certificates_of(&work));
         let token = stop.clone();
         parts.spawn(async move {
-            tokio::join!(runner.run(token.clone()), telling.run(token));
+            tokio::join!(runner.run(token.clone()), telling.run(token.clone()), getting.run(token));
             drop(seat);
         });
         parts.spawn(schedule::run(ground.actions.clone(), stop.clone()));
@@ -128,19 +129,28 @@ fn runner(ground: &Ground, settings: &Serve, work: &jobs::Ctx, seat: Option<&Sea
     if let Some(workers) = settings.workers {
         how.concurrency = usize::from(workers);
     }
-    Runner::new(work.db.clone(), ground.actions.changes.clone(), jobs::registry(work), how)
+    Runner::new(work.db.clone(), ground.actions.changes.clone(), jobs::on_hosts(work), how)
 }
 
 /// Letters at once: each waits for a service of others.
 const LETTERS: usize = 4;
+/// Certificates that are got at once: an authority takes its time, and counts.
+const ORDERS: usize = 4;
 
-/// The workers of notices, beside the others: a service that does not answer takes no place of a deploy's.
-fn telling(ground: &Ground, work: &jobs::Ctx, seat: Option<&Seat>) -> Runner {
-    let mut how = RunnerSettings { concurrency: LETTERS, ..RunnerSettings::default() };
+/// Workers beside the others, for jobs that wait for services of others: they take no place of a deploy's.
+fn beside(
+    ground: &Ground,
+    work: &jobs::Ctx,
+    seat: Option<&Seat>,
+    name: &str,
+    at_once: usize,
+    kinds: Registry,
+) -> Runner {
+    let mut how = RunnerSettings { concurrency: at_once, ..RunnerSettings::default() };
     if let Some(seat) = seat {
-        (how.name, how.heir) = ([&seat.name, "-notices"].concat(), true);
+        (how.name, how.heir) = ([&seat.name, "-", name].concat(), true);
     }
-    Runner::new(work.db.clone(), ground.actions.changes.clone(), jobs::notices(work), how)
+    Runner::new(work.db.clone(), ground.actions.changes.clone(), kinds, how)
 }
 
 /// Removes sessions that ran out, now and then.

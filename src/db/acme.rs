@@ -1,9 +1,11 @@
-//! The panel's choice of a certificate authority, its accounts there, and proofs that failed. No team's things.
+//! The panel's choice of a certificate authority, the teams' accounts there, and proofs that failed.
 //! Not here: what a team wants certificates for (`acme_orders.rs`).
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use crate::domain::rights::Permit;
 
 /// What was chosen.
 #[derive(Clone, Debug)]
@@ -24,7 +26,7 @@ pub struct Settings {
     pub terms_agreed_at: OffsetDateTime,
 }
 
-/// An account at an authority.
+/// A team's account at an authority. Each team has its own, so that what one has proven is a proof for no other.
 #[derive(Clone, Debug)]
 pub struct Account {
     /// What it is sealed for.
@@ -72,20 +74,48 @@ pub async fn forget(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from acme_settings").execute(conn).await.map(drop)
 }
 
-/// The account at this authority.
-pub async fn account(conn: &mut PgConnection, directory: &str) -> Result<Option<Account>, sqlx::Error> {
-    sqlx::query_as!(Account, "select id, url, thumbprint, sealed from acme_accounts where directory = $1", directory)
-        .fetch_optional(conn)
-        .await
+/// The team's account at the chosen authority.
+pub async fn account(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    settings: &Settings,
+) -> Result<Option<Account>, sqlx::Error> {
+    sqlx::query_as!(
+        Account,
+        "select id, url, thumbprint, sealed from acme_accounts where team_id = $1 and directory = $2 and eab_id = $3",
+        permit.team().0,
+        settings.directory,
+        settings.eab_id,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The thumbprint of that account, which the proxies of the team's hosts answer challenges with.
+pub async fn thumbprint(conn: &mut PgConnection, permit: &Permit) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select a.thumbprint from acme_accounts a
+           join acme_settings s on s.directory = a.directory and s.eab_id = a.eab_id where a.team_id = $1",
+        permit.team().0,
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// Keeps an account. Of two that were made at once the first stays.
-pub async fn keep_account(conn: &mut PgConnection, directory: &str, account: &Account) -> Result<(), sqlx::Error> {
+pub async fn keep_account(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    settings: &Settings,
+    account: &Account,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into acme_accounts (id, directory, url, thumbprint, sealed) values ($1, $2, $3, $4, $5)
-         on conflict (directory) do nothing",
+        "insert into acme_accounts (team_id, id, directory, eab_id, url, thumbprint, sealed)
+         values ($1, $2, $3, $4, $5, $6, $7) on conflict (team_id, directory, eab_id) do nothing",
+        permit.team().0,
         account.id,
-        directory,
+        settings.directory,
+        settings.eab_id,
         account.url,
         account.thumbprint,
         account.sealed,
@@ -96,8 +126,16 @@ pub async fn keep_account(conn: &mut PgConnection, directory: &str, account: &Ac
 }
 
 /// Forgets an account that the authority does not accept: another one is made.
-pub async fn forget_account(conn: &mut PgConnection, directory: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from acme_accounts where directory = $1", directory).execute(conn).await.map(drop)
+pub async fn forget_account(conn: &mut PgConnection, permit: &Permit, settings: &Settings) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from acme_accounts where team_id = $1 and directory = $2 and eab_id = $3",
+        permit.team().0,
+        settings.directory,
+        settings.eab_id,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Notes that proofs of these names failed now. Those of more than a day ago are forgotten.

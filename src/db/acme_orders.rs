@@ -64,7 +64,7 @@ pub async fn list(
                   o.window_start, o.window_end, o.trouble as "trouble: Json<Trouble>", o.tries, o.next_at, o.tried_at,
                   o.order_url, o.order_directory, o.order_key, o.created_at,
                   (select j.id from jobs j where j.team_id = o.team_id and j.kind = 'obtain_certificate'
-                      and j.args->>'order' = o.id::text and j.state in ('queued', 'running')
+                      and j.args->>'order' = o.id::text and j.finished_at is null
                     order by j.created_at desc limit 1) as "job: JobId"
              from acme_orders o left join dns_accounts d on d.team_id = o.team_id and d.id = o.dns_account_id
             where o.team_id = $1 and ($2::uuid is null or o.id = $2) order by o.names, o.id"#,
@@ -106,6 +106,18 @@ pub async fn lock(conn: &mut PgConnection, permit: &Permit, id: AcmeOrderId) -> 
         id.0,
     );
     Ok(row.fetch_optional(conn).await?.is_some())
+}
+
+/// Has orders whose account was not accepted tried again, where something was chosen since, and once a day: the cause may be gone,
+/// and nobody would ask for each of them.
+pub async fn revive(conn: &mut PgConnection, permit: &Permit) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "update acme_orders o set next_at = now() from acme_settings s
+          where o.team_id = $1 and o.next_at is null and o.trouble->>'what' = 'account'
+            and (o.tried_at < s.changed_at or o.tried_at < now() - interval '1 day')",
+        permit.team().0,
+    );
+    Ok(done.execute(conn).await?.rows_affected())
 }
 
 /// Wants it no more.

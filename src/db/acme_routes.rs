@@ -81,7 +81,7 @@ pub async fn remove_unrouted(conn: &mut PgConnection, permit: &Permit) -> Result
             and not exists (select from routes r where r.team_id = $1 and r.domain = any(o.names))
             and not exists (select from panel_addresses p where p.owner_team = $1 and p.domain = any(o.names))
             and not exists (select from jobs j where j.team_id = $1 and j.kind = 'obtain_certificate'
-                              and j.args->>'order' = o.id::text and j.state in ('queued', 'running'))",
+                              and j.args->>'order' = o.id::text and j.finished_at is null)",
         permit.team().0,
     );
     Ok(done.execute(conn).await?.rows_affected())

@@ -19,6 +19,14 @@ pub struct Row {
     pub path: PathPrefix,
 }
 
+/// Whoever gives a name away holds it until commit: the panel's own address and an app's route look for each other first.
+pub async fn hold_name(conn: &mut PgConnection, domain: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('name:' || $1::text, 0))", domain)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// Claims a route for an app. False where it is claimed already, by whomever; the panel's own names are.
 pub async fn claim(
     conn: &mut PgConnection,
@@ -27,6 +35,7 @@ pub async fn claim(
     app: AppId,
     route: &Route,
 ) -> Result<bool, sqlx::Error> {
+    hold_name(&mut *conn, route.domain.as_ref()).await?;
     let done = sqlx::query!(
         "insert into routes (team_id, id, app_id, domain, path)
          select $1, $2, $3, $4, $5 where not exists (select from panel_addresses p where p.domain = $4)

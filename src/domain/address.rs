@@ -3,7 +3,7 @@
 //! A bridge's upper half is Docker's own to hand out (`--ip-range`), for containers that are not ours; ours have fixed
 //! addresses in the lower half, handed out by the ledger.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Bits of the whole plan's base, 10.64.0.0.
 const BASE: u32 = u32::from_be_bytes([10, 64, 0, 0]);
@@ -17,6 +17,14 @@ pub const FIXED: std::ops::RangeInclusive<u8> = 2..=127;
 /// Whether an address lies in the plan: the first ten bits are those of its base.
 pub fn is_planned(address: Ipv4Addr) -> bool {
     u32::from(address) >> 22 == BASE >> 22
+}
+
+/// An address that only its own network knows.
+pub fn is_inner(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
 }
 
 /// One environment's bridge on one host.

@@ -21,7 +21,7 @@ const ROOM: usize = 33 * 1024 * 1024;
 /// The whole body, or the status that says why it was not taken.
 pub async fn take(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, StatusCode> {
     let room = match announced(headers) {
-        Some(bytes) if bytes > LARGE => ROOM,
+        Some(bytes) if bytes > LARGE && limit > LARGE => ROOM,
         Some(bytes) => bytes.min(limit),
         None => 0,
     };

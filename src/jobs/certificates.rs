@@ -197,16 +197,20 @@ pub async fn settle(
     let more = open(ctx, permit, &mut tx, rows.collect()).await?;
     tx.commit().await?;
     change.extend(more);
+    let mut refused = Vec::new();
     for one in &change {
         let (stored, listed) = (running.stored.contains(&one.id), running.listed.contains(&one.id));
         if let Err(why) = serve(host, files, one, stored, listed).await? {
             let mut tx = ctx.db.begin(permit).await?;
             certificates::note_trouble(&mut tx, permit, id, one.id, &why).await?;
             tx.commit().await?;
-            return Err(Error::ProxyRefused { detail: why }.into());
+            // The others are served all the same.
+            refused.push((one.id, why));
+            continue;
         }
         said.push(format!("{} is served", one.names.join(", ")));
     }
+    change.retain(|one| refused.iter().all(|(id, _)| *id != one.id));
     note(ctx, permit, id, &change).await?;
     let mut lines = tls::panel_changes(want, &running.doors);
     // Of the routes only the panel's own: those of apps change with their deploys.
@@ -220,7 +224,11 @@ pub async fn settle(
     }
     tell(host, &lines).await?;
     said.extend(drop_unwanted(ctx, permit, id, host, want, files, &running).await?);
-    Ok(said)
+    match refused.pop() {
+        // A deploy does not fail by it: it is noted with the certificate, whose page says so.
+        Some((_, detail)) if thorough => Err(Error::ProxyRefused { detail }.into()),
+        _ => Ok(said),
+    }
 }
 
 /// Certificates of which the running proxy has another version than the one that is wanted.

@@ -103,6 +103,7 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     let mut tx = ctx.db.begin(permit).await?;
     let gone = acme_routes::remove_unrouted(&mut tx, permit).await?;
     alerts::close_unwanted_certificates(&mut tx, permit).await?;
+    acme_orders::revive(&mut tx, permit).await?;
     let domains = acme_routes::domains_without(&mut tx, permit).await?;
     let wanted = want(&mut tx, permit, &domains, &run.cause).await?;
     tx.commit().await?;
@@ -113,7 +114,7 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     let mut tx = ctx.db.begin(permit).await?;
     let rows = acme_orders::list(&mut tx, permit, None).await?;
     let data_key = host_logins::data_key(&mut tx, permit).await?;
-    let account = acme::account(&mut tx, &settings.directory).await?;
+    let account = acme::account(&mut tx, permit, &settings).await?;
     tx.commit().await?;
     let held: Vec<Row> = rows.into_iter().filter(|row| row.trouble.is_none() && row.not_after.is_some()).collect();
     let Some(account) = account.filter(|_| !held.is_empty()) else {

@@ -71,15 +71,18 @@ impl Ctx {
     }
 }
 
-/// The one list of kinds; those of notices are in the list below.
+/// The kinds that change hosts and look at them, and all those of certificates: what one runner does where there is but one.
 pub fn registry(ctx: &Ctx) -> Registry {
+    with_certificates(on_hosts(ctx), ctx)
+}
+
+/// The kinds that change hosts and look at them.
+pub fn on_hosts(ctx: &Ctx) -> Registry {
     Registry::new()
         .with::<check_host::CheckHost>(ctx.clone())
         .with::<deploy::Deploy>(ctx.clone())
-        .with::<look_after_certificates::LookAfterCertificates>(ctx.clone())
         .with::<look_at_host::LookAtHost>(ctx.clone())
         .with::<look_at_source::LookAtSource>(ctx.clone())
-        .with::<obtain_certificate::ObtainCertificate>(ctx.clone())
         .with::<panel_address::PanelAddress>(ctx.clone())
         .with::<provision::Provision>(ctx.clone())
         .with::<remove_app::RemoveApp>(ctx.clone())
@@ -89,6 +92,18 @@ pub fn registry(ctx: &Ctx) -> Registry {
         .with::<stop_app::StopApp>(ctx.clone())
         .with::<tidy::Tidy>(ctx.clone())
         .with::<watch::Watch>(ctx.clone())
+}
+
+/// The kinds that get certificates. They wait for authorities, for name servers and for jobs that bring things to hosts, and so
+/// have a runner of their own: they hold up no deploy.
+pub fn certificates_of(ctx: &Ctx) -> Registry {
+    with_certificates(Registry::new(), ctx)
+}
+
+fn with_certificates(registry: Registry, ctx: &Ctx) -> Registry {
+    registry
+        .with::<look_after_certificates::LookAfterCertificates>(ctx.clone())
+        .with::<obtain_certificate::ObtainCertificate>(ctx.clone())
 }
 
 /// The kinds that tell what happened. They have a runner of their own: a service that does not answer holds up no deploy.

@@ -5,6 +5,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 use serde::{Deserialize, Serialize};
 
 use super::Ctx;
@@ -81,6 +83,10 @@ impl PanelAddress {
         let mut tx = ctx.db.begin(&run.permit).await?;
         let row = panel_addresses::of_nonce(&mut tx, &self.nonce).await?;
         let ended = panel_addresses::end_trial(&mut tx, &self.nonce).await?;
+        if ended {
+            // Whatever becomes of this run, the proxies are told.
+            set_certificates::ask_all(&mut tx, &run.permit, run.cause.clone()).await?;
+        }
         tx.commit().await?;
         let Some(row) = row else {
             log.say(None, "The trial is over.");
@@ -130,13 +136,12 @@ impl PanelAddress {
                 let mut tx = run.begin().await?;
                 panel_addresses::note(&mut tx, &self.nonce, "", Some(CONFIRM.as_secs_f64())).await?;
                 let kept = self.keep && panel_addresses::confirm(&mut tx, &self.nonce).await?;
-                tx.commit().await?;
                 if kept {
-                    // The former name leads here no more.
-                    set_certificates::up_to_date(ctx, run, log, &reached, &host).await?;
-                    return Ok(Outcome::Succeeded);
+                    // The former name leads here no more, wherever it did.
+                    set_certificates::ask_all(&mut tx, &run.permit, run.cause.clone()).await?;
                 }
-                Ok(waits())
+                tx.commit().await?;
+                Ok(if kept { Outcome::Succeeded } else { waits() })
             }
         }
     }
@@ -194,7 +199,7 @@ async fn from_outside(ctx: &Ctx, run: &Run, row: &Row, reached: &Reached) -> Res
     tx.commit().await?;
     let candidates: Vec<Candidate> =
         rows.iter().map(|row| Candidate { id: row.id, names: row.names.clone(), not_after: row.not_after }).collect();
-    let chosen = certificate::choose(&candidates, row.domain.as_ref());
+    let chosen = certificate::choose(&candidates, row.domain.as_ref(), OffsetDateTime::now_utc());
     let chosen = chosen.and_then(|chosen| rows.iter().find(|row| row.id == chosen.id));
     let listens = Listens::now(&reached.row);
     let path = format!("{PROOF_PATH}{}", row.nonce);

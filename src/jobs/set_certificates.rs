@@ -30,6 +30,8 @@ pub struct SetCertificates {
 
 /// Between two tries at a host that does not answer. It goes on until the host is back or is forgotten.
 const AWAY_PAUSE: Duration = Duration::from_secs(120);
+/// Between two tries where something else is in the way.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// The steps.
 const STEPS: [&str; 2] = ["write the certificates' files", "have the running proxy serve them"];
 
@@ -73,11 +75,9 @@ impl Job for SetCertificates {
             Err(Stop::Failed(failure)) => {
                 let reason = log.redacted(&failure.sentence());
                 log.say(None, &reason);
+                // What is not brought now would be brought by nobody: a full disk or a proxy that refuses is tried again, too.
                 let away = matches!(failure, Failure::HostUnreachable { .. } | Failure::ProxyUnavailable { .. });
-                match away {
-                    true => Outcome::Later { after: AWAY_PAUSE, why: reason },
-                    false => Outcome::Failed { reason },
-                }
+                Outcome::Later { after: if away { AWAY_PAUSE } else { TROUBLE_PAUSE }, why: reason }
             }
             Err(Stop::Cancelled) => Outcome::Cancelled,
             Err(Stop::Lost) => Outcome::Again { after: Duration::ZERO, why: String::new() },

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::domain::acme::Met;
 use crate::domain::dns::{self, Data, Kind, Reply};
+use crate::domain::outgoing;
 
 /// How long one name server may take to answer.
 const ANSWER: Duration = Duration::from_secs(4);
@@ -91,7 +92,8 @@ impl Names {
 
     /// Asks for a token as an authority does, and compares the answer.
     pub async fn meets(&self, name: &str, address: IpAddr, token: &str, wanted: &str) -> Met {
-        if address.is_loopback() || address.is_unspecified() || is_link_local(address) || address.is_multicast() {
+        let address = address.to_canonical();
+        if address.is_loopback() || outgoing::judge(address, true).is_err() {
             return Met::NotAsked;
         }
         let asked = timeout(CONNECT, fetch((address, self.http_port).into(), name, token));
@@ -109,13 +111,6 @@ impl Names {
 
 fn address(data: Data) -> Option<IpAddr> {
     if let Data::Address(address) = data { Some(address) } else { None }
-}
-
-fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(four) => four.is_link_local(),
-        IpAddr::V6(six) => six.is_unicast_link_local(),
-    }
 }
 
 /// True where this machine has no way to addresses of the kind.

@@ -13,7 +13,7 @@ pub use envelope::{CannotOpen, Context};
 pub use htpasswd::htpasswd;
 pub use master_key::BadKeyFile;
 pub use password::{hash_password, verify_password};
-pub use token::{api_token, random_token, same, signing_token, token_hash};
+pub use token::{TOKEN_CHARS, api_token, random_token, same, signing_token, token_hash};
 
 use std::path::Path;
 use std::sync::Arc;

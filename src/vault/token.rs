@@ -9,6 +9,9 @@ use zeroize::Zeroizing;
 
 use crate::domain::secret::Secret;
 
+/// Characters of a random token.
+pub const TOKEN_CHARS: usize = 43;
+
 /// 32 random bytes as 43 letters that need no quoting in an address.
 pub fn random_token() -> Secret<String> {
     let mut bytes = Zeroizing::new([0_u8; 32]);

@@ -178,7 +178,7 @@ pub async fn order(ctx: &Ctx, actor: &Actor, input: NewOrder) -> Result<(AcmeOrd
 }
 
 /// What is said where no authority was chosen.
-const NOBODY_CHOSE: &str = "No certificate authority is chosen yet. An owner of the panel's first team chooses one, under Certificates, Authority.";
+const NOBODY_CHOSE: &str = "No certificate authority is chosen yet. An owner of the panel's first team chooses one, under Hosts → Certificates → Automatic → Authority.";
 
 /// Reads names, with anything between them.
 fn names(fields: &mut Fields, raw: &str) -> Vec<CertName> {

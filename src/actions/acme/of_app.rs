@@ -41,7 +41,7 @@ pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainVi
     let candidates: Vec<Candidate> =
         there.iter().map(|row| Candidate { id: row.id, names: row.names.clone(), not_after: row.not_after }).collect();
     let view = |domain: String| {
-        let serving = choose(&candidates, &domain);
+        let serving = choose(&candidates, &domain, moment);
         let of_a_person = serving.and_then(|serving| there.iter().find(|row| row.id == serving.id));
         if let Some(row) = of_a_person.filter(|row| row.origin == Origin::Uploaded && row.not_after > moment) {
             let days = (row.not_after - moment).whole_days();

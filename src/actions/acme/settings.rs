@@ -9,11 +9,12 @@ use time::OffsetDateTime;
 use url::Url;
 
 use crate::actions::fields::Fields;
+use crate::actions::gate::{self, Open};
 use crate::actions::{Ctx, Refused};
-use crate::db::{acme, audit, panel, teams};
+use crate::db::{acme, audit};
 use crate::domain::acme::{LETS_ENCRYPT, LETS_ENCRYPT_STAGING};
 use crate::domain::names::Email;
-use crate::domain::rights::{Actor, On, Permission, Permit};
+use crate::domain::rights::{Actor, Permit};
 use crate::vault::Context;
 
 /// The longest root: a certificate has some KiB.
@@ -61,26 +62,15 @@ pub struct Choice {
 
 /// Whether the actor chooses for the panel: an owner of its first team.
 pub async fn may_choose(ctx: &Ctx, actor: &Actor) -> Result<bool, Refused> {
-    Ok(permit(ctx, actor).await.is_ok())
-}
-
-/// The permit, or "not found" for members of other teams: it is not their panel's page.
-async fn permit(ctx: &Ctx, actor: &Actor) -> Result<Permit, Refused> {
-    actor.may_somewhere(Permission::View).map_err(|_| Refused::NotFound)?;
-    let permit = actor.may(Permission::OwnTeam, On::team(actor.team()))?;
-    let mut door = ctx.db.begin_door().await?;
-    let first = teams::first(&mut door).await?;
-    door.commit().await?;
-    if first.is_some_and(|first| first.id == actor.team()) { Ok(permit) } else { Err(Refused::NotFound) }
+    gate::owns_panel(ctx, actor).await
 }
 
 /// What was chosen; none before anybody did.
 pub async fn chosen(ctx: &Ctx, actor: &Actor) -> Result<Option<ChosenView>, Refused> {
-    let permit = permit(ctx, actor).await?;
-    let mut tx = ctx.db.begin(&permit).await?;
+    let Open { mut tx, permit, .. } = gate::panel(ctx, actor).await?;
     let settings = acme::settings(&mut tx).await?;
     let account = match &settings {
-        Some(settings) => acme::account(&mut tx, &settings.directory).await?,
+        Some(settings) => acme::account(&mut tx, &permit, settings).await?,
         None => None,
     };
     tx.commit().await?;
@@ -106,8 +96,7 @@ fn word(directory: &str) -> &'static str {
 
 /// Chooses an authority: from now on certificates are got for all routes.
 pub async fn choose(ctx: &Ctx, actor: &Actor, input: Choice) -> Result<(), Refused> {
-    let permit = permit(ctx, actor).await?;
-    let mut tx = ctx.db.begin(&permit).await?;
+    let Open { mut tx, permit, .. } = gate::panel(ctx, actor).await?;
     let known = acme::settings(&mut tx).await?;
     let mut fields = Fields::default();
     let words =
@@ -136,13 +125,7 @@ pub async fn choose(ctx: &Ctx, actor: &Actor, input: Choice) -> Result<(), Refus
         eab_id,
         eab_sealed,
     };
-    // With another key to bind it, the account is another one.
-    if known.as_ref().is_some_and(|known| known.eab_id != settings.eab_id) {
-        acme::forget_account(&mut tx, &settings.directory).await?;
-    }
     acme::choose(&mut tx, &settings).await?;
-    let account = acme::account(&mut tx, &settings.directory).await?;
-    panel::set_acme_thumbprint(&mut tx, account.as_ref().map(|account| account.thumbprint.as_str())).await?;
     let told = |settings: &acme::Settings| {
         json!({ "directory": settings.directory, "email": settings.email, "external account": settings.eab_id,
                 "own root": !settings.ca_root.is_empty(), "terms agreed by": settings.terms_agreed_by })
@@ -154,11 +137,9 @@ pub async fn choose(ctx: &Ctx, actor: &Actor, input: Choice) -> Result<(), Refus
 
 /// Chooses none: nothing is got and nothing renewed by itself any more.
 pub async fn forget(ctx: &Ctx, actor: &Actor) -> Result<(), Refused> {
-    let permit = permit(ctx, actor).await?;
-    let mut tx = ctx.db.begin(&permit).await?;
+    let Open { mut tx, permit, .. } = gate::panel(ctx, actor).await?;
     let Some(known) = acme::settings(&mut tx).await? else { return Err(Refused::NotFound) };
     acme::forget(&mut tx).await?;
-    panel::set_acme_thumbprint(&mut tx, None).await?;
     let before = Some(json!({ "directory": known.directory }));
     record(&mut tx, &permit, "panel.authority_forgotten", before, None).await?;
     tx.commit().await?;

@@ -18,6 +18,16 @@ pub type Known = Vec<Secret<String>>;
 /// Takes secrets out of texts.
 pub(super) struct Blind(Redactor);
 
+/// Learns every text of where a channel leads: which of them lets somebody send there, its service knows.
+fn learn_texts(redactor: &mut Redactor, target: &Value) {
+    match target {
+        Value::String(text) => redactor.learn(text),
+        Value::Array(all) => all.iter().for_each(|one| learn_texts(redactor, one)),
+        Value::Object(all) => all.values().for_each(|one| learn_texts(redactor, one)),
+        _ => {}
+    }
+}
+
 impl Blind {
     /// Learns all there are.
     pub(super) async fn learn(ctx: &Ctx, known: &Known) -> Result<Self, Refused> {
@@ -41,7 +51,23 @@ impl Blind {
             let sealed = secrets::all_sealed(&mut tx, &permit).await?;
             let hooks_of_team = db::hooks::all(&mut tx, &permit).await?;
             let passes = db::host_passes::all(&mut tx, &permit).await?;
+            let channels = db::channels::list(&mut tx, &permit, None).await?;
+            let mail = db::channels::mail(&mut tx, &permit).await?;
+            let keepers = db::dns_accounts::list(&mut tx, &permit, None).await?;
             tx.commit().await?;
+            for row in channels {
+                let place = Context::notice_channel(team.id, row.id.0, row.version);
+                let value = ctx.vault.unseal(&data_key, &place, &row.sealed).map_err(|_| shut())?;
+                learn_texts(&mut redactor, &serde_json::from_slice(value.expose()).map_err(|_| shut())?);
+            }
+            if let Some((version, sealed)) = mail.and_then(|mail| Some((mail.version, mail.sealed?))) {
+                let value = ctx.vault.unseal(&data_key, &Context::notice_mail(team.id, version), &sealed);
+                redactor.learn(&String::from_utf8_lossy(value.map_err(|_| shut())?.expose()));
+            }
+            for row in keepers {
+                let value = ctx.vault.unseal(&data_key, &Context::dns_account(team.id, row.id.0), &row.sealed);
+                redactor.learn(&String::from_utf8_lossy(value.map_err(|_| shut())?.expose()));
+            }
             for row in passes {
                 let place = Context::host_pass(team.id, row.id);
                 let value = ctx.vault.unseal(&data_key, &place, &row.sealed).map_err(|_| shut())?;

@@ -23,7 +23,7 @@ use super::gate;
 use super::{Ctx, Refused};
 use crate::db::teams;
 use crate::domain::doctor::{Area, Finding, Report, unreached};
-use crate::domain::rights::{Actor, On, Permission};
+use crate::domain::rights::{Actor, Permission};
 
 /// Examinations at once: each asks all hosts of a team and the name server.
 const AT_ONCE: usize = 4;
@@ -39,7 +39,7 @@ pub async fn examine(ctx: &Ctx, actor: &Actor) -> Result<Report, Refused> {
     let busy = || Refused::Unavailable("The doctor is with others. Ask again in a moment.".to_owned());
     let _turn = timeout(PATIENCE, TURNS.acquire()).await.ok().and_then(Result::ok).ok_or_else(busy)?;
     let mut report = Report::default();
-    if owns_the_panel(ctx, actor).await? {
+    if gate::owns_panel(ctx, actor).await? {
         if let Some(place) = &ctx.settings.place {
             report.add(machine(place, &ctx.settings.base_url));
         }
@@ -71,15 +71,6 @@ async fn all_teams(ctx: &Ctx) -> Result<Vec<Finding>, Refused> {
         found.extend(team(ctx, &Actor::on_the_panels_machine(row.id), &prefix).await?);
     }
     Ok(found)
-}
-
-/// True for owners of the team that is there since the panel was set up.
-async fn owns_the_panel(ctx: &Ctx, actor: &Actor) -> Result<bool, Refused> {
-    let mut door = ctx.db.begin_door().await?;
-    let first = teams::first(&mut door).await?;
-    door.commit().await?;
-    let on = On::team(actor.team());
-    Ok(first.is_some_and(|team| team.id == actor.team()) && actor.may(Permission::OwnTeam, on).is_ok())
 }
 
 /// Hosts and domains of one team.

@@ -1,5 +1,7 @@
 //! What a member wants to be told, and at which address.
 
+use serde_json::json;
+
 use super::views::ProjectChoice;
 use super::{Ctx, Refused, WantedForm, choices, wanted, words};
 use crate::actions::fields::Fields;
@@ -53,12 +55,24 @@ pub async fn mine(ctx: &Ctx, actor: &Actor) -> Result<Mine, Refused> {
 pub async fn choose(ctx: &Ctx, actor: &Actor, input: SetMine) -> Result<(), Refused> {
     let Open { mut tx, permit, .. } = gate::team(ctx, actor).await?;
     let account = actor.who().account().ok_or(Refused::NotFound)?;
+    // What is told is what the account may see, and it is told on when the token has ended.
+    if !actor.is_whole() {
+        return Err(Refused::Conflict("This token may less than its account: sign in, and choose there.".into()));
+    }
     let mut fields = Fields::default();
     let email = fields.text::<Email>("email", &input.email);
     let wanted = wanted(&mut fields, &mut tx, &permit, actor, &input.wanted).await?;
     let (Some(email), Some(wanted), true) = (email, wanted, fields.fine()) else { return Err(fields.refuse()) };
-    let after = words(&wanted);
-    let before = channels::choices(&mut tx, &permit, Some(account)).await?.pop().map(|old| words(&old.wanted));
+    let told = |email: &Email, wanted: &Wanted| {
+        let mut told = words(wanted);
+        if let Some(object) = told.as_object_mut() {
+            object.insert("to".to_owned(), json!(email));
+        }
+        told
+    };
+    let after = told(&email, &wanted);
+    let before = channels::choices(&mut tx, &permit, Some(account)).await?.pop();
+    let before = before.map(|old| told(&old.email, &old.wanted));
     channels::choose(&mut tx, &permit, &Choice { account, email, wanted }).await?;
     let event = audit::New {
         action: "notice.chosen",

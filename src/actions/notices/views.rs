@@ -169,8 +169,9 @@ async fn letters(
 ) -> Result<Vec<NoticeLine>, Refused> {
     let only = match (manages(actor), actor.who().account()) {
         (true, _) => None,
-        (false, Some(account)) => Some(account),
-        (false, None) => return Ok(Vec::new()),
+        // A token that may less than its account sees none of the account's own.
+        (false, Some(account)) if actor.is_whole() => Some(account),
+        (false, _) => return Ok(Vec::new()),
     };
     let rows = notices::list(tx, permit, channel, only, ON_PAGE).await?;
     Ok(rows.into_iter().map(letter).collect())

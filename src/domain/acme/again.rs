@@ -81,12 +81,13 @@ pub fn renew_at(
     not_after: OffsetDateTime,
     window: Option<Window>,
 ) -> OffsetDateTime {
+    let life = not_after - not_before;
     if let Some(Window { start, end }) = window
         && end > start
     {
-        return start + (end - start) * share(id);
+        // A mistake there must not end the renewal.
+        return (start + (end - start) * share(id)).min(not_after - life / 10);
     }
-    let life = not_after - not_before;
     // Up to a twentieth of its life earlier, never later.
     not_after - life / 3 - (life / 20) * share(id)
 }

@@ -94,8 +94,9 @@ pub struct Candidate {
     pub not_after: OffsetDateTime,
 }
 
-/// The certificate that serves a domain: one that names it before a wildcard, then the one that is good for longest.
-pub fn choose<'a>(candidates: &'a [Candidate], domain: &str) -> Option<&'a Candidate> {
+/// The certificate that serves a domain: one that has not expired, one that names it before a wildcard, then the one that is good for
+/// longest.
+pub fn choose<'a>(candidates: &'a [Candidate], domain: &str, now: OffsetDateTime) -> Option<&'a Candidate> {
     let fits = candidates.iter().filter(|one| one.names.iter().any(|name| covers(name, domain)));
-    fits.max_by_key(|one| (one.names.iter().any(|name| name == domain), one.not_after, one.id))
+    fits.max_by_key(|one| (one.not_after > now, one.names.iter().any(|name| name == domain), one.not_after, one.id))
 }

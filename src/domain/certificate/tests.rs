@@ -191,10 +191,14 @@ fn the_named_one_is_chosen_before_a_wildcard_and_then_the_one_that_lasts() {
         candidate(1, &["*.example.org"], 300),
         candidate(2, &["a.example.org"], 10),
         candidate(3, &["a.example.org", "b.example.org"], 20),
+        candidate(4, &["over.example.org"], -1),
+        candidate(5, &["over.example.net"], -1),
     ];
-    let chosen = |domain| choose(&all, domain).map(|one| one.id.0.as_u128());
+    let chosen = |domain| choose(&all, domain, NOW).map(|one| one.id.0.as_u128());
     assert_eq!(chosen("a.example.org"), Some(3));
     assert_eq!(chosen("c.example.org"), Some(1));
+    assert_eq!(chosen("over.example.org"), Some(1), "a wildcard that is good before one that has expired");
+    assert_eq!(chosen("over.example.net"), Some(5), "better than none");
     assert_eq!(chosen("example.org"), None);
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::{Area, Finding};
+use crate::domain::address::is_inner;
 use crate::domain::help::Topic;
 
 /// Names of this machine alone (RFC 6761): nobody has to lead them anywhere.
@@ -102,12 +103,4 @@ pub fn name(seen: &NameSeen) -> Finding {
 fn list(addresses: &BTreeSet<IpAddr>) -> String {
     let told: Vec<String> = addresses.iter().take(TOLD).map(ToString::to_string).collect();
     told.join(", ")
-}
-
-/// An address that only its own network knows.
-fn is_inner(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
 }

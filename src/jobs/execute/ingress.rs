@@ -4,13 +4,15 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 use tokio::time::{Instant, sleep};
 
 use super::{Done, Here};
 use crate::db::Tx;
 use crate::db::host_logins::Row;
 use crate::db::ledger::{backends, instances, locks, peers};
-use crate::db::{certificates, panel, panel_addresses};
+use crate::db::{acme, certificates, panel_addresses};
 use crate::domain::app::{Kind, Probe, Route};
 use crate::domain::certificate::{self, Candidate};
 use crate::domain::deploy::Failure;
@@ -235,8 +237,8 @@ pub async fn lock(ctx: &Ctx, run: &Run, host: HostId, name: &str) -> Result<(), 
             return Ok(());
         }
         if Instant::now() > until {
-            let detail = "another deploy holds the proxy's file".to_owned();
-            return Err(Stop::Failed(Failure::ProxyUnavailable { host: name.to_owned(), detail }));
+            // Whoever holds it has a living lease: nothing is wrong, it takes its time.
+            return Err(Stop::Again(format!("Another job holds the file of the proxy of {name}.")));
         }
         sleep(LOCK_PAUSE).await;
     }
@@ -306,7 +308,7 @@ impl Ledger {
         let known = certificates::list(tx, permit, None).await?.into_iter();
         let certificates =
             known.map(|row| Candidate { id: row.id, names: row.names, not_after: row.not_after }).collect();
-        let challenge = panel::acme_thumbprint(tx).await?.and_then(|text| text.parse().ok());
+        let challenge = acme::thumbprint(tx, permit).await?.and_then(|text| text.parse().ok());
         let addresses = panel_addresses::all(tx).await?;
         let here: Vec<_> = addresses.into_iter().filter(|one| one.host == host).collect();
         let port = here.first().and_then(|one| u16::try_from(one.door).ok());
@@ -343,8 +345,9 @@ impl Ledger {
         tls.panel.clone_from(&self.panel);
         let of_panel = self.panel.iter().flat_map(|panel| &panel.names);
         let domains = routes.iter().map(|(route, _)| &route.domain).chain(of_panel);
+        let now = OffsetDateTime::now_utc();
         for domain in domains {
-            if let Some(chosen) = certificate::choose(&self.certificates, domain.as_ref()) {
+            if let Some(chosen) = certificate::choose(&self.certificates, domain.as_ref(), now) {
                 tls.certificates.insert(chosen.id);
                 tls.secured.insert(domain.clone());
             }

@@ -1,9 +1,9 @@
-//! The panel's account at the authority: the one that is kept, or a new one.
+//! The team's account at the authority: the one that is kept, or a new one.
 
 use uuid::Uuid;
 
 use super::{Stop, Work};
-use crate::db::{acme, panel};
+use crate::db::acme;
 use crate::domain::acme::Trouble;
 use crate::domain::secret::Secret;
 use crate::jobs::set_certificates;
@@ -15,7 +15,7 @@ impl Work<'_> {
         let (ctx, run, directory) = (self.ctx, self.run, &self.settings.directory);
         let authority = Authority::new(directory, &self.settings.ca_root)?;
         let mut tx = ctx.db.begin(&run.permit).await?;
-        let mut known = acme::account(&mut tx, directory).await?;
+        let mut known = acme::account(&mut tx, &run.permit, &self.settings).await?;
         tx.commit().await?;
         let mut note = authority.server();
         if known.is_none() {
@@ -30,7 +30,6 @@ impl Work<'_> {
             Trouble::Account { detail: "the panel's key of it cannot be opened.".to_owned() }
         })?;
         self.log.learn([credentials.expose().as_bytes()]);
-        self.show(&account.thumbprint).await?;
         Ok((authority.sign_in(&credentials).await?, note))
     }
 
@@ -51,22 +50,13 @@ impl Work<'_> {
         let id = Uuid::now_v7();
         let sealed = ctx.vault.seal_for_panel(&Context::acme_account(id), credentials.expose().as_bytes());
         let mut tx = run.begin().await?;
-        acme::keep_account(&mut tx, &self.settings.directory, &acme::Account { id, url, thumbprint, sealed }).await?;
+        let made = acme::Account { id, url, thumbprint, sealed };
+        acme::keep_account(&mut tx, &run.permit, &self.settings, &made).await?;
         // Another job may have been faster: its account is the one.
-        let kept = acme::account(&mut tx, &self.settings.directory).await?;
+        let kept = acme::account(&mut tx, &run.permit, &self.settings).await?;
+        // The proxies answer with its thumbprint from now on.
+        set_certificates::ask_all(&mut tx, &run.permit, run.cause.clone()).await?;
         tx.commit().await?;
         kept.ok_or(Stop::Lost)
-    }
-
-    /// Has proxies answer with this account's thumbprint.
-    async fn show(&self, thumbprint: &str) -> Result<(), Stop> {
-        let run = self.run;
-        let mut tx = run.begin().await?;
-        if panel::acme_thumbprint(&mut tx).await?.as_deref() != Some(thumbprint) {
-            panel::set_acme_thumbprint(&mut tx, Some(thumbprint)).await?;
-            set_certificates::ask_all(&mut tx, &run.permit, run.cause.clone()).await?;
-        }
-        tx.commit().await?;
-        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{Stop, Work};
-use crate::db::{acme_routes, jobs, panel};
+use crate::db::{acme, acme_routes, jobs};
 use crate::domain::acme::{CertName, Trouble, reachable};
 use crate::domain::ids::JobId;
 use crate::jobs::set_certificates;
@@ -16,6 +16,8 @@ use crate::vault;
 
 /// How long the proxies may take to learn the answer, where they do not have it yet.
 const LEARN: Duration = Duration::from_secs(60);
+/// Tries in a row after which they are not told once more.
+const TAUGHT: i32 = 3;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Addresses of one name that are looked at.
@@ -28,7 +30,7 @@ impl Work<'_> {
             return Ok(((), "proven by DNS: they need not lead here".to_owned()));
         }
         let mut tx = self.ctx.db.begin(&self.run.permit).await?;
-        let thumbprint = panel::acme_thumbprint(&mut tx).await?.unwrap_or_default();
+        let thumbprint = acme::thumbprint(&mut tx, &self.run.permit).await?.unwrap_or_default();
         tx.commit().await?;
         let mut asked: Option<(Vec<JobId>, Instant)> = None;
         for name in &self.names {
@@ -40,6 +42,8 @@ impl Work<'_> {
                     return Err(trouble.into());
                 }
                 match &asked {
+                    // Proxies that did not learn it by now will not by being told over and over.
+                    None if self.row.tries >= TAUGHT => return Err(trouble.into()),
                     // The proxies may not have the answer yet.
                     None => asked = Some((self.teach().await?, Instant::now() + LEARN)),
                     Some((jobs, until)) if Instant::now() > *until || !self.busy(jobs).await? => {

@@ -179,7 +179,7 @@ impl ObtainCertificate {
             if matches!(trouble, Trouble::Account { .. })
                 && let Some(settings) = acme::settings(&mut tx).await?
             {
-                acme::forget_account(&mut tx, &settings.directory).await?;
+                acme::forget_account(&mut tx, &run.permit, &settings).await?;
             }
             if trouble.counts() {
                 acme::note_failures(&mut tx, &counted(&trouble, &row.names)).await?;

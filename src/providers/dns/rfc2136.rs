@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::{Account, NotWritten, Records, candidates};
 use crate::domain::dns::{self, Algorithm, Change, Data, Key, Kind, Reply, ServerAddress};
+use crate::domain::outgoing;
 use crate::domain::secret::Secret;
 use crate::providers::names::{Names, over_tcp};
 
@@ -37,12 +38,12 @@ impl NameServer {
     /// Its address, by the name servers of this machine where it is a name.
     async fn address(&self) -> Result<SocketAddr, NotWritten> {
         if let Ok(address) = self.server.as_ref().parse() {
-            return Ok(address);
+            return judged(address);
         }
         let (host, port) = self.server.as_ref().rsplit_once(':').unwrap_or((self.server.as_ref(), "53"));
         let found = self.names.addresses(host).await.map_err(|error| NotWritten(format!("{host}: {error}.")))?;
         let first = found.first().ok_or_else(|| NotWritten(format!("{host} has no address.")))?;
-        Ok((*first, port.parse().unwrap_or(53)).into())
+        judged((*first, port.parse().unwrap_or(53)).into())
     }
 
     async fn change(&self, name: &str, text: &str, change: Change) -> Result<(), NotWritten> {
@@ -73,6 +74,14 @@ impl NameServer {
             }
         }
         Ok(None)
+    }
+}
+
+/// Nobody's name server stands at a link-local or metadata address. A private one may be a team's own.
+fn judged(server: SocketAddr) -> Result<SocketAddr, NotWritten> {
+    match outgoing::judge(server.ip().to_canonical(), true) {
+        Ok(()) => Ok(server),
+        Err(_) => Err(NotWritten(format!("{server} is no address that a name server has."))),
     }
 }
 

@@ -17,10 +17,10 @@ struct Files;
 
 /// The pages in the order in which they are read. What is in no group stands at the end.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Begin", &["first-run", "docker"]),
-    ("Servers", &["hosts", "hosts-check", "several-hosts"]),
+    ("Begin", &["install", "first-run", "docker"]),
+    ("Servers", &["hosts", "hosts-check", "several-hosts", "https", "automatic-certificates"]),
     ("Apps", &["apps", "deploys", "push", "secrets", "volumes", "removing"]),
-    ("People and programs", &["members", "cli", "api"]),
+    ("People and programs", &["members", "notices", "cli", "api"]),
     ("When something is wrong", &["doctor", "deploy-failures", "host-trouble", "panel-trouble"]),
 ];
 /// What the rest is called.

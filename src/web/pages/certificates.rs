@@ -112,7 +112,10 @@ impl Index {
         let failed = line.hosts.iter().find(|place| !place.trouble.is_empty());
         match (failed, line.age, line.origin) {
             (Some(place), _, _) => format!("{}: {}", place.name, place.trouble),
-            (None, Age::Over, _) => {
+            (None, Age::Over, Origin::Acme) => {
+                "It has expired: browsers refuse it. Automatic says why it was not renewed.".to_owned()
+            }
+            (None, Age::Over, Origin::Uploaded) => {
                 "It has expired: browsers refuse it. Upload a new one for the same names.".to_owned()
             }
             (None, Age::Ending, Origin::Uploaded) => {

@@ -19,12 +19,12 @@ use time::OffsetDateTime;
 use tower_sessions::Session;
 
 use super::jobs::{Course, Table as JobTable};
-use crate::actions::Refused;
 use crate::actions::hosts::{self, ConfirmHostKey, HostLine, HostView, InstanceLine, NewHost};
+use crate::actions::{Refused, panel};
 use crate::domain::help;
 use crate::domain::host::{HostState, paste_line};
 use crate::domain::ids::HostId;
-use crate::domain::rights::Permission;
+use crate::domain::rights::{On, Permission};
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
@@ -136,9 +136,9 @@ pub struct Index {
     pub may_manage: bool,
     /// The page that adds one.
     pub new: SafeUrl,
-    /// The page of certificates.
-    pub certificates: SafeUrl,
-    /// The page of the panel's own address, for who may own the team.
+    /// The page of certificates, for who sees all of the team.
+    pub certificates: Option<SafeUrl>,
+    /// The page of the panel's own address, for owners of its first team.
     pub panel: Option<SafeUrl>,
     /// The doctor.
     pub doctor: SafeUrl,
@@ -343,12 +343,14 @@ async fn index(State(web): State<Web>, here: Here) -> Result<Response, Problem> 
     let hosts = hosts::list(web.actions(), here.actor()?).await?;
     let place = here.place()?;
     let team = place.team.slug.clone();
+    let sees_all = place.actor.may(Permission::View, On::team(place.actor.team())).is_ok();
+    let owns_panel = panel::may(web.actions(), here.actor()?).await?;
     Ok(page(&Index {
         shell: Shell::new(&here, "Hosts", "Hosts").crumb("Hosts", None),
         may_manage: place.actor.may_somewhere(Permission::ManageHosts).is_ok(),
         new: SafeUrl::path(["t", &team, "hosts", "new"]),
-        certificates: SafeUrl::path(["t", &team, "certificates"]),
-        panel: place.actor.may_somewhere(Permission::OwnTeam).is_ok().then(|| SafeUrl::path(["t", &team, "panel"])),
+        certificates: sees_all.then(|| SafeUrl::path(["t", &team, "certificates"])),
+        panel: owns_panel.then(|| SafeUrl::path(["t", &team, "panel"])),
         doctor: SafeUrl::path(["t", &team, "doctor"]),
         own: SafeUrl::path(["t", &team, "hosts"]),
         hosts: Table { team, hosts },

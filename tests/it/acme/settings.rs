@@ -2,7 +2,8 @@
 
 use skiff::actions::acme::{self, Choice, NewDnsAccount, NewOrder};
 use skiff::actions::{Refused, apps};
-use skiff::domain::rights::Role;
+use skiff::db;
+use skiff::domain::rights::{Permit, Role};
 
 use crate::harness::panel::Panel;
 
@@ -98,6 +99,25 @@ async fn every_route_is_wanted_a_certificate_for_as_soon_as_an_authority_is_chos
     let stranger = panel.another_team().await;
     assert_eq!(acme::get_now_for(ctx, &stranger, app, "shop.example.org").await, Err(Refused::NotFound));
     assert!(acme::list(ctx, &stranger).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn each_team_has_an_account_of_its_own_and_its_hosts_answer_for_that_alone() {
+    let panel = Panel::new().await;
+    let (ctx, owner) = (&panel.ctx, &panel.owner);
+    let other = panel.another_team().await;
+    acme::choose(ctx, owner, lets_encrypt()).await.unwrap();
+    for (actor, thumbprint) in [(owner, "ours"), (&other, "theirs")] {
+        let permit = Permit::of_claimed_row(actor.team());
+        let mut tx = panel.test.begin(&permit).await.unwrap();
+        let settings = db::acme::settings(&mut tx).await.unwrap().unwrap();
+        assert_eq!(db::acme::thumbprint(&mut tx, &permit).await.unwrap(), None, "not the other one's");
+        let (id, url) = (uuid::Uuid::now_v7(), format!("https://ca.example/{thumbprint}"));
+        let account = db::acme::Account { id, url, thumbprint: thumbprint.into(), sealed: b"sealed".to_vec() };
+        db::acme::keep_account(&mut tx, &permit, &settings, &account).await.unwrap();
+        assert_eq!(db::acme::thumbprint(&mut tx, &permit).await.unwrap().as_deref(), Some(thumbprint));
+        tx.commit().await.unwrap();
+    }
 }
 
 #[tokio::test]

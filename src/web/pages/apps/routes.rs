@@ -12,7 +12,7 @@ use crate::actions::Refused;
 use crate::actions::acme::{self as certificates, DomainView};
 use crate::actions::apps::{self, AppView, NewRoute, RouteView};
 use crate::domain::ids::{AppId, RouteId};
-use crate::domain::rights::Permission;
+use crate::domain::rights::{On, Permission};
 use crate::web::Web;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
@@ -74,6 +74,7 @@ impl Show {
     pub fn new(here: &Here, view: &AppView, domains: &[DomainView], input: &NewRoute) -> Result<Self, Problem> {
         let (shell, head) = In::app(here, view, "Routes")?;
         let (team, id) = (here.place()?.team.slug.clone(), view.line.id.to_string());
+        let watches = sees_team(here)?;
         let row = |line: &RouteView| {
             let action = SafeUrl::path(["t", &team, "apps", &id, "routes", "remove"]);
             let mut form = Form::act(action, &here.token, "Remove", "small");
@@ -90,7 +91,10 @@ impl Show {
                 Certificate {
                     badge: one.state.map_or_else(none, |state| acme::badge(state, &one.words)),
                     trouble: one.trouble.clone(),
-                    watched: one.job.map(|job| SafeUrl::path(["t", &team, "jobs", &job.to_string()])),
+                    watched: one
+                        .job
+                        .filter(|_| watches)
+                        .map(|job| SafeUrl::path(["t", &team, "jobs", &job.to_string()])),
                     now: (view.may.edit && one.job.is_none() && one.gettable).then_some(now),
                 }
             });
@@ -157,6 +161,12 @@ async fn remove(
     removed(&web, &here, &session, id, "routes", done).await
 }
 
+/// Whether the actor sees what belongs to the team alone.
+fn sees_team(here: &Here) -> Result<bool, Problem> {
+    let actor = here.actor()?;
+    Ok(actor.may(Permission::View, On::team(actor.team())).is_ok())
+}
+
 async fn certificate(
     State(web): State<Web>,
     here: Here,
@@ -166,9 +176,14 @@ async fn certificate(
 ) -> Result<Response, Problem> {
     let team = here.place()?.team.slug.clone();
     match certificates::get_now_for(web.actions(), here.actor()?, id, &sent.get("domain")).await {
-        Ok(job) => Ok(Redirect::to(SafeUrl::path(["t", &team, "jobs", &job.to_string()]).as_str()).into_response()),
-        Err(Refused::TooOften(why) | Refused::Conflict(why)) => {
-            session::flash(&session, &why).await?;
+        // It is a job of the team: whoever sees a part of it alone is told here.
+        Ok(job) if sees_team(&here)? => {
+            Ok(Redirect::to(SafeUrl::path(["t", &team, "jobs", &job.to_string()]).as_str()).into_response())
+        }
+        done @ (Ok(_) | Err(Refused::TooOften(_) | Refused::Conflict(_))) => {
+            let begun = "The certificate is being got: this page says how it stands.".to_owned();
+            let said = done.err().map_or(begun, |why| why.to_string());
+            session::flash(&session, &said).await?;
             let page = SafeUrl::path(["t", &team, "apps", &id.to_string(), "routes"]);
             Ok(Redirect::to(page.as_str()).into_response())
         }
