@@ -19,6 +19,7 @@ pub mod members;
 pub mod panel;
 pub mod projects;
 pub mod releases;
+pub mod routes;
 pub mod scopes;
 mod sealing;
 pub mod secrets;

@@ -17,6 +17,7 @@ mod logs;
 mod open;
 mod releases;
 pub mod remote;
+mod routes;
 mod secrets;
 pub mod setup;
 mod show;

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::client::{Client, settings};
-use super::{Failed, apps, completions, deploys, env, hosts, login, logs, open, releases, secrets, status};
+use super::{Failed, apps, completions, deploys, env, hosts, login, logs, open, releases, routes, secrets, status};
 
 /// Which panel, and how the answer is printed.
 #[derive(Clone, Debug, Args)]
@@ -40,6 +40,10 @@ pub enum Command {
     Env(env::Env),
     /// Set an app's secrets; they apply from its next deploy on, and are never shown
     Secrets(secrets::Secrets),
+    /// List an app's routes, add one, change their rules; they hold at once
+    Routes(routes::Routes),
+    /// Show everybody an app's page of maintenance, or the app again
+    Maintenance(routes::Maintenance),
     /// List hosts, add one, make one ready
     Hosts(hosts::Hosts),
     /// Open an app in the browser
@@ -98,6 +102,8 @@ pub async fn run(command: Command, program: clap::Command) -> Result<String, Fai
         Command::Logs(input) => logs::run(input).await,
         Command::Env(input) => env::run(input).await,
         Command::Secrets(input) => secrets::run(input).await,
+        Command::Routes(input) => routes::run(input).await,
+        Command::Maintenance(input) => routes::maintain(input).await,
         Command::Hosts(input) => hosts::run(input).await,
         Command::Open(input) => open::run(input).await,
         Command::Completions(input) => completions::run(&input, program),

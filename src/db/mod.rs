@@ -16,6 +16,7 @@ pub mod deploy_requests;
 pub mod deploy_runs;
 pub mod deploys;
 pub mod environments;
+pub mod fronts;
 pub mod hooks;
 pub mod host_checks;
 pub mod host_logins;

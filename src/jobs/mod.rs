@@ -14,6 +14,7 @@ pub mod remove_app;
 pub mod remove_volume;
 pub mod restart_instance;
 pub mod retention;
+pub mod set_proxy;
 pub mod source;
 pub mod stop;
 pub mod stop_app;
@@ -61,6 +62,7 @@ pub fn registry(ctx: &Ctx) -> Registry {
         .with::<remove_app::RemoveApp>(ctx.clone())
         .with::<remove_volume::RemoveVolume>(ctx.clone())
         .with::<restart_instance::RestartInstance>(ctx.clone())
+        .with::<set_proxy::SetProxy>(ctx.clone())
         .with::<stop_app::StopApp>(ctx.clone())
         .with::<tidy::Tidy>(ctx.clone())
         .with::<watch::Watch>(ctx.clone())

@@ -76,7 +76,8 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
             .map(|row| RouteView {
                 id: row.id,
                 url: url(row.domain.as_ref(), row.path.as_ref(), port),
-                leaving: !app.spec.routes.iter().any(|route| route.domain == row.domain && route.path == row.path),
+                waits: row.applied.as_ref() != Some(&row.rules),
+                rules: row.rules.0,
                 domain: row.domain.into(),
                 path: row.path.into(),
             })

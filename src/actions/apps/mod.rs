@@ -16,8 +16,8 @@ mod views;
 
 pub use create::create;
 pub(in crate::actions) use edit::{Editing, begin as begin_edit};
-pub use edit::{add_route, configure, remove_route, remove_variable, rename, set_source, set_variable};
-pub(in crate::actions) use entries::{MOST_VARIABLES, MOST_VOLUMES};
+pub use edit::{configure, remove_variable, rename, set_source, set_variable};
+pub(in crate::actions) use entries::{MOST_ROUTES, MOST_VARIABLES, MOST_VOLUMES};
 pub use forms::{EditConfiguration, EditSource, NewApp, NewRoute, Pair, PlaceApp, RenameApp, SetVariable};
 pub use get::get;
 pub(in crate::actions) use list::{lines, url};

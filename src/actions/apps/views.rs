@@ -12,6 +12,7 @@ use crate::actions::volumes::VolumeLine;
 use crate::domain::app::{Kind, Spec};
 use crate::domain::deploy::DeployState;
 pub use crate::domain::diff::Change as PendingChange;
+use crate::domain::rules::Rules;
 use crate::domain::ids::{AppId, DeployId, EnvironmentId, HostId, ProjectId, ReleaseId, RouteId};
 
 /// How an app stands, from the ledger and its last deploy.
@@ -254,8 +255,10 @@ pub struct RouteView {
     pub path: String,
     /// Where it answers.
     pub url: String,
-    /// True where it was removed and the serving release still answers there: it goes with the next deploy.
-    pub leaving: bool,
+    /// Its rules, as wanted.
+    pub rules: Rules,
+    /// True where the proxies have others still.
+    pub waits: bool,
 }
 
 /// A plain variable.

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod configuration;
 pub mod deploys;
 pub mod document;
+pub mod fronts;
 pub mod hooks;
 pub mod host_checks;
 pub mod hosts;
@@ -42,6 +43,7 @@ pub fn routes() -> Routes {
         .merge(variables::routes())
         .merge(secrets::routes())
         .merge(routes::routes())
+        .merge(fronts::routes())
         .merge(volumes::routes())
         .merge(instances::routes())
         .merge(logs::routes())

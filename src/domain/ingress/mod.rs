@@ -6,18 +6,27 @@
 
 mod answers;
 mod config;
+mod difference;
 mod peers;
+mod rules;
 mod runtime;
+mod tcp;
+mod trust;
 
 #[cfg(test)]
 mod tests;
 
 pub use answers::{
-    Answer, MapEntry, ProxyProcess, ProxyProcesses, ServerCount, ServerSeen, read_answer, read_list, read_map,
-    read_peers, read_processes, read_servers, read_stat,
+    Answer, MapEntry, ProxyProcess, ProxyProcesses, ServerCount, ServerSeen, read_answer, read_fixed, read_list,
+    read_map, read_peers, read_processes, read_servers, read_stat,
 };
+pub use difference::{Block, Line, difference};
 pub use peers::{PEER_PORT, Peer, PeerSeen, mixed_name, named_peer, peer_name, share};
-pub use runtime::{admit, dismiss, drain, map_changes, needs_reload, servers_to_admit, servers_to_dismiss};
+pub use rules::Ruled;
+pub use runtime::{
+    admit, ask_fixed, dismiss, drain, map_changes, needs_reload, servers_to_admit, servers_to_dismiss,
+};
+pub use tcp::TAKEN_PORTS;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -25,6 +34,8 @@ use std::net::Ipv4Addr;
 use super::app::Route;
 use super::ids::AppId;
 use super::names::{ContainerName, SshUser, checked_text};
+use super::rules::Front;
+use super::trust::Trust;
 
 /// Backends in the file of a proxy that serves nothing yet. New apps take spare ones, so that a new route needs no
 /// reload: a reload leaves an old worker behind for as long as one websocket lives.
@@ -105,6 +116,22 @@ pub struct Backend {
     pub servers: Vec<(ContainerName, Ipv4Addr)>,
     /// The other hosts its requests go to as well.
     pub peers: Vec<Peer>,
+    /// Those of its routes that have rules.
+    pub ruled: Vec<Ruled>,
+    /// What holds for all its routes.
+    pub front: Front,
+}
+
+impl Backend {
+    /// True where connections go to it as they are.
+    pub fn is_tcp(&self) -> bool {
+        !self.front.ports.is_empty()
+    }
+
+    /// True where all that is said of it can be said to a running proxy.
+    fn is_plain(&self) -> bool {
+        self.ruled.is_empty() && self.front.is_plain()
+    }
 }
 
 /// Everything one host's proxy shall serve.
@@ -118,6 +145,8 @@ pub struct Ingress {
     pub peering: Option<Peering>,
     /// The apps on this host.
     pub backends: Vec<Backend>,
+    /// Who before it may say where a request came from.
+    pub trust: Trust,
     /// Which route leads to which slot. A route named twice leads to the lower slot.
     pub routes: Vec<(Route, u32)>,
 }
@@ -145,7 +174,7 @@ pub fn route_key(route: &Route) -> String {
 impl Ingress {
     /// A proxy as provisioned: no apps, spare backends only.
     pub fn empty(home: Home, http_port: u16) -> Self {
-        Self { home, http_port, peering: None, backends: Vec::new(), routes: Vec::new() }
+        Self { home, http_port, peering: None, trust: Trust::default(), backends: Vec::new(), routes: Vec::new() }
     }
 
     /// The slots the file declares: 1 to the last of them.
@@ -162,14 +191,28 @@ impl Ingress {
 
     /// The routes by their keys: what the map's file and the running map hold.
     pub fn route_entries(&self) -> BTreeMap<String, String> {
-        let mut entries: BTreeMap<String, u32> = BTreeMap::new();
+        let mut entries: BTreeMap<String, (u32, &Route)> = BTreeMap::new();
         for (route, slot) in &self.routes {
-            let lowest = entries.entry(route_key(route)).or_insert(*slot);
-            *lowest = (*lowest).min(*slot);
+            let lowest = entries.entry(route_key(route)).or_insert((*slot, route));
+            *lowest = (*lowest).min((*slot, route));
         }
-        let mixed = |slot: u32| self.backends.iter().any(|b| b.slot == slot && self.is_mixed(b));
-        let name = |slot| if mixed(slot) { mixed_name(slot) } else { slot_name(slot) };
-        entries.into_iter().map(|(key, slot)| (key, name(slot))).collect()
+        entries.into_iter().map(|(key, (slot, route))| (key, self.place(slot, route))).collect()
+    }
+
+    /// What the map says of a route: its backend, and behind a colon its rules, where it has some.
+    fn place(&self, slot: u32, route: &Route) -> String {
+        let backend = self.backends.iter().find(|b| b.slot == slot);
+        let mixed = backend.is_some_and(|b| self.is_mixed(b));
+        let name = if mixed { mixed_name(slot) } else { slot_name(slot) };
+        match backend.and_then(|b| b.ruled.iter().find(|ruled| ruled.route == *route)) {
+            Some(ruled) => format!("{name}:{}", ruled.id.simple()),
+            None => name,
+        }
+    }
+
+    /// A digest of what the running proxy learns by a reload alone.
+    pub fn fixed(&self) -> String {
+        config::fixed(self)
     }
 
     /// The map's file: a line per route, key and slot.

@@ -10,21 +10,29 @@ use super::{Done, Here};
 use crate::db::Tx;
 use crate::db::host_logins::Row;
 use crate::db::ledger::{backends, instances, locks, peers};
+use crate::db::{fronts, routes};
 use crate::domain::app::{Kind, Probe, Route};
 use crate::domain::deploy::Failure;
 use crate::domain::ids::{AppId, HostId};
-use crate::domain::ingress::{self, Answer, Backend, Home, Ingress, NOWHERE, PEER_PORT, Peer, Peering};
+use crate::domain::ingress::{self, Answer, Backend, Home, Ingress, NOWHERE, PEER_PORT, Peer, Peering, Ruled};
 use crate::domain::names::{ContainerName, HttpPath};
 use crate::domain::rights::Permit;
+use crate::domain::rules::Front;
+use crate::domain::trust::Trust;
+use crate::jobs::provision::scripts;
 use crate::jobs::stop::{Stop, detail};
 use crate::jobs::{Ctx, proxy};
 use crate::queue::Run;
-use crate::remote::{File, Probe as Met};
+use crate::remote::{self, File, Host, Probe as Met};
 
 /// Where the proxy's file stands on every host.
 pub const CONFIG: &str = "/etc/skiff/haproxy.cfg";
-/// The file may be read by anyone on the host: it holds names and addresses, no secret.
+/// Where a file that HAProxy is asked about stands, before it takes the other's place.
+pub const NEXT: &str = "/etc/skiff/haproxy.cfg.next";
+/// The maps may be read by anyone on the host: they hold names and addresses, no secret.
 const MODE: u32 = 0o644;
+/// The file has hashes of passwords in it, where routes ask for one. HAProxy reads it as root.
+const CONFIG_MODE: u32 = 0o640;
 /// Between two tries for a host's lock: it is held for as long as a file takes to be written.
 const LOCK_PAUSE: Duration = Duration::from_millis(15);
 /// A lock is given up after this long: its holder's lease is over by then.
@@ -39,6 +47,8 @@ const ASK_PAUSE: Duration = Duration::from_millis(25);
 const DRAIN_FIRST: Duration = Duration::from_millis(20);
 /// Between two looks later on.
 const DRAIN_PAUSE: Duration = Duration::from_millis(500);
+/// Reading a file with thousands of servers takes seconds.
+const ACCEPTS_LIMIT: Duration = Duration::from_secs(30);
 /// How long HAProxy may take to forget the sessions of a server that is taken out.
 const DISMISS_LIMIT: Duration = Duration::from_secs(10);
 
@@ -63,18 +73,13 @@ impl Here<'_> {
         self.as_it_serves(&mut ledger, servers);
         let wanted = ledger.ingress(&Listens::now(&self.reached.row));
         run.still_mine().await?;
-        write(self.host, &wanted).await.map_err(|e| self.failed(e))?;
-        let running = proxy::look(self.host).await.map_err(|e| self.failed(e))?;
-        if let Some(why) = ingress::needs_reload(&running.slots, &wanted) {
-            proxy::reload(self.host).await.map_err(|e| self.failed(e))?;
-            return Ok(Done::changed(why));
-        }
-        let mut lines = ingress::map_changes(&wanted.home.map, &running.map, &wanted.route_entries());
-        lines.extend(wanted.admitted_changes(&running.admitted));
-        if !lines.is_empty() {
-            self.tell(&lines).await?;
-        }
-        Ok(Done::changed(""))
+        Ok(Done::changed(self.bring(&wanted).await?.unwrap_or_default()))
+    }
+
+    /// Brings the proxy to what is wanted, and says why it was reloaded, where it was.
+    pub(super) async fn bring(&self, wanted: &Ingress) -> Result<Option<String>, Stop> {
+        let brought = bring(self.host, wanted).await.map_err(|e| self.failed(e))?;
+        brought.map_err(|words| self.refused(words))
     }
 
     /// Puts the release that is being made current in the place of the one that the ledger still has, where it is the one that
@@ -124,10 +129,35 @@ impl Here<'_> {
         u32::try_from(slot).map_err(|error| Stop::Failed(crate::jobs::stop::internal(error)))
     }
 
+    /// What holds for all routes of the app, as the proxies have it.
+    async fn front(&self) -> Result<Front, Stop> {
+        let (ctx, permit) = (self.work.ctx, &self.work.run.permit);
+        let mut tx = ctx.db.begin(permit).await?;
+        let front = routes::front(&mut tx, permit, self.work.want.release.app).await?;
+        tx.commit().await?;
+        Ok(front.map(|front| front.applied.0).unwrap_or_default())
+    }
+
+    /// A route by which a request is sure to meet the app: one without rules, while nobody works on the app.
+    async fn open_route(&self) -> Result<Result<Route, &'static str>, Stop> {
+        let (ctx, permit, app) = (self.work.ctx, &self.work.run.permit, self.work.want.release.app);
+        let mut tx = ctx.db.begin(permit).await?;
+        let all = routes::of_app(&mut tx, permit, app).await?;
+        tx.commit().await?;
+        let plain = |row: &&routes::Row| row.applied.as_ref().is_some_and(|rules| rules.is_plain());
+        Ok(match all.iter().find(plain) {
+            _ if all.is_empty() => Err("the app has no route"),
+            _ if self.front().await?.maintenance => Err("its visitors see the page of maintenance"),
+            Some(row) => Ok(row.route()),
+            None => Err("its routes have rules that a request of ours does not meet"),
+        })
+    }
+
     pub(super) async fn admit(&self, name: &ContainerName, address: Ipv4Addr) -> Result<Done, Stop> {
         let slot = self.slot().await?;
         let port = self.work.want.release.spec.port.unwrap_or(0);
-        self.tell(&ingress::admit(slot, name, address, port)).await?;
+        let h2c = self.front().await?.h2c;
+        self.tell(&ingress::admit(slot, name, address, port, h2c)).await?;
         Ok(Done::changed(""))
     }
 
@@ -146,8 +176,11 @@ impl Here<'_> {
     /// 503 and 504 will not.
     pub(super) async fn ask_through(&self) -> Result<Done, Stop> {
         let spec = &self.work.want.release.spec;
-        let Some(route) = spec.routes.first() else { return Ok(Done::unchanged("the app has no route")) };
-        let path = asked_path(route, &spec.health.probe);
+        let route = match self.open_route().await? {
+            Ok(route) => route,
+            Err(why) => return Ok(Done::unchanged(why)),
+        };
+        let path = asked_path(&route, &spec.health.probe);
         let (address, port) = self.own_door().await?;
         let until = Instant::now() + ASK_PERIOD;
         loop {
@@ -265,6 +298,7 @@ pub(super) struct Ledger {
     servers: Vec<backends::Server>,
     peers: Vec<peers::Row>,
     hosts: Vec<(HostId, Ipv4Addr)>,
+    trust: Trust,
 }
 
 impl Ledger {
@@ -275,25 +309,30 @@ impl Ledger {
         let peers = peers::of_host(tx, permit, host).await?;
         let hosts = peers::addresses(tx, permit).await?;
         let hosts = hosts.into_iter().filter_map(|host| Some((host.host, host.address.parse().ok()?))).collect();
-        Ok(Self { rows, servers, peers, hosts })
+        let trust = fronts::trust(tx, permit, host).await?.map(|trust| trust.applied.0).unwrap_or_default();
+        Ok(Self { rows, servers, peers, hosts, trust })
     }
 
     /// What the proxy shall serve.
     pub fn ingress(&self, listens: &Listens) -> Ingress {
         let mut wanted = Ingress::empty(Home::default(), u16::try_from(listens.port).unwrap_or(80));
         let admitted = || self.hosts.iter().map(|(_, address)| *address).collect();
+        wanted.trust = self.trust.clone();
         wanted.peering = listens.peers.map(|address| Peering { address, admitted: admitted() });
         for row in &self.rows {
             let Ok(slot) = u32::try_from(row.slot) else { continue };
             let servers = self.servers_of(row.app);
             let peers = self.peers.iter().filter(|peer| peer.app == row.app && wanted.peering.is_some());
             let peers = peers.filter_map(|peer| self.peer(peer)).collect();
-            wanted.backends.push(Backend { slot, app: row.app, port: row.spec.0.port.unwrap_or(0), servers, peers });
-            // An app that has become a worker keeps its routes in the configuration, for the day it is web again.
-            // A route that was given up since the release was made may be another app's by now.
-            let own = |route: &&Route| row.spec.0.kind == Kind::Web && row.routes.0.contains(route);
-            let routes = row.spec.0.routes.iter().filter(own);
-            wanted.routes.extend(routes.map(|route| (route.clone(), slot)));
+            // An app that has become a worker keeps its routes, for the day it is web again.
+            let web = row.spec.0.kind == Kind::Web;
+            let routes = || row.routes.0.iter().filter(|_| web);
+            let ruled = routes().filter(|r| !r.rules.is_plain());
+            let ruled = ruled.map(|r| Ruled { id: r.id, route: r.route.clone(), rules: r.rules.clone() }).collect();
+            let front = if web { row.front.0.clone() } else { Front::default() };
+            let port = row.spec.0.port.unwrap_or(0);
+            wanted.routes.extend(routes().map(|r| (r.route.clone(), slot)));
+            wanted.backends.push(Backend { slot, app: row.app, port, servers, peers, ruled, front });
         }
         wanted
     }
@@ -319,18 +358,77 @@ impl Ledger {
 /// The proxy of a host as the ledger has it.
 pub async fn of_host(ctx: &Ctx, permit: &Permit, host: HostId, listens: &Listens) -> Result<Ingress, sqlx::Error> {
     let mut tx = ctx.db.begin(permit).await?;
-    let ledger = Ledger::read(&mut tx, permit, host).await?;
+    let wanted = of_host_in(&mut tx, permit, host, listens).await?;
     tx.commit().await?;
-    Ok(ledger.ingress(listens))
+    Ok(wanted)
+}
+
+/// The same within the caller's transaction: with what stands there and may never be committed.
+pub async fn of_host_in(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    host: HostId,
+    listens: &Listens,
+) -> Result<Ingress, sqlx::Error> {
+    Ok(Ledger::read(tx, permit, host).await?.ingress(listens))
+}
+
+/// Writes file and maps and brings the running proxy to them: by its socket, or by a reload where that does not do. Says why
+/// it was reloaded, where it was, or HAProxy's own words, where it refused: then all is as before.
+pub async fn bring(host: &Host, wanted: &Ingress) -> Result<Result<Option<String>, String>, remote::Error> {
+    let running = proxy::look(host).await?;
+    let Some(why) = ingress::needs_reload(&running.slots, &running.fixed, wanted) else {
+        write(host, wanted).await?;
+        let mut lines = ingress::map_changes(&wanted.home.map, &running.map, &wanted.route_entries());
+        lines.extend(wanted.admitted_changes(&running.admitted));
+        if lines.is_empty() {
+            return Ok(Ok(None));
+        }
+        for answer in host.haproxy().ask(&lines).await? {
+            match ingress::read_answer(&answer) {
+                Answer::Done | Answer::AlreadyThere | Answer::Absent => {}
+                other => return Ok(Err(format!("{other:?}"))),
+            }
+        }
+        return Ok(Ok(None));
+    };
+    if let Err(words) = accepts(host, wanted).await? {
+        return Ok(Err(words));
+    }
+    let former = host.get(CONFIG).await;
+    write(host, wanted).await?;
+    match proxy::reload(host).await {
+        Ok(()) => Ok(Ok(Some(why))),
+        Err(remote::Error::ProxyRefused { detail }) => {
+            // What runs must be able to start again with the file that stands there.
+            if let Ok(former) = former {
+                host.put(CONFIG, &former, CONFIG_MODE).await?;
+            }
+            Ok(Err(detail))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks HAProxy whether it would read this file, before anything is changed; its own words where it would not.
+pub async fn accepts(host: &Host, wanted: &Ingress) -> Result<Result<(), String>, remote::Error> {
+    host.put(NEXT, wanted.haproxy_cfg().as_bytes(), CONFIG_MODE).await?;
+    let mut said = scripts::Said::default();
+    let mut listen = |_, line: &[u8]| drop(said.take(line));
+    let exit = host.run(&scripts::ACCEPTS, &[], ACCEPTS_LIMIT, &mut listen).await?;
+    Ok(match exit.ok() {
+        true => Ok(()),
+        false => Err(said.reason.unwrap_or_else(|| format!("asking HAProxy ended with {}", exit.status))),
+    })
 }
 
 /// Writes file and map, each whole or not at all.
-pub async fn write(host: &crate::remote::Host, wanted: &Ingress) -> Result<(), crate::remote::Error> {
+pub async fn write(host: &Host, wanted: &Ingress) -> Result<(), remote::Error> {
     let (config, map, peers) = (wanted.haproxy_cfg(), wanted.routes_map(), wanted.peers_list());
     host.put_all(&[
         File { path: wanted.home.map.as_ref(), bytes: map.as_bytes(), mode: MODE },
         File { path: wanted.home.peers.as_ref(), bytes: peers.as_bytes(), mode: MODE },
-        File { path: CONFIG, bytes: config.as_bytes(), mode: MODE },
+        File { path: CONFIG, bytes: config.as_bytes(), mode: CONFIG_MODE },
     ])
     .await
 }

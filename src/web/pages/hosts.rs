@@ -1,6 +1,7 @@
 //! Hosts: the list, adding one, one with its facts and the run that makes it ready. Not here: speaking to a host.
 
 mod check;
+mod front;
 mod http_port;
 mod leaving;
 mod next;
@@ -47,6 +48,7 @@ pub fn routes() -> Routes {
         .merge(script::routes())
         .merge(pass::routes())
         .merge(settings::routes())
+        .merge(front::routes())
 }
 
 /// Hosts as a table.
@@ -214,6 +216,8 @@ pub struct Show {
     pub pass_open: bool,
     /// The page that changes its name and its way in.
     pub settings: Option<SafeUrl>,
+    /// The page of its proxy, for whoever may change it.
+    pub front: Option<SafeUrl>,
     /// What to do next.
     pub next: Option<Next>,
     /// The steps of the newest run.
@@ -256,6 +260,7 @@ impl Show {
                 .then(|| pass::form(&team, &id, &here.token)),
             pass_open: false,
             settings: view.may_manage.then(|| SafeUrl::path(["t", &team, "hosts", &id, "settings"])),
+            front: view.may_manage.then(|| SafeUrl::path(["t", &team, "hosts", &id, "front"])),
             next,
             course: Course::new(&view.steps, ""),
             job_page: newest.map(|job| SafeUrl::path(["t", &team, "jobs", &job.id.to_string()])),

@@ -26,6 +26,8 @@ fn backend(slot: u32, port: u16, servers: &[(&str, u8)]) -> Backend {
         port,
         servers: servers.iter().map(server).collect(),
         peers: Vec::new(),
+        ruled: Vec::new(),
+        front: Default::default(),
     }
 }
 

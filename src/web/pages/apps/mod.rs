@@ -1,12 +1,14 @@
 //! Apps: the list, one at a glance. Its forms are in the files beside; its releases and deploys in rooms of their own.
 
 mod configuration;
+mod front;
 mod gone;
 mod instances;
 pub mod logs;
 mod new;
 mod placement;
 mod push;
+mod route;
 mod routes;
 mod settings;
 mod variables;
@@ -50,6 +52,8 @@ pub fn routes() -> Routes {
         .merge(placement::routes())
         .merge(variables::routes())
         .merge(routes::routes())
+        .merge(route::routes())
+        .merge(front::routes())
         .merge(volumes::routes())
         .merge(push::routes())
 }
