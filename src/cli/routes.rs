@@ -76,10 +76,10 @@ pub struct Rules {
     #[arg(long, value_name = "NETWORKS")]
     pub allow: Option<String>,
     /// A header of requests, "Name: value", "+Name: value" or "-Name"; may be given several times
-    #[arg(long = "request-header", value_name = "HEADER")]
+    #[arg(long = "request-header", value_name = "HEADER", allow_hyphen_values = true)]
     pub request_headers: Option<Vec<String>>,
     /// A header of answers, in the same way
-    #[arg(long = "answer-header", value_name = "HEADER")]
+    #[arg(long = "answer-header", value_name = "HEADER", allow_hyphen_values = true)]
     pub answer_headers: Option<Vec<String>>,
     /// The most MB a request may send; 0 for no limit
     #[arg(long, value_name = "MB")]

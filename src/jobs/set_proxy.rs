@@ -89,7 +89,7 @@ impl SetProxy {
         };
         tx.commit().await?;
         let hosts = access::reach(&ctx.access(), permit, &ids).await?;
-        let steps: Vec<job_steps::NewStep> = hosts.iter().map(|reached| step(reached)).collect();
+        let steps: Vec<job_steps::NewStep> = hosts.iter().map(step).collect();
         let mut tx = ctx.db.begin(permit).await?;
         let first = job_steps::plan(&mut tx, permit, run.job, run.fence, &steps).await?.ok_or(Stop::Lost)?;
         tx.commit().await?;

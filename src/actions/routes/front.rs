@@ -10,26 +10,32 @@ use crate::actions::{Ctx, Refused};
 use crate::db;
 use crate::domain::app::Kind;
 use crate::domain::ids::AppId;
-use crate::domain::rights::{Actor, Permission};
+use crate::domain::release::Place;
+use crate::domain::rights::{Actor, On, Permission};
 use crate::domain::rules::Front;
 
 /// Changes what holds for all routes of an app.
 pub async fn set_front(ctx: &Ctx, actor: &Actor, id: AppId, input: EditFront) -> Result<Changed, Refused> {
     let mut edit = begin_edit(ctx, actor, id, Permission::EditApps).await?;
-    let (before, after) = fronted(&mut edit, &input).await?;
+    let (before, after) = fronted(&mut edit, actor, &input).await?;
     let job = push(&mut edit.tx, &edit.permit, actor, id, &edit.app.name).await?;
     edit.finish("app.fronted", Some(words(&before)), Some(words(&after))).await?;
     Ok(Changed { route: None, job })
 }
 
 /// Changes it within the caller's transaction: how it was, how it is wanted.
-pub(super) async fn fronted(edit: &mut Editing, input: &EditFront) -> Result<(Front, Front), Refused> {
+pub(super) async fn fronted(edit: &mut Editing, actor: &Actor, input: &EditFront) -> Result<(Front, Front), Refused> {
     let before = db::routes::front(&mut edit.tx, &edit.permit, edit.app.id).await?.ok_or(Refused::NotFound)?.wanted.0;
     let mut fields = Fields::default();
     let front = read::front(&mut fields, input, &before);
     let spec = &edit.app.spec.0;
     if spec.kind == Kind::Worker {
         fields.wrong("ports", "A worker answers nobody, so nothing of this is of use to it.");
+    }
+    let opens = front.as_ref().is_some_and(|front| front.ports != before.ports);
+    let manages = |place: &Place| actor.may(Permission::ManageHosts, On::host(actor.team(), place.host)).is_ok();
+    if opens && !edit.app.placement.iter().all(manages) {
+        fields.wrong("ports", "Ports are the hosts' own: somebody who manages all hosts of the app opens them.");
     }
     if let Some(front) = front.as_ref().filter(|front| !front.ports.is_empty()) {
         if !spec.routes.is_empty() {

@@ -44,7 +44,7 @@ pub async fn preview(ctx: &Ctx, actor: &Actor, id: AppId, change: Change) -> Res
     for row in &rows {
         before.push(of_host_in(&mut edit.tx, &edit.permit, row.id, &Listens::now(row)).await?);
     }
-    make(&mut edit, change).await?;
+    make(&mut edit, actor, change).await?;
     db::routes::apply(&mut edit.tx, &edit.permit, id).await?;
     let mut all = Vec::new();
     for (row, before) in rows.iter().zip(before) {
@@ -59,12 +59,12 @@ pub async fn preview(ctx: &Ctx, actor: &Actor, id: AppId, change: Change) -> Res
     Ok(all)
 }
 
-async fn make(edit: &mut Editing, change: Change) -> Result<(), Refused> {
+async fn make(edit: &mut Editing, actor: &Actor, change: Change) -> Result<(), Refused> {
     match change {
         Change::Add(route, rules) => added(edit, &route, rules).await.map(drop),
         Change::Rules(route, rules) => ruled(edit, route, rules).await.map(drop),
         Change::Remove(route) => removed(edit, route).await.map(drop),
-        Change::Front(input) => front::fronted(edit, &input).await.map(drop),
+        Change::Front(input) => front::fronted(edit, actor, &input).await.map(drop),
     }
 }
 

@@ -134,7 +134,9 @@ pub(super) fn fixed(ingress: &Ingress) -> String {
     let mut backends: Vec<&Backend> = ingress.backends.iter().filter(|backend| !backend.is_plain()).collect();
     backends.sort_by_key(|backend| backend.slot);
     for backend in backends {
-        put(&mut text, format_args!("{} {} {}\n", backend.slot, backend.front.h2c, backend.is_tcp()));
+        // Where the requests go to other hosts too, the rules stand in two backends.
+        let mixed = ingress.is_mixed(backend);
+        put(&mut text, format_args!("{} {mixed} {} {}\n", backend.slot, backend.front.h2c, backend.is_tcp()));
         text.push_str(&rules::lines(backend));
     }
     let digest = Sha256::digest(text.as_bytes());

@@ -125,7 +125,12 @@ fn what(text: &mut String, Ruled { id, route, rules }: &Ruled) {
     }
     if let Some(kib) = rules.body_kib {
         let bytes = u64::from(kib) * 1024;
-        put(text, format_args!("http-request return status 411 {TEXT} string \"Say how long this is: the app takes at most {kib} KB.\\n\" if on-{id} {{ req.hdr(transfer-encoding) -m found }}"));
+        // What does not say how long it is cannot be measured before it has gone through: chunks, and what HTTP/2 sends so.
+        put(text, format_args!("acl unmeasured-{id} req.hdr(transfer-encoding) -m found"));
+        put(text, format_args!("acl sends-{id} method POST PUT PATCH"));
+        let answer = format!("status 411 {TEXT} string \"Say how long this is: the app takes at most {kib} KB.\\n\"");
+        put(text, format_args!("http-request return {answer} if on-{id} unmeasured-{id}"));
+        put(text, format_args!("http-request return {answer} if on-{id} sends-{id} {{ req.ver 2.0 }} !{{ req.hdr(content-length) -m found }}"));
         put(text, format_args!("http-request return status 413 {TEXT} string \"This is longer than the {kib} KB that the app takes.\\n\" if on-{id} {{ req.hdr_val(content-length) gt {bytes} }}"));
     }
     if let Some(seconds) = rules.answer_s {

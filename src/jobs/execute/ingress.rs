@@ -144,13 +144,14 @@ impl Here<'_> {
         let mut tx = ctx.db.begin(permit).await?;
         let all = routes::of_app(&mut tx, permit, app).await?;
         tx.commit().await?;
-        let plain = |row: &&routes::Row| row.applied.as_ref().is_some_and(|rules| rules.is_plain());
-        Ok(match all.iter().find(plain) {
-            _ if all.is_empty() => Err("the app has no route"),
-            _ if self.front().await?.maintenance => Err("its visitors see the page of maintenance"),
-            Some(row) => Ok(row.route()),
-            None => Err("its routes have rules that a request of ours does not meet"),
-        })
+        if all.is_empty() {
+            return Ok(Err("the app has no route"));
+        }
+        if self.front().await?.maintenance {
+            return Ok(Err("its visitors see the page of maintenance"));
+        }
+        let plain = all.iter().find(|row| row.applied.as_ref().is_some_and(|rules| rules.is_plain()));
+        Ok(plain.map(routes::Row::route).ok_or("its routes have rules that a request of ours does not meet"))
     }
 
     pub(super) async fn admit(&self, name: &ContainerName, address: Ipv4Addr) -> Result<Done, Stop> {
@@ -326,7 +327,7 @@ impl Ledger {
             let peers = peers.filter_map(|peer| self.peer(peer)).collect();
             // An app that has become a worker keeps its routes, for the day it is web again.
             let web = row.spec.0.kind == Kind::Web;
-            let routes = || row.routes.0.iter().filter(|_| web);
+            let routes = || row.routes.0.iter().filter(move |_| web);
             let ruled = routes().filter(|r| !r.rules.is_plain());
             let ruled = ruled.map(|r| Ruled { id: r.id, route: r.route.clone(), rules: r.rules.clone() }).collect();
             let front = if web { row.front.0.clone() } else { Front::default() };
@@ -395,14 +396,19 @@ pub async fn bring(host: &Host, wanted: &Ingress) -> Result<Result<Option<String
     if let Err(words) = accepts(host, wanted).await? {
         return Ok(Err(words));
     }
-    let former = host.get(CONFIG).await;
+    let map = wanted.home.map.as_ref();
+    let (former, former_map) = (host.get(CONFIG).await, host.get(map).await);
     write(host, wanted).await?;
     match proxy::reload(host).await {
         Ok(()) => Ok(Ok(Some(why))),
         Err(remote::Error::ProxyRefused { detail }) => {
             // What runs must be able to start again with the file that stands there.
-            if let Ok(former) = former {
-                host.put(CONFIG, &former, CONFIG_MODE).await?;
+            if let (Ok(former), Ok(former_map)) = (former, former_map) {
+                host.put_all(&[
+                    File { path: map, bytes: &former_map, mode: MODE },
+                    File { path: CONFIG, bytes: &former, mode: CONFIG_MODE },
+                ])
+                .await?;
             }
             Ok(Err(detail))
         }
@@ -414,7 +420,9 @@ pub async fn bring(host: &Host, wanted: &Ingress) -> Result<Result<Option<String
 pub async fn accepts(host: &Host, wanted: &Ingress) -> Result<Result<(), String>, remote::Error> {
     host.put(NEXT, wanted.haproxy_cfg().as_bytes(), CONFIG_MODE).await?;
     let mut said = scripts::Said::default();
-    let mut listen = |_, line: &[u8]| drop(said.take(line));
+    let mut listen = |_, line: &[u8]| {
+        said.take(line);
+    };
     let exit = host.run(&scripts::ACCEPTS, &[], ACCEPTS_LIMIT, &mut listen).await?;
     Ok(match exit.ok() {
         true => Ok(()),

@@ -15,6 +15,7 @@ pub mod projects;
 pub mod releases;
 pub mod setup;
 pub mod teams;
+pub mod told;
 pub mod tokens;
 
 use super::routes::{Policy, Routes};

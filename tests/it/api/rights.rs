@@ -45,6 +45,8 @@ fn body(route: &Route) -> serde_json::Value {
         "{id}" if route.path == "/projects/{id}" => json!({ "name": "" }),
         "{name}" => json!({ "value": "x" }),
         "routes" => json!({ "domain": "" }),
+        "maintenance" => json!({ "on": false }),
+        "base-domain" => json!({ "domain": null }),
         "volumes" => json!({ "name": "", "path": "" }),
         "key" => json!({ "host_key": "" }),
         "http-port" => json!({ "http_port": 0 }),

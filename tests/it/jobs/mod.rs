@@ -19,6 +19,7 @@ mod provision_accidents;
 mod registry;
 mod removal;
 mod retention;
+mod routes;
 mod run_bash;
 mod running;
 mod stale;

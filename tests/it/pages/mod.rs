@@ -11,5 +11,6 @@ mod members;
 mod pictures;
 mod refusals;
 mod removal;
+mod routes;
 pub mod scene;
 pub mod walk;

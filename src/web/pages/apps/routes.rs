@@ -2,7 +2,6 @@
 //! (`route.rs`).
 
 use askama::Template;
-use askama::filters::HtmlSafe;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -14,15 +13,14 @@ use super::route::{self, Differences};
 use super::{Head, In};
 use crate::actions::Refused;
 use crate::actions::apps::{self, AppView, NewRoute, RouteView};
-use crate::actions::jobs::JobLine;
 use crate::actions::routes::{self, Change, Changed, EditFront, EditRules, RoutesView};
 use crate::domain::app::Kind;
 use crate::domain::ids::{AppId, RouteId};
-use crate::domain::job::JobState;
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
+use crate::web::pages::told::Told;
 use crate::web::ui::{Field, Form, SafeUrl, Sent, Shape, Shell, page_with};
 use crate::web::{Web, session};
 
@@ -45,38 +43,9 @@ pub struct Row {
     /// Where it answers.
     pub url: Option<SafeUrl>,
     /// The page of its rules.
-    pub rules: SafeUrl,
+    pub href: SafeUrl,
     /// The button that removes it.
     pub remove: Option<Form>,
-}
-
-/// The last time the proxies were told, where it is not over or went wrong.
-#[derive(Template)]
-#[template(path = "apps/_told.html")]
-pub struct Told {
-    /// The job.
-    pub job: JobLine,
-    /// Its page.
-    pub href: SafeUrl,
-}
-
-impl HtmlSafe for Told {}
-
-impl Told {
-    /// What is worth saying of the last job.
-    pub fn of(team: &str, last: Option<&JobLine>) -> Option<Self> {
-        let job = last.filter(|job| !matches!(job.state, JobState::Succeeded | JobState::Superseded))?.clone();
-        let href = SafeUrl::path(["t", team, "jobs", &job.id.to_string()]);
-        Some(Self { job, href })
-    }
-
-    fn failed(&self) -> bool {
-        self.job.state.is_final()
-    }
-
-    fn why(&self) -> &str {
-        if self.job.reason.is_empty() { &self.job.wait_reason } else { &self.job.reason }
-    }
 }
 
 /// The page.
@@ -129,7 +98,7 @@ impl Show {
             }
             Row {
                 url: SafeUrl::web(&line.url),
-                rules: SafeUrl::path(["t", &team, "apps", &id, "routes", &line.id.to_string()]),
+                href: SafeUrl::path(["t", &team, "apps", &id, "routes", &line.id.to_string()]),
                 words: line.rules.words(),
                 line: line.clone(),
                 remove: view.may.edit.then_some(form),
@@ -158,7 +127,7 @@ impl Show {
 /// The form that adds a route.
 fn adding(action: SafeUrl, here: &Here, typed: &Typed, offered: &str) -> Form {
     let NewRoute { domain, path } = &typed.route;
-    let domain = if domain.is_empty() { offered } else { domain };
+    let domain = if domain.is_empty() { offered } else { domain.as_str() };
     let fields = vec![
         Field::code("domain", "Domain").value(domain).empty("shop.example"),
         Field::code("path", "Path").value(path).empty("/").hint("/api leads there for /api and /api/…, not /apiary."),

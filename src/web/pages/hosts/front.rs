@@ -9,15 +9,14 @@ use tower_sessions::Session;
 
 use crate::actions::Refused;
 use crate::actions::hosts::{self, HostView};
-use crate::actions::jobs::JobLine;
 use crate::actions::routes::{self, EditTrust, HostFront};
 use crate::domain::ids::HostId;
-use crate::domain::job::JobState;
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
-use crate::web::ui::{Choice, Field, Form, Input, SafeUrl, Sent, Shape, Shell, page, page_with};
+use crate::web::pages::told::Told;
+use crate::web::ui::{Choice, Field, Form, Input, SafeUrl, Sent, Shell, page, page_with};
 use crate::web::{Web, session};
 
 /// The routes.
@@ -38,7 +37,7 @@ pub struct Front {
     /// What the host is called.
     pub name: String,
     /// The last time its proxy was told, where it is not over or went wrong.
-    pub told: Option<(JobLine, SafeUrl)>,
+    pub told: Option<Told>,
     /// The form of its domain.
     pub base: Form,
     /// The form of those who are believed.
@@ -55,11 +54,6 @@ impl Front {
             .crumb("Hosts", Some(SafeUrl::path(["t", &team, "hosts"])))
             .crumb(view.line.name.clone(), Some(own))
             .crumb("Proxy", None);
-        let told = front.last.clone().filter(|job| !matches!(job.state, JobState::Succeeded | JobState::Superseded));
-        let told = told.map(|job| {
-            let href = SafeUrl::path(["t", &team, "jobs", &job.id.to_string()]);
-            (job, href)
-        });
         let hint = match front.offered.as_str() {
             "" => "An app without a route of its own then gets app-environment under it. Every name below it must lead to this host.".to_owned(),
             offered => format!("An app without a route of its own then gets app-environment under it. Every name below {offered} leads to this host already; a domain of your own needs a wildcard record."),
@@ -68,7 +62,7 @@ impl Front {
         Ok(Self {
             shell,
             name: view.line.name.clone(),
-            told,
+            told: Told::of(&team, front.last.as_ref()),
             base: Form::new(below("base-domain"), &here.token, "Save", base).style(""),
             trust: Form::new(below("trust"), &here.token, "Save", trusted(&front.trust)),
         })
