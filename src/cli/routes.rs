@@ -168,7 +168,8 @@ fn split(route: &str) -> (&str, String) {
 /// The route as it is known.
 async fn find(client: &Client, app: &str, route: &str) -> Result<Value, Failed> {
     let (domain, path) = split(route);
-    let (domain, path) = (domain.to_lowercase(), if path == "/" { path } else { path.trim_end_matches('/').to_owned() });
+    let (domain, path) =
+        (domain.to_lowercase(), if path == "/" { path } else { path.trim_end_matches('/').to_owned() });
     let all = client.list(Ask::get(&["apps", app, "routes"]), MOST).await?;
     let same = |one: &&Value| at(one, "domain") == domain && at(one, "path") == path;
     let none = || Failed::Said(format!("The app has no route {}. `skiff routes` lists those it has.", plain(route)));
@@ -235,7 +236,8 @@ async fn shown(common: &Common, client: &Client, app: &str, body: Value) -> Resu
 }
 
 fn words(route: &Value) -> String {
-    let words: Vec<String> = items(route, "words").iter().map(|word| plain(word.as_str().unwrap_or_default())).collect();
+    let words: Vec<String> =
+        items(route, "words").iter().map(|word| plain(word.as_str().unwrap_or_default())).collect();
     if words.is_empty() { "no rules".to_owned() } else { words.join(", ") }
 }
 

@@ -35,11 +35,21 @@ pub async fn trust(conn: &mut PgConnection, permit: &Permit, host: HostId) -> Re
 }
 
 /// Notes whom a host shall believe.
-pub async fn want_trust(conn: &mut PgConnection, permit: &Permit, host: HostId, trust: &Trust) -> Result<(), sqlx::Error> {
-    sqlx::query!("update hosts set trust = $3 where team_id = $1 and id = $2", permit.team().0, host.0, Json(trust) as _)
-        .execute(conn)
-        .await
-        .map(drop)
+pub async fn want_trust(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    host: HostId,
+    trust: &Trust,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update hosts set trust = $3 where team_id = $1 and id = $2",
+        permit.team().0,
+        host.0,
+        Json(trust) as _
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// What is wanted of a host holds from now on.

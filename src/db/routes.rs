@@ -137,7 +137,10 @@ pub async fn want(
 
 /// Gives a route up.
 pub async fn remove(conn: &mut PgConnection, permit: &Permit, id: RouteId) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from routes where team_id = $1 and id = $2", permit.team().0, id.0).execute(conn).await.map(drop)
+    sqlx::query!("delete from routes where team_id = $1 and id = $2", permit.team().0, id.0)
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 /// What holds for all routes of an app.
@@ -163,7 +166,12 @@ pub async fn front(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Resu
 }
 
 /// Notes what shall hold for all routes of an app.
-pub async fn want_front(conn: &mut PgConnection, permit: &Permit, app: AppId, front: &Front) -> Result<(), sqlx::Error> {
+pub async fn want_front(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    app: AppId,
+    front: &Front,
+) -> Result<(), sqlx::Error> {
     sqlx::query!("update apps set front = $3 where team_id = $1 and id = $2", permit.team().0, app.0, Json(front) as _)
         .execute(conn)
         .await
@@ -190,7 +198,12 @@ pub async fn apply(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Resu
 }
 
 /// What held before holds again: a proxy did not take the new ports.
-pub async fn apply_front(conn: &mut PgConnection, permit: &Permit, app: AppId, front: &Front) -> Result<(), sqlx::Error> {
+pub async fn apply_front(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    app: AppId,
+    front: &Front,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update apps set front_applied = $3 where team_id = $1 and id = $2",
         permit.team().0,

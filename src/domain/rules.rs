@@ -150,7 +150,8 @@ impl Target {
     /// Its domain, and its path as a route's.
     pub fn place(&self) -> Option<(Domain, PathPrefix)> {
         let (_, rest) = self.as_ref().split_once("://")?;
-        let (place, path) = rest.split_once('/').map_or((rest, "/".to_owned()), |(place, path)| (place, format!("/{path}")));
+        let (place, path) =
+            rest.split_once('/').map_or((rest, "/".to_owned()), |(place, path)| (place, format!("/{path}")));
         let domain = place.split(':').next()?;
         Some((domain.parse().ok()?, path.parse().ok()?))
     }
@@ -215,8 +216,9 @@ impl FromStr for HeaderRule {
             return Ok(Self::Remove(name.trim().parse()?));
         }
         let (add, rest) = text.strip_prefix('+').map_or((false, text), |rest| (true, rest));
-        let (name, value) =
-            rest.split_once(':').ok_or(Bad("Write a header as Name: value, +Name: value to add one, or -Name to remove it."))?;
+        let (name, value) = rest
+            .split_once(':')
+            .ok_or(Bad("Write a header as Name: value, +Name: value to add one, or -Name to remove it."))?;
         let (name, value) = (name.trim().parse()?, value.parse()?);
         Ok(if add { Self::Add(name, value) } else { Self::Set(name, value) })
     }
@@ -357,7 +359,9 @@ mod tests {
         for (text, is) in cases {
             assert_eq!(text.parse::<Cidr>().unwrap().as_ref(), is, "{text}");
         }
-        for bad in ["", "10.0.0.0/33", "10.0.0.0/+8", "10.0.0.0/", "::1/129", "::ffff:10.0.0.1", "a.example", "10.0.0.0/8 }"] {
+        for bad in
+            ["", "10.0.0.0/33", "10.0.0.0/+8", "10.0.0.0/", "::1/129", "::ffff:10.0.0.1", "a.example", "10.0.0.0/8 }"]
+        {
             assert!(bad.parse::<Cidr>().is_err(), "{bad}");
         }
     }
@@ -371,7 +375,16 @@ mod tests {
         for (text, is) in cases {
             assert_eq!(text.parse::<Target>().unwrap().as_ref(), is, "{text}");
         }
-        for bad in ["shop.example.org", "ftp://a.example", "https://a.example/?x", "https://a.example/%2e", "https://a.example:0", "https://u@a.example", "https://a.example/\" code 200", "javascript://a.example"] {
+        for bad in [
+            "shop.example.org",
+            "ftp://a.example",
+            "https://a.example/?x",
+            "https://a.example/%2e",
+            "https://a.example:0",
+            "https://u@a.example",
+            "https://a.example/\" code 200",
+            "javascript://a.example",
+        ] {
             assert!(bad.parse::<Target>().is_err(), "{bad}");
         }
     }
@@ -381,7 +394,9 @@ mod tests {
         for text in ["X-Robots-Tag: noindex", "+Link: </a.css>; rel=preload", "-Server"] {
             assert_eq!(text.parse::<HeaderRule>().unwrap().to_string(), text);
         }
-        for bad in ["X-A", "X A: b", "Host: x", "content-length: 0", "-x-real-ip", "X-A:", "X-A: a\nX-B: b", "", "-", "X-A: é"] {
+        for bad in
+            ["X-A", "X A: b", "Host: x", "content-length: 0", "-x-real-ip", "X-A:", "X-A: a\nX-B: b", "", "-", "X-A: é"]
+        {
             assert!(bad.parse::<HeaderRule>().is_err(), "{bad}");
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Ctx;
+use super::execute::bring;
 use super::execute::ingress::{self, Listens};
 use super::log::Log;
 use super::stop::{self, Stop, detail};
@@ -22,6 +23,7 @@ use crate::remote::Host;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SetProxy {
     /// Of what.
+    #[serde(flatten)]
     pub of: Of,
 }
 
@@ -149,7 +151,7 @@ impl SetProxy {
             return Ok(Ok(()));
         }
         ingress::lock(ctx, run, reached.id(), &reached.row.name).await?;
-        let said = ingress::accepts(host, &wanted).await;
+        let said = bring::accepts(host, &wanted).await;
         ingress::unlock(ctx, run, reached.id()).await?;
         match said {
             Ok(said) => Ok(said),
@@ -172,7 +174,7 @@ impl SetProxy {
     async fn bring_locked(&self, ctx: &Ctx, run: &Run, reached: &Reached, host: &Host) -> Result<Brought, Stop> {
         let wanted = ingress::of_host(ctx, &run.permit, reached.id(), &Listens::now(&reached.row)).await?;
         run.still_mine().await?;
-        Ok(match ingress::bring(host, &wanted).await {
+        Ok(match bring::bring(host, &wanted).await {
             Ok(Ok(None)) => Brought::To(String::new()),
             Ok(Ok(Some(_))) => Brought::To("the proxy was reloaded".to_owned()),
             Ok(Err(words)) => Brought::Refused(words),

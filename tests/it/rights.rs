@@ -102,8 +102,7 @@ async fn ids(panel: &Panel, scene: &Scene) -> (Ids, Ids) {
         .await
         .unwrap();
     let route_of = "select id from routes where app_id = $1 limit 1";
-    let route: uuid::Uuid =
-        sqlx::query_scalar(route_of).bind(scene.web.0).fetch_one(&mut conn).await.unwrap();
+    let route: uuid::Uuid = sqlx::query_scalar(route_of).bind(scene.web.0).fetch_one(&mut conn).await.unwrap();
     let sketch: uuid::Uuid = sqlx::query_scalar(route_of).bind(app.0).fetch_one(&mut conn).await.unwrap();
     let out = Ids {
         team: owner.slug.clone(),

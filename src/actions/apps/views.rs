@@ -12,8 +12,8 @@ use crate::actions::volumes::VolumeLine;
 use crate::domain::app::{Kind, Spec};
 use crate::domain::deploy::DeployState;
 pub use crate::domain::diff::Change as PendingChange;
-use crate::domain::rules::Rules;
 use crate::domain::ids::{AppId, DeployId, EnvironmentId, HostId, ProjectId, ReleaseId, RouteId};
+use crate::domain::rules::Rules;
 
 /// How an app stands, from the ledger and its last deploy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

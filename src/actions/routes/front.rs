@@ -43,7 +43,10 @@ pub(super) async fn fronted(edit: &mut Editing, actor: &Actor, input: &EditFront
         }
         let others = db::routes::ports_of_others(&mut edit.tx, &edit.permit, edit.app.id, &front.ports).await?;
         if let Some((name, port)) = others.first() {
-            fields.wrong("ports", format!("Port {port} leads to {name} already, on a host of this app. Use another port."));
+            fields.wrong(
+                "ports",
+                format!("Port {port} leads to {name} already, on a host of this app. Use another port."),
+            );
         }
     }
     let (Some(front), true) = (front, fields.fine()) else { return Err(fields.refuse()) };
@@ -59,7 +62,9 @@ pub async fn maintain(ctx: &Ctx, actor: &Actor, id: AppId, on: bool) -> Result<C
     }
     let front = db::routes::front(&mut edit.tx, &edit.permit, id).await?.ok_or(Refused::NotFound)?.wanted.0;
     if !front.ports.is_empty() {
-        return Err(Refused::Conflict("The app takes connections on ports, which show no page. Stop it instead.".into()));
+        return Err(Refused::Conflict(
+            "The app takes connections on ports, which show no page. Stop it instead.".into(),
+        ));
     }
     let before = json!({ "maintenance": front.maintenance });
     db::routes::want_front(&mut edit.tx, &edit.permit, id, &Front { maintenance: on, ..front }).await?;
@@ -71,7 +76,9 @@ pub async fn maintain(ctx: &Ctx, actor: &Actor, id: AppId, on: bool) -> Result<C
 
 /// A front as the audit keeps it: pages by their lengths.
 fn words(front: &Front) -> Value {
-    let length = |page: &Option<crate::domain::rules::PageText>| page.as_ref().map(|page| format!("{} bytes", page.as_ref().len()));
+    let length = |page: &Option<crate::domain::rules::PageText>| {
+        page.as_ref().map(|page| format!("{} bytes", page.as_ref().len()))
+    };
     json!({
         "compression": front.gzip,
         "same instance": front.sticky,

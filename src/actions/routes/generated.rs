@@ -78,7 +78,10 @@ mod tests {
 
     #[test]
     fn names_are_readable_and_fit() {
-        assert_eq!(names("shop", "prod", "acme").get(..3).unwrap(), ["shop-prod", "shop-prod-acme", "shop-prod-acme-2"]);
+        assert_eq!(
+            names("shop", "prod", "acme").get(..3).unwrap(),
+            ["shop-prod", "shop-prod-acme", "shop-prod-acme-2"]
+        );
         let long = "a".repeat(40);
         assert!(names(&long, &long, &long).iter().all(|name| name.len() <= LABEL && !name.ends_with('-')));
     }

@@ -20,8 +20,7 @@ pub use views::{RoutesView, look};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::apps::{MOST_ROUTES, NewRoute};
-use super::apps::{Editing, begin_edit};
+use super::apps::{Editing, MOST_ROUTES, NewRoute, begin_edit};
 use super::fields::Fields;
 use super::{Ctx, FieldError, Refused};
 use crate::db::{self, Tx};

@@ -34,14 +34,23 @@ pub(super) fn rules(fields: &mut Fields, input: EditRules, known: &Rules, route:
     let answer = lines::<HeaderRule>(fields, "answer_headers", &input.answer_headers, MOST_HEADERS, "headers");
     let body = fields.optional_number::<u32>("body_mb", &input.body_mb, 1..=MOST_BODY_KIB / KIB, "MB");
     let answer_s = fields.optional_number::<u32>("answer_s", &input.answer_s, 1..=MOST_ANSWER_S, "seconds");
-    fields.fine().then(|| Rules { redirect, users, allow, request, answer, body_kib: body.map(|mb| mb * KIB), answer_s })
+    fields.fine().then(|| Rules {
+        redirect,
+        users,
+        allow,
+        request,
+        answer,
+        body_kib: body.map(|mb| mb * KIB),
+        answer_s,
+    })
 }
 
 fn redirect(fields: &mut Fields, input: &EditRules, route: Option<&Route>) -> Option<Redirect> {
     let to = fields.optional::<Target>("redirect", &input.redirect)?;
     let status = if input.redirect_status.trim().is_empty() { "308" } else { input.redirect_status.trim() };
     let moved = fields.choice("redirect_status", status, &Moved::ALL)?;
-    let keep = fields.choice("redirect_keep", input.redirect_keep.trim(), &[("", true), ("yes", true), ("no", false)])?;
+    let keep =
+        fields.choice("redirect_keep", input.redirect_keep.trim(), &[("", true), ("yes", true), ("no", false)])?;
     if let (Some(route), Some((domain, path))) = (route, to.place()) {
         // A target below the route's own path is the route again, and the browser goes in a circle.
         let (own, path) = (route.path.as_ref(), path.as_ref());
@@ -55,7 +64,9 @@ fn redirect(fields: &mut Fields, input: &EditRules, route: Option<&Route>) -> Op
 
 fn users(fields: &mut Fields, raw: &[Pair], known: &Rules) -> BTreeMap<BasicUser, PasswordHash> {
     let mut users = BTreeMap::new();
-    for (place, pair) in raw.iter().enumerate().filter(|(_, pair)| !(pair.name.trim().is_empty() && pair.value.is_empty())) {
+    for (place, pair) in
+        raw.iter().enumerate().filter(|(_, pair)| !(pair.name.trim().is_empty() && pair.value.is_empty()))
+    {
         let Some(name) = fields.entry::<BasicUser>("users", place, &pair.name) else { continue };
         let hash = match (pair.value.as_str(), known.users.get(&name)) {
             ("", Some(kept)) => Some(kept.clone()),
@@ -122,7 +133,10 @@ pub(super) fn front(fields: &mut Fields, input: &EditFront, known: &Front) -> Op
     let error_page = fields.optional("error_page", &input.error_page);
     let ports = ports(fields, &input.ports);
     if !ports.is_empty() && (gzip == Some(true) || sticky == Some(true) || h2c == Some(true)) {
-        fields.wrong("ports", "Connections on ports go to the app as they are: leave compression, HTTP/2 and the same instance off.");
+        fields.wrong(
+            "ports",
+            "Connections on ports go to the app as they are: leave compression, HTTP/2 and the same instance off.",
+        );
     }
     let (Some(gzip), Some(sticky), Some(h2c), true) = (gzip, sticky, h2c, fields.fine()) else { return None };
     let maintenance = known.maintenance;
@@ -131,7 +145,9 @@ pub(super) fn front(fields: &mut Fields, input: &EditFront, known: &Front) -> Op
 
 fn ports(fields: &mut Fields, raw: &[Pair]) -> Vec<Port> {
     let mut ports: Vec<Port> = Vec::new();
-    for (place, pair) in raw.iter().enumerate().filter(|(_, p)| !(p.name.trim().is_empty() && p.value.trim().is_empty())) {
+    for (place, pair) in
+        raw.iter().enumerate().filter(|(_, p)| !(p.name.trim().is_empty() && p.value.trim().is_empty()))
+    {
         let digits = pair.name.trim();
         let plain = digits.chars().all(|c| c.is_ascii_digit());
         let Some(port) = digits.parse::<u16>().ok().filter(|port| plain && *port > 0) else {
@@ -139,7 +155,11 @@ fn ports(fields: &mut Fields, raw: &[Pair]) -> Vec<Port> {
             continue;
         };
         if TAKEN_PORTS.contains(&port) {
-            fields.wrong_entry("ports", place, "this port is the host's own: SSH, the proxy, or the other hosts answer there.");
+            fields.wrong_entry(
+                "ports",
+                place,
+                "this port is the host's own: SSH, the proxy, or the other hosts answer there.",
+            );
         }
         let mut allow = Vec::new();
         for text in pair.value.split([' ', ',', '\n', '\t']).filter(|text| !text.is_empty()) {

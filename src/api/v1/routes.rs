@@ -23,7 +23,10 @@ use crate::domain::rights::Permission;
 pub fn routes() -> Routes {
     let (view, edit, all) = (Permission::View, Permission::EditApps, "/apps/{app}/routes");
     Routes::new()
-        .add(get(all, view).title("Domains and paths that lead to an app, and their rules").gives::<Page<Route>>(), list)
+        .add(
+            get(all, view).title("Domains and paths that lead to an app, and their rules").gives::<Page<Route>>(),
+            list,
+        )
         .add(
             post(all, edit).title("Let a domain and path lead to an app, by these rules").gives::<Created<Route>>(),
             add,
@@ -125,8 +128,9 @@ impl From<Rules> for EditRules {
     fn from(rules: Rules) -> Self {
         let text = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
         let pair = |user: User| Pair { name: user.name, value: user.password.unwrap_or_default() };
-        let (to, status, keep) =
-            rules.redirect.map_or((String::new(), None, None), |redirect| (redirect.to, redirect.status, redirect.keep));
+        let (to, status, keep) = rules
+            .redirect
+            .map_or((String::new(), None, None), |redirect| (redirect.to, redirect.status, redirect.keep));
         Self {
             redirect: to,
             redirect_status: status.map(|status| status.to_string()).unwrap_or_default(),

@@ -264,5 +264,8 @@ pub fn read_processes(text: &str) -> ProxyProcesses {
 pub fn read_fixed(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let value = line.split_once("value=<").and_then(|(_, rest)| rest.split_once('>')).map(|(value, _)| value);
-    value.filter(|value| value.len() <= 64 && value.chars().all(|c| c.is_ascii_hexdigit())).unwrap_or_default().to_owned()
+    value
+        .filter(|value| value.len() <= 64 && value.chars().all(|c| c.is_ascii_hexdigit()))
+        .unwrap_or_default()
+        .to_owned()
 }

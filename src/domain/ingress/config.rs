@@ -84,7 +84,13 @@ pub(super) fn render(ingress: &Ingress) -> String {
         "# Written by Skiff, which replaces it whole: changes made here are lost.\n# It always lists the instances now wanted.\n",
     );
     global(&mut text, ingress);
-    put(&mut text, format_args!("    # What of this file needs a reload: the running proxy is asked for it.\n    set-var {FIXED} str({})\n", fixed(ingress)));
+    put(
+        &mut text,
+        format_args!(
+            "    # What of this file needs a reload: the running proxy is asked for it.\n    set-var {FIXED} str({})\n",
+            fixed(ingress)
+        ),
+    );
     text.push_str(&head(ingress));
     for slot in 1..=ingress.last_slot() {
         backend(&mut text, ingress, slot);

@@ -29,7 +29,8 @@ pub enum Line {
 /// The sections that differ, in the order of the newer text. The digest that the file bears of itself is none of them.
 pub fn difference(before: &str, after: &str) -> Vec<Block> {
     let (old, new) = (sections(before), sections(after));
-    let find = |all: &[(String, Vec<String>)], name: &str| all.iter().find(|(n, _)| n == name).map(|(_, lines)| lines.clone());
+    let find =
+        |all: &[(String, Vec<String>)], name: &str| all.iter().find(|(n, _)| n == name).map(|(_, lines)| lines.clone());
     let gone = old.iter().filter(|(name, _)| find(&new, name).is_none());
     let mut blocks = Vec::new();
     for (name, lines) in &new {
@@ -55,7 +56,8 @@ fn lines(old: &[String], new: &[String]) -> Vec<Line> {
     let tail = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
     let part = |all: &[String], from: usize, to: usize| all.get(from..to).unwrap_or_default().to_vec();
     let shown = |line: String| if line.starts_with("user ") { hidden(&line) } else { line };
-    let mut out: Vec<Line> = part(new, same.saturating_sub(AROUND), same).into_iter().map(shown).map(Line::Same).collect();
+    let mut out: Vec<Line> =
+        part(new, same.saturating_sub(AROUND), same).into_iter().map(shown).map(Line::Same).collect();
     out.extend(part(old, same, old.len() - tail).into_iter().map(shown).map(Line::Gone));
     out.extend(part(new, same, new.len() - tail).into_iter().map(shown).map(Line::New));
     let end = new.len() - tail;
@@ -96,7 +98,10 @@ mod tests {
             difference(before, after),
             [
                 Block { name: "userlist u".into(), lines: vec![new("user ada password …")] },
-                Block { name: "backend b1".into(), lines: vec![same("one"), same("two"), new("2.5"), same("three"), same("four")] },
+                Block {
+                    name: "backend b1".into(),
+                    lines: vec![same("one"), same("two"), new("2.5"), same("three"), same("four")]
+                },
             ]
         );
         let back = difference(after, before);

@@ -23,9 +23,7 @@ pub use answers::{
 pub use difference::{Block, Line, difference};
 pub use peers::{PEER_PORT, Peer, PeerSeen, mixed_name, named_peer, peer_name, share};
 pub use rules::Ruled;
-pub use runtime::{
-    admit, ask_fixed, dismiss, drain, map_changes, needs_reload, servers_to_admit, servers_to_dismiss,
-};
+pub use runtime::{admit, ask_fixed, dismiss, drain, map_changes, needs_reload, servers_to_admit, servers_to_dismiss};
 pub use tcp::TAKEN_PORTS;
 
 use std::collections::BTreeMap;

@@ -69,7 +69,8 @@ fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
 /// The lists of users, which stand outside of backends.
 pub(super) fn users(text: &mut String, backend: &Backend) {
     for Ruled { id, route, rules } in backend.ruled.iter().filter(|ruled| !ruled.rules.users.is_empty()) {
-        let _ = write!(text, "\n# {}{}\nuserlist u-{}\n", route.domain, route.path, id.simple());
+        let _ = writeln!(text, "\nuserlist u-{}", id.simple());
+        put(text, format_args!("# {}{}", route.domain, route.path));
         for (user, hash) in &rules.users {
             put(text, format_args!("user {user} password {hash}"));
         }
@@ -97,7 +98,12 @@ fn who(text: &mut String, Ruled { id, route, rules }: &Ruled) {
     put(text, format_args!("acl on-{id} var(txn.rule) -m str {id}"));
     if !rules.allow.is_empty() {
         networks(text, &format!("from-{id}"), &rules.allow);
-        put(text, format_args!("http-request return status 403 {TEXT} string \"This address is not open to you.\\n\" if on-{id} !from-{id}"));
+        put(
+            text,
+            format_args!(
+                "http-request return status 403 {TEXT} string \"This address is not open to you.\\n\" if on-{id} !from-{id}"
+            ),
+        );
     }
     if let Some(redirect) = &rules.redirect {
         let Redirect { to, moved, .. } = redirect;
@@ -130,8 +136,18 @@ fn what(text: &mut String, Ruled { id, route, rules }: &Ruled) {
         put(text, format_args!("acl sends-{id} method POST PUT PATCH"));
         let answer = format!("status 411 {TEXT} string \"Say how long this is: the app takes at most {kib} KB.\\n\"");
         put(text, format_args!("http-request return {answer} if on-{id} unmeasured-{id}"));
-        put(text, format_args!("http-request return {answer} if on-{id} sends-{id} {{ req.ver 2.0 }} !{{ req.hdr(content-length) -m found }}"));
-        put(text, format_args!("http-request return status 413 {TEXT} string \"This is longer than the {kib} KB that the app takes.\\n\" if on-{id} {{ req.hdr_val(content-length) gt {bytes} }}"));
+        put(
+            text,
+            format_args!(
+                "http-request return {answer} if on-{id} sends-{id} {{ req.ver 2.0 }} !{{ req.hdr(content-length) -m found }}"
+            ),
+        );
+        put(
+            text,
+            format_args!(
+                "http-request return status 413 {TEXT} string \"This is longer than the {kib} KB that the app takes.\\n\" if on-{id} {{ req.hdr_val(content-length) gt {bytes} }}"
+            ),
+        );
     }
     if let Some(seconds) = rules.answer_s {
         put(text, format_args!("http-request set-timeout server {seconds}s if on-{id}"));
@@ -139,8 +155,12 @@ fn what(text: &mut String, Ruled { id, route, rules }: &Ruled) {
     for (way, rules) in [("http-request", &rules.request), ("http-after-response", &rules.answer)] {
         for rule in rules {
             match rule {
-                HeaderRule::Set(name, value) => put(text, format_args!("{way} set-header {name} {} if on-{id}", format(value.as_ref()))),
-                HeaderRule::Add(name, value) => put(text, format_args!("{way} add-header {name} {} if on-{id}", format(value.as_ref()))),
+                HeaderRule::Set(name, value) => {
+                    put(text, format_args!("{way} set-header {name} {} if on-{id}", format(value.as_ref())))
+                }
+                HeaderRule::Add(name, value) => {
+                    put(text, format_args!("{way} add-header {name} {} if on-{id}", format(value.as_ref())))
+                }
                 HeaderRule::Remove(name) => put(text, format_args!("{way} del-header {name} if on-{id}")),
             }
         }
@@ -168,7 +188,13 @@ fn front(text: &mut String, front: &Front, slot: u32) {
             format!(" !through-{slot}")
         };
         let (kind, page) = front.maintenance_page.as_ref().map_or((TEXT, MAINTENANCE), |page| (HTML, page.as_ref()));
-        put(text, format_args!("http-request return status 503 {kind} hdr Retry-After {RETRY_AFTER} hdr Cache-Control no-store string {} if !{{ var(txn.inner) -m bool }}{through}", quoted(page)));
+        put(
+            text,
+            format_args!(
+                "http-request return status 503 {kind} hdr Retry-After {RETRY_AFTER} hdr Cache-Control no-store string {} if !{{ var(txn.inner) -m bool }}{through}",
+                quoted(page)
+            ),
+        );
     }
     if let Some(page) = &front.error_page {
         errors(text, page);

@@ -63,7 +63,9 @@ pub fn map_changes(map: &FilePath, running: &[MapEntry], wanted: &BTreeMap<Strin
 /// behind for each websocket.
 pub fn needs_reload(running: &BTreeSet<u32>, fixed: &str, wanted: &Ingress) -> Option<String> {
     if fixed != wanted.fixed() {
-        return Some("Rules of its routes, or where the proxy listens, have changed since it was last loaded.".to_owned());
+        return Some(
+            "Rules of its routes, or where the proxy listens, have changed since it was last loaded.".to_owned(),
+        );
     }
     let mut slots: BTreeSet<u32> = wanted.backends.iter().map(|b| b.slot).collect();
     slots.extend(wanted.routes.iter().map(|(_, slot)| *slot));

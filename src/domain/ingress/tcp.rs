@@ -20,11 +20,18 @@ pub(super) fn defaults(text: &mut String, ingress: &Ingress) {
 
 /// The frontends.
 pub(super) fn frontends(text: &mut String, ingress: &Ingress) {
-    let mut all: Vec<_> = ingress.backends.iter().flat_map(|b| b.front.ports.iter().map(move |port| (port, b))).collect();
+    let mut all: Vec<_> =
+        ingress.backends.iter().flat_map(|b| b.front.ports.iter().map(move |port| (port, b))).collect();
     all.sort_by_key(|(port, backend)| (port.port, backend.slot));
     all.dedup_by_key(|(port, _)| port.port);
     for (port, backend) in all {
-        put(text, format_args!("\nfrontend tcp-{}{FROM}\n    # app {}\n    bind {}:{}\n", port.port, backend.app, ingress.home.bind, port.port));
+        put(
+            text,
+            format_args!(
+                "\nfrontend tcp-{}{FROM}\n    # app {}\n    bind {}:{}\n",
+                port.port, backend.app, ingress.home.bind, port.port
+            ),
+        );
         for network in &port.allow {
             put(text, format_args!("    acl from src {network}\n"));
         }

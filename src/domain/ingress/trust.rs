@@ -13,27 +13,41 @@ pub(super) fn connections(text: &mut String, trust: &Trust) {
     }
 }
 
-/// Lines for requests: from here on `src` is the client whom they name, and what they say of HTTPS holds.
+/// Lines for requests: from here on `src` is the client whom they name, and what they say of HTTPS holds. Who they are is
+/// looked at once, before that: a client that has an address of theirs is not believed for it.
 pub(super) fn requests(text: &mut String, trust: &Trust) {
-    if trust.cloudflare {
-        for network in CLOUDFLARE {
-            put(text, format_args!("    acl cloudflare src {network}\n"));
+    let cloudflare = CLOUDFLARE.iter().filter(|_| trust.cloudflare).map(ToString::to_string);
+    let forwarded = trust.forwarded.iter().map(ToString::to_string);
+    let both = [
+        ("cloudflare", "cf-connecting-ip", "cf-connecting-ip", cloudflare.collect::<Vec<_>>()),
+        ("forwarded", "x-forwarded-for", "x-forwarded-for,-1", forwarded.collect()),
+    ];
+    for (name, _, _, networks) in &both {
+        for network in networks {
+            put(text, format_args!("    acl {name} src {network}\n"));
         }
-        text.push_str("    http-request set-var(txn.proto) req.hdr(x-forwarded-proto) if cloudflare\n");
-        text.push_str("    http-request set-src hdr_ip(cf-connecting-ip) if cloudflare { req.hdr(cf-connecting-ip) -m found }\n");
+        if !networks.is_empty() {
+            put(text, format_args!("    http-request set-var(txn.by) str({name}) if {name}\n"));
+        }
     }
-    for network in &trust.forwarded {
-        put(text, format_args!("    acl forwarded src {network}\n"));
+    if both.iter().any(|(_, _, _, networks)| !networks.is_empty()) {
+        text.push_str("    http-request set-var(txn.proto) req.hdr(x-forwarded-proto)\n");
     }
-    if !trust.forwarded.is_empty() {
-        text.push_str("    http-request set-var(txn.proto) req.hdr(x-forwarded-proto) if forwarded\n");
-        text.push_str("    http-request set-src hdr_ip(x-forwarded-for,-1) if forwarded { req.hdr(x-forwarded-for) -m found }\n");
+    for (name, header, fetched, networks) in &both {
+        if !networks.is_empty() {
+            put(
+                text,
+                format_args!(
+                    "    http-request set-src hdr_ip({fetched}) if {{ var(txn.by) -m str {name} }} {{ req.hdr({header}) -m found }}\n"
+                ),
+            );
+        }
     }
 }
 
 /// The line after what is said about where a request comes from.
 pub(super) fn protocol(text: &mut String, trust: &Trust) {
     if trust.cloudflare || !trust.forwarded.is_empty() {
-        text.push_str("    http-request set-header X-Forwarded-Proto https if { var(txn.proto) -m str https }\n");
+        text.push_str("    http-request set-header X-Forwarded-Proto https if { var(txn.by) -m found } { var(txn.proto) -m str https }\n");
     }
 }

@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep};
 
 use super::{Done, Here};
 use crate::db::Tx;
+use crate::db::fronts;
 use crate::db::host_logins::Row;
 use crate::db::ledger::{backends, instances, locks, peers};
-use crate::db::{fronts, routes};
 use crate::domain::app::{Kind, Probe, Route};
 use crate::domain::deploy::Failure;
 use crate::domain::ids::{AppId, HostId};
@@ -19,7 +19,6 @@ use crate::domain::names::{ContainerName, HttpPath};
 use crate::domain::rights::Permit;
 use crate::domain::rules::Front;
 use crate::domain::trust::Trust;
-use crate::jobs::provision::scripts;
 use crate::jobs::stop::{Stop, detail};
 use crate::jobs::{Ctx, proxy};
 use crate::queue::Run;
@@ -27,12 +26,10 @@ use crate::remote::{self, File, Host, Probe as Met};
 
 /// Where the proxy's file stands on every host.
 pub const CONFIG: &str = "/etc/skiff/haproxy.cfg";
-/// Where a file that HAProxy is asked about stands, before it takes the other's place.
-pub const NEXT: &str = "/etc/skiff/haproxy.cfg.next";
 /// The maps may be read by anyone on the host: they hold names and addresses, no secret.
-const MODE: u32 = 0o644;
+pub(super) const MODE: u32 = 0o644;
 /// The file has hashes of passwords in it, where routes ask for one. HAProxy reads it as root.
-const CONFIG_MODE: u32 = 0o640;
+pub(super) const CONFIG_MODE: u32 = 0o640;
 /// Between two tries for a host's lock: it is held for as long as a file takes to be written.
 const LOCK_PAUSE: Duration = Duration::from_millis(15);
 /// A lock is given up after this long: its holder's lease is over by then.
@@ -47,8 +44,6 @@ const ASK_PAUSE: Duration = Duration::from_millis(25);
 const DRAIN_FIRST: Duration = Duration::from_millis(20);
 /// Between two looks later on.
 const DRAIN_PAUSE: Duration = Duration::from_millis(500);
-/// Reading a file with thousands of servers takes seconds.
-const ACCEPTS_LIMIT: Duration = Duration::from_secs(30);
 /// How long HAProxy may take to forget the sessions of a server that is taken out.
 const DISMISS_LIMIT: Duration = Duration::from_secs(10);
 
@@ -74,12 +69,6 @@ impl Here<'_> {
         let wanted = ledger.ingress(&Listens::now(&self.reached.row));
         run.still_mine().await?;
         Ok(Done::changed(self.bring(&wanted).await?.unwrap_or_default()))
-    }
-
-    /// Brings the proxy to what is wanted, and says why it was reloaded, where it was.
-    pub(super) async fn bring(&self, wanted: &Ingress) -> Result<Option<String>, Stop> {
-        let brought = bring(self.host, wanted).await.map_err(|e| self.failed(e))?;
-        brought.map_err(|words| self.refused(words))
     }
 
     /// Puts the release that is being made current in the place of the one that the ledger still has, where it is the one that
@@ -127,31 +116,6 @@ impl Here<'_> {
         let slot = backends::claim(&mut tx, &run.permit, self.reached.id(), self.work.want.release.app).await?;
         tx.commit().await?;
         u32::try_from(slot).map_err(|error| Stop::Failed(crate::jobs::stop::internal(error)))
-    }
-
-    /// What holds for all routes of the app, as the proxies have it.
-    async fn front(&self) -> Result<Front, Stop> {
-        let (ctx, permit) = (self.work.ctx, &self.work.run.permit);
-        let mut tx = ctx.db.begin(permit).await?;
-        let front = routes::front(&mut tx, permit, self.work.want.release.app).await?;
-        tx.commit().await?;
-        Ok(front.map(|front| front.applied.0).unwrap_or_default())
-    }
-
-    /// A route by which a request is sure to meet the app: one without rules, while nobody works on the app.
-    async fn open_route(&self) -> Result<Result<Route, &'static str>, Stop> {
-        let (ctx, permit, app) = (self.work.ctx, &self.work.run.permit, self.work.want.release.app);
-        let mut tx = ctx.db.begin(permit).await?;
-        let all = routes::of_app(&mut tx, permit, app).await?;
-        tx.commit().await?;
-        if all.is_empty() {
-            return Ok(Err("the app has no route"));
-        }
-        if self.front().await?.maintenance {
-            return Ok(Err("its visitors see the page of maintenance"));
-        }
-        let plain = all.iter().find(|row| row.applied.as_ref().is_some_and(|rules| rules.is_plain()));
-        Ok(plain.map(routes::Row::route).ok_or("its routes have rules that a request of ours does not meet"))
     }
 
     pub(super) async fn admit(&self, name: &ContainerName, address: Ipv4Addr) -> Result<Done, Stop> {
@@ -372,62 +336,6 @@ pub async fn of_host_in(
     listens: &Listens,
 ) -> Result<Ingress, sqlx::Error> {
     Ok(Ledger::read(tx, permit, host).await?.ingress(listens))
-}
-
-/// Writes file and maps and brings the running proxy to them: by its socket, or by a reload where that does not do. Says why
-/// it was reloaded, where it was, or HAProxy's own words, where it refused: then all is as before.
-pub async fn bring(host: &Host, wanted: &Ingress) -> Result<Result<Option<String>, String>, remote::Error> {
-    let running = proxy::look(host).await?;
-    let Some(why) = ingress::needs_reload(&running.slots, &running.fixed, wanted) else {
-        write(host, wanted).await?;
-        let mut lines = ingress::map_changes(&wanted.home.map, &running.map, &wanted.route_entries());
-        lines.extend(wanted.admitted_changes(&running.admitted));
-        if lines.is_empty() {
-            return Ok(Ok(None));
-        }
-        for answer in host.haproxy().ask(&lines).await? {
-            match ingress::read_answer(&answer) {
-                Answer::Done | Answer::AlreadyThere | Answer::Absent => {}
-                other => return Ok(Err(format!("{other:?}"))),
-            }
-        }
-        return Ok(Ok(None));
-    };
-    if let Err(words) = accepts(host, wanted).await? {
-        return Ok(Err(words));
-    }
-    let map = wanted.home.map.as_ref();
-    let (former, former_map) = (host.get(CONFIG).await, host.get(map).await);
-    write(host, wanted).await?;
-    match proxy::reload(host).await {
-        Ok(()) => Ok(Ok(Some(why))),
-        Err(remote::Error::ProxyRefused { detail }) => {
-            // What runs must be able to start again with the file that stands there.
-            if let (Ok(former), Ok(former_map)) = (former, former_map) {
-                host.put_all(&[
-                    File { path: map, bytes: &former_map, mode: MODE },
-                    File { path: CONFIG, bytes: &former, mode: CONFIG_MODE },
-                ])
-                .await?;
-            }
-            Ok(Err(detail))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Asks HAProxy whether it would read this file, before anything is changed; its own words where it would not.
-pub async fn accepts(host: &Host, wanted: &Ingress) -> Result<Result<(), String>, remote::Error> {
-    host.put(NEXT, wanted.haproxy_cfg().as_bytes(), CONFIG_MODE).await?;
-    let mut said = scripts::Said::default();
-    let mut listen = |_, line: &[u8]| {
-        said.take(line);
-    };
-    let exit = host.run(&scripts::ACCEPTS, &[], ACCEPTS_LIMIT, &mut listen).await?;
-    Ok(match exit.ok() {
-        true => Ok(()),
-        false => Err(said.reason.unwrap_or_else(|| format!("asking HAProxy ended with {}", exit.status))),
-    })
 }
 
 /// Writes file and map, each whole or not at all.

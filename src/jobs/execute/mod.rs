@@ -4,6 +4,7 @@
 mod containers;
 mod health;
 mod images;
+pub mod bring;
 pub mod ingress;
 mod leave;
 mod peers;

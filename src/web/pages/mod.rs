@@ -15,8 +15,8 @@ pub mod projects;
 pub mod releases;
 pub mod setup;
 pub mod teams;
-pub mod told;
 pub mod tokens;
+pub mod told;
 
 use super::routes::{Policy, Routes};
 use super::{assets, hooks};

@@ -117,9 +117,7 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
         Box::pin(async move { routes::set_rules(&p.ctx, a, i.app, i.route, Default::default()).await.map(drop) })
     }),
     ("preview a route", Role::Developer, true, |p, a, i| {
-        Box::pin(async move {
-            routes::preview(&p.ctx, a, i.app, routes::Change::Remove(i.route)).await.map(drop)
-        })
+        Box::pin(async move { routes::preview(&p.ctx, a, i.app, routes::Change::Remove(i.route)).await.map(drop) })
     }),
     ("set front", Role::Developer, true, |p, a, i| {
         Box::pin(async move { routes::set_front(&p.ctx, a, i.app, Default::default()).await.map(drop) })

@@ -75,7 +75,10 @@ async fn passwords_are_kept_as_hashes_and_stay_where_none_is_typed() {
     let second = rules().await;
     let ada = "ada".parse().unwrap();
     assert_eq!((second.users.len(), second.users.get(&ada)), (1, first.users.get(&ada)));
-    assert_eq!(fields(routes::set_rules(&panel.ctx, &panel.owner, app, route, of(vec![pair("new", "")])).await), ["users"]);
+    assert_eq!(
+        fields(routes::set_rules(&panel.ctx, &panel.owner, app, route, of(vec![pair("new", "")])).await),
+        ["users"]
+    );
     // History says what was asked, and no hash.
     let lines = audit::list(&panel.ctx, &panel.owner, None).await.unwrap();
     assert_eq!(lines[0].words, "changed the rules of web.example.org/ of web");
@@ -85,7 +88,8 @@ async fn passwords_are_kept_as_hashes_and_stay_where_none_is_typed() {
 #[tokio::test]
 async fn what_would_change_is_shown_and_nothing_is_changed() {
     let (panel, app, route) = ready().await;
-    let rules = EditRules { allow: "10.0.0.0/8".into(), users: vec![pair("ada", "a long password")], ..EditRules::default() };
+    let rules =
+        EditRules { allow: "10.0.0.0/8".into(), users: vec![pair("ada", "a long password")], ..EditRules::default() };
     let change = Change::Rules(route, rules);
     assert!(routes::preview(&panel.ctx, &panel.owner, app, change.clone()).await.unwrap().is_empty(), "no proxy yet");
     panel.backend(app).await;
@@ -95,7 +99,8 @@ async fn what_would_change_is_shown_and_nothing_is_changed() {
     assert_eq!((names.as_slice(), host.reload), (["userlist u", "backend b0001", "map of routes"].as_slice(), true));
     assert!(!format!("{found:?}").contains("$2y$"), "{found:?}");
     let other = NewRoute { domain: "more.example.org".into(), path: "/api".into() };
-    let found = routes::preview(&panel.ctx, &panel.owner, app, Change::Add(other.clone(), EditRules::default())).await.unwrap();
+    let found =
+        routes::preview(&panel.ctx, &panel.owner, app, Change::Add(other.clone(), EditRules::default())).await.unwrap();
     assert_eq!((found[0].blocks.len(), found[0].reload), (1, false), "{found:?}");
     let view = apps::get(&panel.ctx, &panel.owner, app).await.unwrap();
     assert!(view.routes.len() == 1 && view.routes[0].rules.is_plain());
@@ -125,8 +130,12 @@ async fn a_front_is_read_whole_and_maintenance_has_a_switch_of_its_own() {
     let view = routes::look(&panel.ctx, &panel.owner, app).await.unwrap();
     assert!(view.front.maintenance && view.front.gzip && !view.waits, "a form leaves the switch as it is");
     assert_eq!((view.form.gzip.as_str(), view.form.error_page.as_str()), ("yes", "<p>sorry</p>"));
-    let words: Vec<String> = audit::list(&panel.ctx, &panel.owner, None).await.unwrap().into_iter().take(2).map(|l| l.words).collect();
-    assert_eq!(words, ["changed what holds for all routes of web", "showed everybody the page of maintenance in place of web"]);
+    let words: Vec<String> =
+        audit::list(&panel.ctx, &panel.owner, None).await.unwrap().into_iter().take(2).map(|l| l.words).collect();
+    assert_eq!(
+        words,
+        ["changed what holds for all routes of web", "showed everybody the page of maintenance in place of web"]
+    );
 
     // Ports are the hosts' own.
     let dora = panel.person(&panel.owner, skiff::domain::rights::Role::Developer).await;
@@ -144,7 +153,9 @@ async fn a_front_is_read_whole_and_maintenance_has_a_switch_of_its_own() {
     form.configuration.port.clear();
     form.routes.clear();
     let worker = apps::create(&panel.ctx, &panel.owner, form).await.unwrap();
-    assert!(conflict(routes::maintain(&panel.ctx, &panel.owner, worker, true).await).contains("A worker answers nobody"));
+    assert!(
+        conflict(routes::maintain(&panel.ctx, &panel.owner, worker, true).await).contains("A worker answers nobody")
+    );
     assert_eq!(fields(routes::set_front(&panel.ctx, &panel.owner, worker, front).await), ["ports"]);
 }
 
@@ -189,5 +200,8 @@ async fn nobody_is_believed_who_could_be_anybody() {
     let some = EditTrust { cloudflare: "yes".into(), forwarded: "10.0.0.0/8".into(), ..EditTrust::default() };
     routes::set_trust(&panel.ctx, &panel.owner, host, some).await.unwrap();
     let front = routes::host_front(&panel.ctx, &panel.owner, host).await.unwrap();
-    assert_eq!((front.trust.cloudflare.as_str(), front.trust.forwarded.as_str(), front.waits), ("yes", "10.0.0.0/8", true));
+    assert_eq!(
+        (front.trust.cloudflare.as_str(), front.trust.forwarded.as_str(), front.waits),
+        ("yes", "10.0.0.0/8", true)
+    );
 }

@@ -72,7 +72,8 @@ fn answer(name: &str, stream: TcpStream) {
             std::thread::sleep(Duration::from_millis(800));
         }
         let body = format!("{name}\n{head}");
-        let text = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let text =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         if stream.write_all(text.as_bytes()).is_err() {
             return;
         }

@@ -12,7 +12,10 @@ fn an_app_is_asked_by_http_2_where_it_says_so() {
     let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
     let config = folder.path().join("app.cfg");
     let app = |last: u8| {
-        format!("frontend a{last}\n    bind {}:{port} proto h2\n    http-request return status 200 content-type text/plain lf-string \"by %[req.ver]\"\n", address(last))
+        format!(
+            "frontend a{last}\n    bind {}:{port} proto h2\n    http-request return status 200 content-type text/plain lf-string \"by %[req.ver]\"\n",
+            address(last)
+        )
     };
     let text = format!("defaults\n    mode http\n    timeout client 5s\n{}{}", app(1), app(2));
     std::fs::write(&config, text).unwrap();

@@ -35,7 +35,8 @@ fn networks_keep_others_out_of_their_route_alone() {
         let allow = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
         rule(ingress, 1, "shop.test", "/admin", Rules { allow, ..Rules::default() });
     });
-    let ask = |path: &str, from: &str| get_with(proxy.port(), "shop.test", path, &format!("X-Forwarded-For: {from}\r\n"));
+    let ask =
+        |path: &str, from: &str| get_with(proxy.port(), "shop.test", path, &format!("X-Forwarded-For: {from}\r\n"));
     for (path, from, status) in [
         ("/admin", "10.1.2.3", 200),
         ("/admin/x", "2001:db8::7", 200),
@@ -120,14 +121,20 @@ fn hostile_values_of_headers_arrive_as_they_were_written() {
             let rules = Rules { request: vec![set.clone(), added, gone], answer: vec![set], ..Rules::default() };
             rule(ingress, 1, "shop.test", "/h", rules);
         });
-        let answer = get_with(proxy.port(), "shop.test", "/h", "X-Test: theirs\r\nX-More: theirs\r\nX-Gone: theirs\r\n");
+        let answer =
+            get_with(proxy.port(), "shop.test", "/h", "X-Test: theirs\r\nX-More: theirs\r\nX-Gone: theirs\r\n");
         assert_eq!(header(&answer, "x-test").as_deref(), Some(value));
-        let lines: Vec<String> = answer.body.lines().skip(2).filter(|l| l.to_lowercase().starts_with("x-")).map(str::to_owned).collect();
+        let lines: Vec<String> =
+            answer.body.lines().skip(2).filter(|l| l.to_lowercase().starts_with("x-")).map(str::to_owned).collect();
         let of = |name: &str| -> Vec<String> {
             let start = format!("{name}: ");
             lines.iter().filter(|l| l.to_lowercase().starts_with(&start)).map(|l| l[start.len()..].to_owned()).collect()
         };
-        assert_eq!((of("x-test"), of("x-more"), of("x-gone")), (vec![value.to_owned()], vec!["theirs".to_owned(), value.to_owned()], vec![]), "{value}");
+        assert_eq!(
+            (of("x-test"), of("x-more"), of("x-gone")),
+            (vec![value.to_owned()], vec!["theirs".to_owned(), value.to_owned()], vec![]),
+            "{value}"
+        );
         assert_eq!(header(&get(proxy.port(), "shop.test", "/"), "x-test"), None);
     }
 }
@@ -171,7 +178,8 @@ fn everybody_but_some_sees_the_page_of_maintenance() {
             ..Front::default()
         };
     });
-    let ask = |proxy: &Proxy, from: &str| get_with(proxy.port(), "shop.test", "/x", &format!("X-Forwarded-For: {from}\r\n"));
+    let ask =
+        |proxy: &Proxy, from: &str| get_with(proxy.port(), "shop.test", "/x", &format!("X-Forwarded-For: {from}\r\n"));
     let answer = ask(&proxy, "10.0.0.8");
     assert_eq!((answer.status, answer.body.as_str()), (503, page));
     assert_eq!(header(&answer, "retry-after").as_deref(), Some("120"));

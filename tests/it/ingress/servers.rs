@@ -25,7 +25,10 @@ fn an_instance_is_admitted_drained_and_dismissed() {
 
     assert_eq!(proxy.tell(&ingress::admit(1, &name("web-2"), address(2), port, false)), [Answer::Done, Answer::Done]);
     assert_eq!(served("web-2"), Some(Served::Up));
-    assert_eq!(proxy.tell(&ingress::admit(1, &name("web-2"), address(2), port, false)), [Answer::AlreadyThere, Answer::Done]);
+    assert_eq!(
+        proxy.tell(&ingress::admit(1, &name("web-2"), address(2), port, false)),
+        [Answer::AlreadyThere, Answer::Done]
+    );
     let seen = proxy.servers().into_iter().find(|s| s.name == "web-2").unwrap();
     assert_eq!((seen.slot, seen.address, seen.port), (1, address(2), port, false));
 
@@ -101,7 +104,10 @@ fn twenty_websockets_live_through_ten_new_routes_of_other_apps() {
         let map = read_map(&proxy.say(&format!("show map {}", proxy.ingress.home.map)));
         let changes = ingress::map_changes(&proxy.ingress.home.map, &map, &proxy.ingress.route_entries());
         assert_eq!(proxy.tell(&changes), [Answer::Done]);
-        assert_eq!(proxy.tell(&ingress::admit(slot, &name("other-1"), address(2), port, false)), [Answer::Done, Answer::Done]);
+        assert_eq!(
+            proxy.tell(&ingress::admit(slot, &name("other-1"), address(2), port, false)),
+            [Answer::Done, Answer::Done]
+        );
         assert_eq!(get(proxy.port(), &domain, "/").app(), "other");
         sockets.iter_mut().for_each(|socket| socket.echo(b'0' + (slot % 10) as u8));
     }

@@ -27,7 +27,8 @@ fn told(body: &str) -> (String, String) {
     (of("x-real-ip"), of("x-forwarded-proto"))
 }
 
-const LIES: &str = "X-Forwarded-For: 6.6.6.6, 203.0.113.9\r\nX-Forwarded-Proto: https\r\nCF-Connecting-IP: 198.51.100.4\r\n";
+const LIES: &str =
+    "X-Forwarded-For: 6.6.6.6, 203.0.113.9\r\nX-Forwarded-Proto: https\r\nCF-Connecting-IP: 198.51.100.4\r\n";
 
 #[test]
 fn only_those_who_are_named_are_believed() {

@@ -9,7 +9,7 @@ use skiff::domain::app::Spec;
 use skiff::domain::ids::JobId;
 use skiff::domain::ingress::{Home, Ingress};
 use skiff::domain::source::{Image, Source};
-use skiff::jobs::execute::ingress;
+use skiff::jobs::execute::bring;
 
 use crate::harness::fleet;
 use crate::harness::host::TestHost;
@@ -75,13 +75,17 @@ async fn what_is_asked_of_a_route_holds_at_once_and_no_deploy_changes_it() {
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o007, 0, "not everybody's to read");
 
     // One that is new comes with its rules: at no moment without.
-    let moved = EditRules { redirect: "https://first.test".into(), redirect_status: "301".into(), ..EditRules::default() };
+    let moved =
+        EditRules { redirect: "https://first.test".into(), redirect_status: "301".into(), ..EditRules::default() };
     let added = routes::add(&ctx, owner, app.id, route("www.first.test", "/"), moved).await;
     holds(&world, added).await;
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let url = format!("http://{}/x?y", host.address);
     let answer = client.get(url).header("host", "www.first.test").send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.headers()["location"].to_str().unwrap()), (301, "https://first.test/x?y"));
+    assert_eq!(
+        (answer.status().as_u16(), answer.headers()["location"].to_str().unwrap()),
+        (301, "https://first.test/x?y")
+    );
 
     // Neither another release nor the way back to an older one opens a door.
     app.image(V2).await;
@@ -170,7 +174,7 @@ async fn what_a_proxy_does_not_take_changes_nothing_and_is_in_nobodys_way() {
     let remote = reached.host.unwrap();
     let broken = Home { map: "/nowhere/routes.map".parse().unwrap(), ..Home::default() };
     let (before, worker) = (file().await, workers(&host).await);
-    let said = ingress::bring(&remote, &Ingress::empty(broken, 80)).await.unwrap();
+    let said = bring::bring(&remote, &Ingress::empty(broken, 80)).await.unwrap();
     let words = said.unwrap_err();
     assert!(words.contains("HAProxy does not accept it") && words.contains("/nowhere/routes.map"), "{words}");
     assert_eq!((file().await, workers(&host).await), (before, worker));

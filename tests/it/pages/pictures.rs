@@ -47,10 +47,10 @@ async fn with_rules(panel: &Panel, scene: &scene::Scene) -> RouteId {
         body_mb: "20".into(),
         ..EditRules::default()
     };
-    let admin = NewRoute { domain: "web.example".into(), path: "/admin".into() };
+    let admin = NewRoute { domain: "shop.example".into(), path: "/admin".into() };
     let made = routes::add(ctx, owner, scene.web, admin, rules).await.unwrap();
-    let moved = EditRules { redirect: "https://web.example".into(), ..EditRules::default() };
-    let www = NewRoute { domain: "www.web.example".into(), path: "/".into() };
+    let moved = EditRules { redirect: "https://shop.example".into(), ..EditRules::default() };
+    let www = NewRoute { domain: "www.shop.example".into(), path: "/".into() };
     routes::add(ctx, owner, scene.web, www, moved).await.unwrap();
     made.route.unwrap()
 }

@@ -15,7 +15,12 @@ async fn rules_are_shown_before_they_are_saved_and_kept_where_they_are_refused()
     let page = format!("{list}/{route}");
     assert!(ada.text(&list).await.contains(&format!("href=\"{page}\"")));
 
-    let wrong = [("allow", "10.0.0.0/8\nthere <b>"), ("answer_headers", "X-A: \"kept\""), ("users.1", "ada"), ("users.2", "long enough")];
+    let wrong = [
+        ("allow", "10.0.0.0/8\nthere <b>"),
+        ("answer_headers", "X-A: \"kept\""),
+        ("users.1", "ada"),
+        ("users.2", "long enough"),
+    ];
     let refused = ada.submit(&page, &page, &wrong).await;
     assert_eq!(refused.status(), 422);
     let text = refused.text().await.unwrap();
@@ -23,7 +28,13 @@ async fn rules_are_shown_before_they_are_saved_and_kept_where_they_are_refused()
         assert!(text.contains(kept), "{kept}: {text}");
     }
 
-    let rules = [("allow", "10.0.0.0/8"), ("users.1", "ada"), ("users.2", "long enough"), ("body_mb", "5"), ("redirect_status", "308")];
+    let rules = [
+        ("allow", "10.0.0.0/8"),
+        ("users.1", "ada"),
+        ("users.2", "long enough"),
+        ("body_mb", "5"),
+        ("redirect_status", "308"),
+    ];
     let mut see = rules.to_vec();
     see.push(("see", "yes"));
     let shown = ada.submit(&page, &page, &see).await;
@@ -38,10 +49,10 @@ async fn rules_are_shown_before_they_are_saved_and_kept_where_they_are_refused()
     assert!(!ada.text(&page).await.contains("long enough"), "a password does not come back");
 
     // Another one, with its rules at once.
-    let new = [("domain", "www.web.example"), ("path", "/"), ("redirect", "https://web.example")];
+    let new = [("domain", "www.shop.example"), ("path", "/"), ("redirect", "https://shop.example")];
     let saved = ada.submit(&list, &list, &new).await;
     assert_eq!(saved.status(), 303, "{}", saved.text().await.unwrap());
-    assert!(ada.text(&list).await.contains("redirects to https://web.example (308)"));
+    assert!(ada.text(&list).await.contains("redirects to https://shop.example (308)"));
     let gone = ada.submit(&list, &format!("{list}/00000000-0000-0000-0000-000000000000"), &[]).await;
     assert_eq!(gone.status(), 409);
 }
@@ -53,7 +64,8 @@ async fn maintenance_is_switched_and_its_page_is_kept_where_it_is_refused() {
     let ada = panel.signed_in("ada@example.org").await;
     let app = format!("/t/{}/apps/{}", scene.owner.slug, scene.web);
     let (list, front) = (format!("{app}/routes"), format!("{app}/front"));
-    let refused = ada.submit(&list, &front, &[("maintenance_page", "<p>kept</p>"), ("maintenance_allow", "nobody")]).await;
+    let refused =
+        ada.submit(&list, &front, &[("maintenance_page", "<p>kept</p>"), ("maintenance_allow", "nobody")]).await;
     assert_eq!(refused.status(), 422);
     assert!(refused.text().await.unwrap().contains("&#60;p&#62;kept&#60;/p&#62;"));
     let saved = ada.submit(&list, &front, &[("options", "gzip"), ("maintenance_page", "<p>soon</p>")]).await;

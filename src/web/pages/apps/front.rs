@@ -41,7 +41,10 @@ pub fn form(action: SafeUrl, here: &Here, input: &EditFront) -> Form {
     let ticked = |value: &str| value == "yes";
     let options = vec![
         (Choice::new("gzip", "Compress text", "for whoever can read it so"), ticked(&input.gzip)),
-        (Choice::new("sticky", "Same instance", "who came once is sent there again, until the proxy is reloaded"), ticked(&input.sticky)),
+        (
+            Choice::new("sticky", "Same instance", "who came once is sent there again, until the proxy is reloaded"),
+            ticked(&input.sticky),
+        ),
         (Choice::new("h2c", "HTTP/2 to the app", "without TLS, for gRPC"), ticked(&input.h2c)),
     ];
     let filled = input.ports.iter().map(|pair| (pair.name.clone(), pair.value.clone()));

@@ -68,7 +68,8 @@ impl Show {
         let action = SafeUrl::path(["t", &team, "apps", &app, "routes", &id.to_string()]);
         let back = SafeUrl::path(["t", &team, "apps", &app, "routes"]);
         let known = rules_form(&line.rules);
-        let form = Form::new(action, &here.token, "Save", Vec::new()).also("see", "See what changes").back(back.clone());
+        let form =
+            Form::new(action, &here.token, "Save", Vec::new()).also("see", "See what changes").back(back.clone());
         let form = groups(form, typed.unwrap_or(&known)).open_filled();
         Ok(Self {
             shell,

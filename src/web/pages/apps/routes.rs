@@ -19,8 +19,8 @@ use crate::domain::ids::{AppId, RouteId};
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
-use crate::web::routes::{Policy, Routes};
 use crate::web::pages::told::Told;
+use crate::web::routes::{Policy, Routes};
 use crate::web::ui::{Field, Form, SafeUrl, Sent, Shape, Shell, page_with};
 use crate::web::{Web, session};
 
@@ -92,7 +92,8 @@ impl Show {
         let (team, id) = (here.place()?.team.slug.clone(), view.line.id.to_string());
         let below = |what: &str| SafeUrl::path(["t", &team, "apps", &id, what]);
         let row = |line: &RouteView| {
-            let mut form = Form::act(SafeUrl::path(["t", &team, "apps", &id, "routes", "remove"]), &here.token, "Remove", "small");
+            let mut form =
+                Form::act(SafeUrl::path(["t", &team, "apps", &id, "routes", "remove"]), &here.token, "Remove", "small");
             for group in &mut form.groups {
                 group.fields = vec![Field::hidden("id", line.id.to_string())];
             }
@@ -113,8 +114,9 @@ impl Show {
             maintenance: front.front.maintenance,
             switch: (view.may.edit && web && front.front.ports.is_empty())
                 .then(|| front::switch(below("maintenance"), here, front.front.maintenance)),
-            add: (view.may.edit && web && front.front.ports.is_empty())
-                .then(|| adding(below("routes"), here, typed, if view.routes.is_empty() { &front.generated } else { "" })),
+            add: (view.may.edit && web && front.front.ports.is_empty()).then(|| {
+                adding(below("routes"), here, typed, if view.routes.is_empty() { &front.generated } else { "" })
+            }),
             front: (view.may.edit && web)
                 .then(|| front::form(below("front"), here, typed.front.as_ref().unwrap_or(&front.form))),
             differences: None,

@@ -14,8 +14,8 @@ use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
-use crate::web::routes::{Policy, Routes};
 use crate::web::pages::told::Told;
+use crate::web::routes::{Policy, Routes};
 use crate::web::ui::{Choice, Field, Form, Input, SafeUrl, Sent, Shell, page, page_with};
 use crate::web::{Web, session};
 
