@@ -144,7 +144,7 @@ pub async fn remove(conn: &mut PgConnection, permit: &Permit, id: RouteId) -> Re
 }
 
 /// What holds for all routes of an app.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Fronts {
     /// As wanted.
     pub wanted: Json<Front>,

@@ -12,10 +12,10 @@ use super::execute::ingress::{self, Listens};
 use super::log::Log;
 use super::stop::{self, Stop, detail};
 use crate::access::{self, Reached};
+use crate::db::routes::Fronts;
 use crate::db::{Tx, apps, fronts, job_steps, routes};
 use crate::domain::ids::{AppId, HostId};
 use crate::domain::job::StepState;
-use crate::domain::rules::Front;
 use crate::queue::{Job, Outcome, Run};
 use crate::remote::Host;
 
@@ -77,13 +77,13 @@ impl SetProxy {
     async fn set(&self, ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, Stop> {
         let permit = &run.permit;
         let mut tx = run.begin().await?;
-        let former = match self.of {
+        let front = match self.of {
             Of::App(app) => match routes::front(&mut tx, permit, app).await? {
-                Some(front) => front.applied.0,
+                Some(front) => front,
                 // Removed meanwhile, and its routes with it.
                 None => return Ok(Outcome::Succeeded),
             },
-            Of::Host(_) => Front::default(),
+            Of::Host(_) => Fronts::default(),
         };
         let ids = match self.of {
             Of::App(app) => routes::hosts(&mut tx, permit, app).await?,
@@ -115,8 +115,8 @@ impl SetProxy {
                 }
                 Brought::Refused(words) => {
                     log.ended(seq, StepState::Failed, words.clone());
-                    let back = self.back(ctx, run, &hosts, &former).await?;
-                    return Ok(Outcome::Failed { reason: format!("{}: {words}. {back}", reached.row.name) });
+                    let words = self.back(ctx, run, &hosts, &front, words).await?;
+                    return Ok(Outcome::Failed { reason: format!("{}: {words}", reached.row.name) });
                 }
             };
             log.ended(seq, state, note);
@@ -183,16 +183,33 @@ impl SetProxy {
         })
     }
 
-    /// Puts the former front back, where a proxy could not take a port, and says what is so now.
-    async fn back(&self, ctx: &Ctx, run: &Run, hosts: &[Reached], former: &Front) -> Result<&'static str, Stop> {
-        let Of::App(app) = self.of else { return Ok("The proxy goes on as before.") };
+    /// Puts the former front back, where a proxy could not take the wanted one, and says what is so now. HAProxy has read the
+    /// file before: what it finds out only when it is loaded is that it cannot open a port.
+    async fn back(
+        &self,
+        ctx: &Ctx,
+        run: &Run,
+        hosts: &[Reached],
+        front: &Fronts,
+        words: String,
+    ) -> Result<String, Stop> {
+        let Of::App(app) = self.of else { return Ok(format!("{words}. The proxy goes on as before.")) };
         let mut tx = run.begin().await?;
-        routes::apply_front(&mut tx, &run.permit, app, former).await?;
+        routes::apply_front(&mut tx, &run.permit, app, &front.applied).await?;
         tx.commit().await?;
         for reached in hosts {
             self.bring(ctx, run, reached).await?;
         }
-        Ok("If it is a port, something else on the host listens there. The app's ports and options are as before.")
+        let (wanted, former) = (&front.wanted.ports, &front.applied.ports);
+        let new = wanted.iter().filter(|port| former.iter().all(|known| known.port != port.port));
+        let new: Vec<String> = new.map(|port| port.port.to_string()).collect();
+        let so = "What held before for all routes of the app holds again.";
+        Ok(match new.as_slice() {
+            [] => format!("{words}. {so}"),
+            ports => {
+                format!("Port {} cannot be opened: something else on the host listens there. {so}", ports.join(" or "))
+            }
+        })
     }
 }
 

@@ -172,6 +172,8 @@ pub struct AppView {
     pub waiting: Option<DeployLine>,
     /// What else is being done with it now: a stop, a restart of one instance.
     pub acting: Option<JobLine>,
+    /// Whether everybody sees the page of maintenance in its place.
+    pub maintenance: bool,
     /// What the next deploy will change, besides new code.
     pub pending: Vec<PendingChange>,
     /// The host it is placed on.

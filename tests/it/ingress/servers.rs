@@ -30,7 +30,7 @@ fn an_instance_is_admitted_drained_and_dismissed() {
         [Answer::AlreadyThere, Answer::Done]
     );
     let seen = proxy.servers().into_iter().find(|s| s.name == "web-2").unwrap();
-    assert_eq!((seen.slot, seen.address, seen.port), (1, address(2), port, false));
+    assert_eq!((seen.slot, seen.address, seen.port), (1, address(2), port));
 
     // A slow request on the old one, a kept connection beside it: the drain cuts neither.
     let mut kept = Client::open(proxy.port());
