@@ -1,5 +1,5 @@
 # Looks whether this host is still as it was made, one NAME=value per line, and changes nothing. What a value should be is known elsewhere.
-# PUBLIC_KEY: the line that lets the panel in. HTTP_PORT, PEER_PORT, REGISTRY_PORT: where things are to listen; empty where nothing is.
+# PUBLIC_KEY: the line that lets the panel in. HTTP_PORT, HTTPS_PORT, PEER_PORT, REGISTRY_PORT: where things are to listen; empty where nothing is.
 set -u
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 SOCKET=/var/run/docker.sock
@@ -27,7 +27,7 @@ say SUDOERS_MODE "$(stat -c '%a %U:%G' /etc/sudoers.d/skiff 2>/dev/null)"
 home=$(getent passwd skiff | cut -d: -f6)
 yes_if KEY grep -qxF -- "${PUBLIC_KEY:-}" "${home:-/nonexistent}/.ssh/authorized_keys"
 
-for folder in /etc/skiff /etc/skiff/maps /var/lib/skiff /var/lib/skiff/apps /run/skiff; do
+for folder in /etc/skiff /etc/skiff/maps /etc/skiff/certs /var/lib/skiff /var/lib/skiff/apps /run/skiff; do
   if [ -L "$folder" ]; then state="a symbolic link"; else state=$(stat -c '%a %U:%G' "$folder" 2>/dev/null); fi
   say FOLDER "$folder ${state:-gone}"
 done
@@ -60,6 +60,7 @@ if systemd; then yes_if PROXY_SERVICE test -e /etc/systemd/system/skiff-haproxy.
 yes_if PROXY_ENABLED enabled skiff-haproxy
 if [ -n "$(printf 'show proc\n' | socat -t 5 - UNIX-CONNECT:/run/skiff/haproxy-master.sock 2>/dev/null)" ]; then say PROXY_RUNS yes; else say PROXY_RUNS no; fi
 say PROXY_LISTENER "$(listener "${HTTP_PORT:-80}")"
+[ -z "${HTTPS_PORT:-}" ] || say HTTPS_LISTENER "$(listener "$HTTPS_PORT")"
 [ -z "${PEER_PORT:-}" ] || say PEER_LISTENER "$(listener "$PEER_PORT")"
 for socket in haproxy.sock haproxy-master.sock; do
   say SOCKET "/run/skiff/$socket $(stat -c '%a %G' "/run/skiff/$socket" 2>/dev/null || echo gone)"

@@ -23,8 +23,9 @@ step() { # step WORDS FUNCTION
 # The proxy's files as they are on a host that serves nothing yet; those of a host that does are left alone.
 first_proxy() {
   if [ ! -e /etc/skiff/haproxy.cfg ]; then
-    empty_proxy > /etc/skiff/haproxy.cfg.new && : > /etc/skiff/maps/routes.map && : > /etc/skiff/maps/peers.lst &&
-      chown skiff:skiff /etc/skiff/haproxy.cfg.new /etc/skiff/maps/routes.map /etc/skiff/maps/peers.lst &&
+    local lists=(/etc/skiff/certs/list /etc/skiff/maps/{routes,https,hsts,acme}.map /etc/skiff/maps/peers.lst)
+    empty_proxy > /etc/skiff/haproxy.cfg.new && touch "${lists[@]}" &&
+      chown skiff:skiff /etc/skiff/haproxy.cfg.new "${lists[@]}" &&
       mv /etc/skiff/haproxy.cfg.new /etc/skiff/haproxy.cfg || { echo "::reason /etc/skiff/haproxy.cfg cannot be written."; return 1; }
   fi
   proxy

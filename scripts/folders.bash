@@ -49,6 +49,8 @@ if [ -n "${PANEL:-}" ] && [ -z "$(marked)" ]; then
 fi
 folder /etc/skiff 755 skiff:skiff
 folder /etc/skiff/maps 755 skiff:skiff
+# Private keys.
+folder /etc/skiff/certs 700 skiff:skiff
 # Files of a release hold secrets: nobody else looks into this one.
 folder /var/lib/skiff/apps 700 skiff:skiff
 if [ -d /run/systemd/system ]; then

@@ -1,5 +1,5 @@
 # Skiff's own HAProxy on /etc/skiff/haproxy.cfg, apart from the distribution's. The panel has written that file before this runs.
-# HTTP_PORT: the port the file listens on. PEER_PORT: the one for other hosts, or empty. RELOAD: "yes" where the file's fixed part has changed since it was last loaded.
+# HTTP_PORT: the port the file listens on. HTTPS_PORT: the one of HTTPS, or empty. PEER_PORT: the one for other hosts, or empty. RELOAD: "yes" where the file's fixed part has changed since it was last loaded.
 set -u
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
@@ -41,6 +41,10 @@ free_or_refuse() {
     read -r name pid <<< "$(owner "$PEER_PORT")"
     [ -z "$name" ] || refuse "Port $PEER_PORT is used by $name (process $pid), and this host's proxy takes the other hosts' requests there. Stop it, or take the private address away."
   fi
+  if [[ ${HTTPS_PORT:-} =~ ^[0-9]+$ ]]; then
+    read -r name pid <<< "$(owner "$HTTPS_PORT")"
+    [ -z "$name" ] || refuse "Port $HTTPS_PORT is used by $name (process $pid), and this host's proxy serves HTTPS there. Stop it, or give this host's proxy another port for HTTPS, or none."
+  fi
   read -r name pid <<< "$(owner "$HTTP_PORT")"
   [ -n "$name" ] || return 0
   if [ "$name" = docker-proxy ]; then
@@ -56,7 +60,8 @@ free_ports() { # ", such as 8080 or 8000": those of the usual ones that nobody l
   done
   [ ${#free[@]} = 0 ] || printf ', such as %s' "${free[0]}${free[1]:+ or ${free[1]}}"
 }
-listens() { [ -n "$(ss -H -ltn "sport = :$HTTP_PORT" 2>/dev/null)" ]; }
+hears() { [ -n "$(ss -H -ltn "sport = :$1" 2>/dev/null)" ]; }
+listens() { hears "$HTTP_PORT" && { [ -z "${HTTPS_PORT:-}" ] || hears "$HTTPS_PORT"; }; }
 
 file() { # file PATH MODE TEXT
   [ "$(cat "$1" 2>/dev/null)" = "$3" ] && return 0
@@ -136,7 +141,7 @@ if ! running; then
   for ((i = 0; i < WAIT_TENTHS; i++)); do running && listens && break; sleep 0.1; done
   running && listens || refuse "The proxy does not start: $(last_words)"
   did "started the proxy on port $HTTP_PORT"
-elif [ "${RELOAD:-}" = yes ] || [ -n "$(owner "$HTTP_PORT")" ] || ! listens; then
+elif [ "${RELOAD:-}" = yes ] || [ -n "$(owner "$HTTP_PORT")" ] || { [ -n "${HTTPS_PORT:-}" ] && [ -n "$(owner "$HTTPS_PORT")" ]; } || ! listens; then
   free_or_refuse
   before=$(master 'show proc' | awk '$2 == "worker" && !old { print $1 } /^# old/ { old = 1 }')
   kill -USR2 "$(master 'show proc' | awk '$2 == "master" { print $1 }')" || refuse "The proxy cannot be told to reload."

@@ -6,12 +6,19 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
-use crate::cli::{admin, remote};
+use crate::cli::{admin, doctor, remote, self_upgrade};
 use crate::db::{ConnectError, DatabaseSettings};
+use crate::domain::secret::Secret;
+
+/// What this program is, where it was built for a package by the package's own version.
+const VERSION: &str = match option_env!("SKIFF_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
 
 /// Skiff: the control panel for people who did not want to use Kubernetes.
 #[derive(Debug, Parser)]
-#[command(name = "skiff", version, about, disable_help_subcommand = true)]
+#[command(name = "skiff", version = VERSION, about, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -34,6 +41,17 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: admin::Command,
+    },
+    /// Put a newer package in place of the installed one, with a copy of the database and a way back; as root
+    SelfUpgrade(self_upgrade::SelfUpgrade),
+    /// Say what is wrong with the panel, its database, hosts and domains, and what to do; ends with 1 where something is bad
+    Doctor {
+        /// Where the panel keeps its things.
+        #[command(flatten)]
+        store: Store,
+        /// What is examined.
+        #[command(flatten)]
+        input: doctor::Examine,
     },
     /// What a panel somewhere is asked for.
     #[command(flatten)]
@@ -78,6 +96,12 @@ pub struct Store {
     /// Certificates (PEM) to trust at git servers in place of the machine's own, for a private authority
     #[arg(long, env = "SKIFF_GIT_CA_FILE")]
     pub git_ca_file: Option<PathBuf>,
+    /// Lets notices (webhooks, ntfy, mail servers) go to private addresses and to this machine; never to link-local ones
+    #[arg(long, env = "SKIFF_NOTICES_PRIVATE")]
+    pub notices_private: bool,
+    /// Certificates (PEM) to trust where notices go in place of the machine's own, for a private authority
+    #[arg(long, env = "SKIFF_NOTICES_CA_FILE")]
+    pub notices_ca_file: Option<PathBuf>,
     /// How the log on standard error is written
     #[arg(long, env = "SKIFF_LOG_FORMAT", value_enum, default_value_t = LogFormat::Human)]
     pub log_format: LogFormat,
@@ -170,6 +194,41 @@ impl Store {
         let Some(url) = &self.database_url else { return Ok(None) };
         let (worker, owner) = (self.database_worker_url.as_deref(), self.database_owner_url.as_deref());
         Ok(Some(DatabaseSettings::from_urls(url, worker, owner)?))
+    }
+
+    /// What of these settings is a secret.
+    pub fn secrets(&self) -> Vec<Secret<String>> {
+        let urls = [&self.database_url, &self.database_worker_url, &self.database_owner_url];
+        let read = urls.into_iter().flatten().filter_map(|url| Url::parse(url).ok());
+        let passwords = read.filter_map(|url| url.password().map(str::to_owned));
+        // As it stands in the address, and as it is.
+        let both = passwords.flat_map(|password| {
+            let plain = url::form_urlencoded::parse(["p=", &password].concat().as_bytes())
+                .next()
+                .map(|(_, value)| value.into_owned());
+            [Some(password), plain].into_iter().flatten()
+        });
+        both.map(Secret::new).collect()
+    }
+
+    /// These settings for whoever helps: where the database is, and as whom it is entered, without how.
+    pub fn shown(&self) -> serde_json::Value {
+        let database = |url: &Option<String>| {
+            url.as_ref().map(|url| match Url::parse(url) {
+                Ok(url) => serde_json::json!({
+                    "host": url.host_str(), "port": url.port(), "database": url.path().trim_start_matches('/'),
+                    "user": url.username(), "password": url.password().map(|_| "set"),
+                }),
+                Err(_) => serde_json::json!("an address that cannot be read"),
+            })
+        };
+        serde_json::json!({
+            "data_dir": self.data_dir, "listen": self.listen, "base_url": self.base_url.as_ref().map(Url::as_str),
+            "published_on_loopback": self.published_on_loopback, "database": database(&self.database_url),
+            "database_of_workers": database(&self.database_worker_url), "database_of_owner": database(&self.database_owner_url),
+            "master_key_file": self.master_key_file(), "local_sources": self.local_sources, "git_ca_file": self.git_ca_file,
+            "log_format": format!("{:?}", self.log_format).to_lowercase(), "log": self.log,
+        })
     }
 
     /// The master key's file.

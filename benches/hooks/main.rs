@@ -135,7 +135,9 @@ async fn burst(scene: &Arc<Scene>, told: &mut Told, seconds: Duration, pushes: u
     told.at_most("deploys of an app that run at once, the most", most_running as f64, 1.0, "");
     told.at_most("deploys of an app that wait, the most", most_waiting as f64, 1.0, "");
     let (_, deploys, jobs) = scene.rows().await;
-    assert_eq!((deploys, jobs), (answers.count(202), answers.count(202)), "each push has its deploy and its job");
+    assert_eq!(deploys, jobs, "each deploy has its job");
+    assert!((1..=answers.count(202)).contains(&deploys), "{deploys} deploys");
+    println!("{:<62}{deploys:>10}", "deploys asked for: pushes of one moment share one");
     scene.settled().await;
     println!("{:<62}{:>10}", "deploys that ran; the rest was superseded", scene.ran().await);
 }
@@ -163,7 +165,8 @@ async fn forged(scene: &Arc<Scene>, told: &mut Told, seconds: Duration, flood: u
     told.at_most("forged ones answered otherwise than 401", flooding.but(401) as f64, 0.0, "");
     told.answers("a page meanwhile", &pages.end().await);
     told.at_most("what it adds to the memory", memory.end().await - before, MOST_BURST_MB, "MB");
-    assert_eq!(scene.rows().await.1, rows.1 + signed.count(202), "only the signed ones left something");
+    let left = scene.rows().await.1 - rows.1;
+    assert!((1..=signed.count(202)).contains(&left), "only the signed ones left something: {left} deploys");
     scene.settled().await;
 }
 
@@ -201,6 +204,7 @@ async fn huge(scene: &Arc<Scene>, told: &mut Told, seconds: Duration) {
     told.at_most("signed ones that were not taken", signed.but(202) as f64, 0.0, "");
     told.answers("a page meanwhile", &pages.end().await);
     told.at_most("what it adds to the memory", memory.end().await - before, MOST_HUGE_MB, "MB");
-    assert_eq!(scene.rows().await.1, rows.1 + signed.count(202), "only the signed ones left something");
+    let left = scene.rows().await.1 - rows.1;
+    assert!((1..=signed.count(202)).contains(&left), "only the signed ones left something: {left} deploys");
     scene.settled().await;
 }

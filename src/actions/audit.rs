@@ -83,8 +83,21 @@ pub struct Found {
 /// Events on one page.
 pub const EVENTS_ON_PAGE: i64 = 50;
 /// The kinds of things something is done to.
-pub const KINDS: [&str; 10] =
-    ["app", "deploy", "environment", "host", "invitation", "job", "member", "project", "team", "token"];
+pub const KINDS: [&str; 13] = [
+    "app",
+    "certificate",
+    "channel",
+    "deploy",
+    "environment",
+    "host",
+    "invitation",
+    "job",
+    "member",
+    "panel",
+    "project",
+    "team",
+    "token",
+];
 
 /// The newest events, or those before this one.
 pub async fn list(ctx: &Ctx, actor: &Actor, before: Option<AuditEventId>) -> Result<Vec<AuditLine>, Refused> {
@@ -243,6 +256,13 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
     let of = |key: &str| detail.and_then(|json| json.get(key)).and_then(|text| text.as_str()).unwrap_or_default();
     match action {
         "panel.set_up" => "set up the panel".into(),
+        "panel.authority_chosen" => format!("chose a certificate authority: {}", of("directory")),
+        "panel.authority_forgotten" => "had the panel get no certificates any more".into(),
+        "certificate.ordered" => format!("asked for a certificate for {name}"),
+        "certificate.asked" => format!("had the certificate of {name} got at once"),
+        "certificate.unwanted" => format!("had the certificate of {name} renewed no more"),
+        "dns_account.added" => format!("added the DNS account {name}"),
+        "dns_account.removed" => format!("removed the DNS account {name}"),
         "team.renamed" => format!("renamed the team to {name}"),
         "member.invited" if name.is_empty() => format!("invited somebody as {}", of("as")),
         "member.invited" => format!("invited {name} as {}", of("as")),
@@ -279,6 +299,8 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
         "app.maintenance_off" => format!("showed {name} again in place of its page of maintenance"),
         "app.placed" => format!("placed {name} on other hosts or in other numbers"),
         "app.source_changed" => format!("changed the source of {name}"),
+        "app.source_looked_at" => format!("had the repository of {name} looked at"),
+        "app.dockerfile_kept" => format!("changed the Dockerfile that Skiff keeps for {name}"),
         "variable.set" => format!("set the variable {} of {name}", of("variable")),
         "variable.replaced" => format!("replaced the variable {} of {name}", of("variable")),
         "variable.removed" => format!("removed the variable {} of {name}", of("variable")),
@@ -299,6 +321,21 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
         "volume.copy_removed" => {
             format!("removed the copy of the volume {} of {name} on {}", of("volume"), of("host"))
         }
+        "channel.added" => format!("added the channel {name} for notices"),
+        "channel.edited" => format!("changed the channel {name} for notices"),
+        "channel.removed" => format!("removed the channel {name} for notices"),
+        "channel.tested" => format!("tested the channel {name} for notices"),
+        "notice.mail_set" => format!("set {name} as the team's mail server"),
+        "notice.mail_removed" => format!("removed the team's mail server {name}"),
+        "notice.chosen" => "chose which notices to get".into(),
+        "certificate.uploaded" => format!("uploaded the certificate for {name}"),
+        "certificate.replaced" => format!("uploaded a new certificate for {name}"),
+        "certificate.removed" => format!("removed the certificate for {name}"),
+        "host.https_port_changed" => format!("changed the port of HTTPS of {name}"),
+        "app.hsts_changed" => format!("changed who is told to come to {name} by HTTPS only"),
+        "panel.address_tried" => format!("began to try the panel's address {name}"),
+        "panel.address_changed" => format!("made {name} the panel's address"),
+        "panel.address_removed" => format!("gave up the panel's address {name}"),
         "token.created" => format!("made the token {name}"),
         "token.revoked" => format!("ended the token {name}"),
         "app.stopped" => format!("stopped {name}"),

@@ -13,7 +13,7 @@ use crate::db::{self, Tx, accounts, audit};
 use crate::domain::ids::{AccountId, InvitationId, MemberId};
 use crate::domain::members::check;
 use crate::domain::names::{DisplayName, Email};
-use crate::domain::rights::{Actor, Grant, Permission, Permit, Role, Scope};
+use crate::domain::rights::{Actor, Grant, Permission, Permit, Role, Scope, Who};
 use crate::vault;
 
 /// The form that invites.
@@ -150,12 +150,13 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewInvitation) -> Result<Ma
     let note = note.map(String::from).unwrap_or_default();
     let token = vault::random_token();
     let (id, hash) = (InvitationId(Uuid::now_v7()), vault::token_hash(token.expose()));
-    let new = New { id, token_hash: &hash, note: &note, grants: &grants, words: &words, by: account, days };
+    let by_token = if let Who::Token { token, .. } = actor.who() { Some(*token) } else { None };
+    let new = New { id, token_hash: &hash, note: &note, grants: &grants, words: &words, by: account, by_token, days };
     db::invitations::insert(&mut tx, &permit, &new).await?;
     let after = json!({ "as": words, "days": days });
     record(&mut tx, &permit, "member.invited", "invitation", id.0, &note, Some(after)).await?;
     tx.commit().await?;
-    let link = [&ctx.settings.base_url, "/join?token=", token.expose()].concat();
+    let link = [&super::panel::base_url(ctx).await?, "/join?token=", token.expose()].concat();
     Ok(Made { id, note, words, days, link })
 }
 

@@ -1,9 +1,12 @@
 //! Everything an actor may ask for: right, transaction, audit, enqueue; reads too. Not here: HTML, HTTP types, changing a host.
 
 pub mod accounts;
+pub mod acme;
 pub mod apps;
 pub mod audit;
+pub mod certificates;
 pub mod deploys;
+pub mod doctor;
 mod fields;
 pub mod follow;
 mod gate;
@@ -16,6 +19,7 @@ pub mod jobs;
 mod kept;
 pub mod log_page;
 pub mod members;
+pub mod notices;
 pub mod panel;
 pub mod projects;
 pub mod releases;
@@ -37,6 +41,7 @@ use std::sync::Arc;
 use crate::access::Access;
 use crate::db::Db;
 use crate::db::changes::Changes;
+use crate::providers::notices::Outside;
 use crate::remote::Pool;
 use crate::vault::Vault;
 
@@ -57,6 +62,10 @@ pub struct Ctx {
     pub pool: Pool,
     /// How many logs of each host are read now.
     pub log_seats: instances::Seats,
+    /// Calls of forges that wait to be answered together.
+    pub hooks: hooks::Lines,
+    /// Services outside that take notices: a channel is tried at once.
+    pub outside: Outside,
 }
 
 impl Ctx {
@@ -73,6 +82,12 @@ pub struct Settings {
     pub base_url: String,
     /// The folder below which `file:///` repositories of the panel's machine may be deployed; none may without it.
     pub local_sources: Option<std::path::PathBuf>,
+    /// The port the panel listens on: a proxy of the same machine looks for it there.
+    pub door: u16,
+    /// The names the panel is reached by besides, as they were read last.
+    pub names: panel::Names,
+    /// Where the panel keeps its things on its machine; none where nobody said.
+    pub place: Option<doctor::Place>,
 }
 
 /// One wrong field of a form.

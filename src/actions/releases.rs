@@ -46,6 +46,8 @@ pub struct ReleaseView {
     pub changes: Vec<PendingChange>,
     /// The deploys of this release, newest first, at most 20.
     pub deploys: Vec<DeployLine>,
+    /// The Dockerfile it was built with, where that was not the repository's own.
+    pub dockerfile: Option<String>,
     /// True where the actor may go back to it (it is kept and not the one that serves, and the actor may deploy).
     pub may_roll_back: bool,
 }
@@ -82,6 +84,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, app: AppId, number: i32) -> Result<Re
         before: before.map(|before| before.body.number),
         changes: changes.unwrap_or_default(),
         deploys: deploys.into_iter().map(deploys::line).collect(),
+        dockerfile: row.dockerfile.map(String::from),
         may_roll_back: !is_current && row.kept && actor.may(Permission::Deploy, on).is_ok(),
         line: ReleaseLine {
             id: row.body.id,

@@ -1,10 +1,12 @@
 //! What Skiff asks of itself, by the clock. Not here: the clock.
 
 use super::{Ctx, Refused};
-use crate::db::{host_checks, host_passes, teams};
+use crate::db::{acme, acme_orders, host_checks, host_passes, teams};
 use crate::domain::cause::Cause;
 use crate::domain::host::HostState;
 use crate::jobs::check_host::{self, CheckHost};
+use crate::jobs::look_after_certificates::LookAfterCertificates;
+use crate::jobs::obtain_certificate;
 use crate::jobs::tidy::Tidy;
 use crate::queue::{self, New};
 
@@ -52,6 +54,47 @@ pub async fn checks_due(ctx: &Ctx) -> Result<usize, Refused> {
         tx.commit().await?;
     }
     Ok(asked)
+}
+
+/// Certificates whose turn is taken in one go: an authority takes 300 orders in three hours.
+const CERTIFICATES_AT_ONCE: usize = 20;
+
+/// Asks for every certificate whose time has come: to be got, tried again, or renewed. Nothing while no authority is chosen. How
+/// many were asked for.
+pub async fn certificates_due(ctx: &Ctx) -> Result<usize, Refused> {
+    let mut tx = ctx.db.begin_worker().await?;
+    let chosen = acme::settings(&mut tx).await?.is_some();
+    tx.commit().await?;
+    let mut asked = 0;
+    while chosen && asked < CERTIFICATES_AT_ONCE {
+        let mut tx = ctx.db.begin_worker().await?;
+        let Some((turn, order)) = acme_orders::take_turn(&mut tx).await? else { break };
+        let permit = queue::permit_of_row(&turn);
+        if let Some(row) = acme_orders::list(&mut tx, &permit, Some(order)).await?.pop() {
+            let cause = Cause::System { why: "its time has come".into(), deploy: None };
+            obtain_certificate::ask(&mut tx, &permit, &row, cause, -5).await?;
+        }
+        tx.commit().await?;
+        asked += 1;
+    }
+    Ok(asked)
+}
+
+/// Has every team's certificates held against its routes, four times a day. How many were asked for.
+pub async fn certificates_looked_after(ctx: &Ctx) -> Result<usize, Refused> {
+    let mut tx = ctx.db.begin_worker().await?;
+    if acme::settings(&mut tx).await?.is_none() {
+        return Ok(0);
+    }
+    let due = acme_orders::teams_due(&mut tx, AT_ONCE).await?;
+    for team in &due {
+        let cause = Cause::System { why: "four times a day".into(), deploy: None };
+        let lock_key = Some(format!("look-after-certificates:{}", team.team()));
+        let new = New { lock_key, priority: -10, ..New::new("Look after certificates", cause) };
+        queue::push(&mut tx, &queue::permit_of_row(team), &LookAfterCertificates {}, new).await?;
+    }
+    tx.commit().await?;
+    Ok(due.len())
 }
 
 /// Forgets passwords and keys that were given for one sign-in and not used within an hour. How many.

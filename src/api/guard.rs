@@ -34,7 +34,7 @@ async fn admit(duty: Duty, api: &Api, request: Request) -> Result<Request, Probl
     let (mut parts, body) = request.into_parts();
     if let Policy::Token(permission) = duty.policy {
         let shown = bearer(&parts.headers).ok_or(Problem::Token)?;
-        let address = client::address(&parts, api.base_url().scheme() == "https");
+        let address = client::address(&parts, api.secure());
         let caller = tokens::caller(api.actions(), shown, &address).await?.ok_or(Problem::Token)?;
         caller.actor.may_somewhere(permission).map_err(|why| Problem::Forbidden(why.to_string()))?;
         parts.extensions.insert(caller);
@@ -42,7 +42,7 @@ async fn admit(duty: Duty, api: &Api, request: Request) -> Result<Request, Probl
     // A body is read only for somebody who may send one.
     let body = match parts.method {
         Method::GET | Method::HEAD => Body::empty(),
-        _ => Body::from(body::take(body, duty.body_bytes).await.map_err(Problem::of_status)?),
+        _ => Body::from(body::take(&parts.headers, body, duty.body_bytes).await.map_err(Problem::of_status)?),
     };
     Ok(Request::from_parts(parts, body))
 }

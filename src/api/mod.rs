@@ -40,6 +40,7 @@ pub struct Api(Arc<Inner>);
 struct Inner {
     actions: actions::Ctx,
     base: Url,
+    secure: bool,
     seats: Seats,
     shutdown: CancellationToken,
     document: String,
@@ -64,6 +65,11 @@ impl Api {
         &self.0.base
     }
 
+    /// True where it is called over https, through a proxy of this machine.
+    fn secure(&self) -> bool {
+        self.0.secure
+    }
+
     /// Seats for what stays open.
     fn seats(&self) -> &Seats {
         &self.0.seats
@@ -80,11 +86,10 @@ impl Api {
     }
 }
 
-/// The whole door, known to its users below `base`. Streams end when `shutdown` is cancelled.
-pub fn door(actions: actions::Ctx, base: Url, shutdown: CancellationToken) -> Door {
+/// The whole door, known to its users below `base`; `secure` says that they come over https. Streams end when `shutdown` is cancelled.
+pub fn door(actions: actions::Ctx, base: Url, secure: bool, shutdown: CancellationToken) -> Door {
     let (router, table, document) = v1::routes().build();
-    let secure = base.scheme() == "https";
-    let api = Api(Arc::new(Inner { actions, base, seats: Seats::default(), shutdown, document }));
+    let api = Api(Arc::new(Inner { actions, base, secure, seats: Seats::default(), shutdown, document }));
     let compress = DefaultPredicate::new().and(NotForContentType::const_new(stream::NDJSON));
     // From the outside in: id, headers, the words of errors, panics, compression, the body's pace; the guard stands at each
     // call.

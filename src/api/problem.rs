@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::actions::Refused;
+use crate::domain::help::Topic;
 use crate::door::request_id::RequestId;
 
 /// The media type of a problem.
@@ -76,6 +77,8 @@ pub struct Body {
     detail: String,
     /// The fields that need another value; empty where it is not about fields.
     errors: Vec<Wrong>,
+    /// Where the docs say more.
+    help: Topic,
     /// Under which id the panel's log has the cause, where it is a fault of the panel.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
@@ -111,6 +114,25 @@ impl Problem {
             Self::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "too-often", "Too often"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not at the moment"),
             Self::Fault(_) => (StatusCode::INTERNAL_SERVER_ERROR, "fault", "Something went wrong inside Skiff"),
+        }
+    }
+
+    /// Where the docs say more.
+    fn help(&self) -> Topic {
+        match self {
+            Self::Token => Topic::Token,
+            Self::Forbidden(_) => Topic::Roles,
+            Self::Fault(_) => Topic::Internal,
+            Self::NotFound
+            | Self::Method
+            | Self::Fields(_)
+            | Self::Conflict(_)
+            | Self::Unreadable(_)
+            | Self::MediaType
+            | Self::TooLarge
+            | Self::Slow
+            | Self::TooOften(_)
+            | Self::Unavailable(_) => Topic::Problems,
         }
     }
 
@@ -198,6 +220,7 @@ fn draw(problem: &Problem, request_id: &str) -> Response {
         title: title.to_owned(),
         status: status.as_u16(),
         detail: problem.detail(),
+        help: problem.help(),
         errors: match problem {
             Problem::Fields(wrong) => wrong.clone(),
             _ => Vec::new(),

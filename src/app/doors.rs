@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, middleware};
 use tokio_util::sync::CancellationToken;
 use tower_sessions::SessionStore;
 use url::Url;
@@ -21,7 +21,13 @@ pub struct Doors {
 
 /// Opens them on these actions. Users know the panel under `base`; streams end when `shutdown` is cancelled.
 pub fn open(actions: actions::Ctx, base: Url, sessions: Arc<dyn SessionStore>, shutdown: CancellationToken) -> Doors {
-    let pages = web::door(web::Web::new(actions.clone(), base.clone(), shutdown.clone()), sessions);
-    let calls = api::door(actions, base, shutdown);
-    Doors { router: pages.router.nest(api::BASE, calls.router), pages: pages.table, calls: calls.table }
+    let pages = web::door(web::Web::new(actions.clone(), base.clone(), shutdown.clone()), sessions.clone());
+    let secure = base.scheme() == "https";
+    let calls = api::door(actions.clone(), base.clone(), secure, shutdown.clone());
+    // The same once more for who comes under a name of the panel's own.
+    let named = web::door(web::Web::named(actions.clone(), base.clone(), shutdown.clone()), sessions);
+    let door = named.router.nest(api::BASE, api::door(actions.clone(), base, true, shutdown).router);
+    let router = pages.router.nest(api::BASE, calls.router);
+    let router = router.layer(middleware::from_fn_with_state(web::Named { actions, door }, web::choose));
+    Doors { router, pages: pages.table, calls: calls.table }
 }

@@ -14,6 +14,7 @@ use crate::config::Store;
 use crate::db::changes::Changes;
 use crate::db::cluster::{Cluster, ClusterSettings};
 use crate::db::{Db, panel};
+use crate::providers::notices::{self, Outside};
 use crate::vault::Vault;
 
 /// The panel's ground.
@@ -37,6 +38,7 @@ impl Ground {
     /// very first start) and compared with the one the database was set up with.
     pub async fn open(store: &Store) -> Result<Self, Stopped> {
         let base_url = store.base_url()?;
+        let roots = Outside::roots(store.notices_ca_file.as_deref())?;
         private_folder(&store.data_dir)?;
         let (settings, server) = match store.database()? {
             Some(settings) => (settings, None),
@@ -61,9 +63,18 @@ impl Ground {
                 return Err(stopped);
             }
         };
+        let base_url = base_url.as_str().trim_end_matches('/').to_owned();
+        let (private, services) = (store.notices_private, None);
+        let outside = Outside::new(notices::Settings { private, roots, services, base_url: base_url.clone() });
         let settings = actions::Settings {
-            base_url: base_url.as_str().trim_end_matches('/').to_owned(),
+            base_url,
             local_sources: store.local_sources.clone(),
+            door: store.listen.port(),
+            names: Default::default(),
+            place: Some(actions::doctor::Place {
+                data_dir: store.data_dir.clone(),
+                master_key_file: store.master_key_file(),
+            }),
         };
         let actions = actions::Ctx {
             changes: Changes::new(&db),
@@ -73,6 +84,8 @@ impl Ground {
             kept: Default::default(),
             pool: Default::default(),
             log_seats: Default::default(),
+            hooks: Default::default(),
+            outside,
         };
         Ok(Self { actions, panel, server })
     }

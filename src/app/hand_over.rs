@@ -1,10 +1,11 @@
 //! A command typed by root is done by whoever runs the panel: only that user enters the panel's own Postgres, and no file of root's shall lie
 //! in the data folder. Not here: what commands do.
 
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
+use crate::cli::doctor::Examine;
 use crate::config::{Command, Store};
 
 /// The panel's settings where `bin/up` or a package put it: lines NAME=value, as systemd's EnvironmentFile has them (systemd.exec(5)).
@@ -14,9 +15,14 @@ const DATA_DIR: &str = "SKIFF_DATA_DIR";
 /// Root.
 const ROOT: u32 = 0;
 
-/// Begins anew as the owner of the data folder, with the panel's settings, where root asks; comes back otherwise, or with why it cannot.
+/// Begins anew as the owner of the data folder, with the panel's settings, where root asks; comes back otherwise, or with why it cannot. Where root said
+/// a file for a bundle, it waits and ends as that one did.
 pub(super) fn to_the_panels_user(command: &Command) -> Result<(), std::io::Error> {
-    let (Command::Setup(store) | Command::Admin { store, .. }) = command else { return Ok(()) };
+    let (store, doctor) = match command {
+        Command::Setup(store) | Command::Admin { store, .. } => (store, None),
+        Command::Doctor { store, input } if !input.is_remote(&store.data_dir) => (store, Some(input)),
+        Command::Doctor { .. } | Command::Serve(_) | Command::Remote(_) | Command::SelfUpgrade(_) => return Ok(()),
+    };
     if std::fs::metadata("/proc/self")?.uid() != ROOT {
         return Ok(());
     }
@@ -37,8 +43,28 @@ pub(super) fn to_the_panels_user(command: &Command) -> Result<(), std::io::Error
     // What root's shell says goes before the file. Supplementary groups end with the change of the user.
     let unsaid = settings.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
     again.args(std::env::args_os().skip(1)).envs(unsaid).uid(folder.uid()).gid(folder.gid());
+    // Root says where the bundle goes, and the panel's user may not write there: root opens the file.
+    let bundle = doctor.and_then(Examine::file);
+    if let Some(file) = bundle {
+        let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+        let opened = opened.map_err(|cause| {
+            std::io::Error::new(cause.kind(), format!("the bundle {} cannot be made: {cause}", file.display()))
+        })?;
+        again.args(["--bundle", "-"]).stdout(opened);
+    }
+    if let Some(log) = doctor.and_then(|doctor| doctor.log_file.as_deref()).filter(|log| *log != Path::new("-")) {
+        again.arg("--log-file").arg(std::path::absolute(log)?);
+    }
     if path.is_absolute() {
         again.current_dir("/"); // root's own folder may be closed to others
+    }
+    if let Some(file) = bundle {
+        let ended = again.status()?;
+        // One that could not be made leaves nothing behind.
+        if std::fs::metadata(file).is_ok_and(|made| made.len() == 0) {
+            std::fs::remove_file(file)?;
+        }
+        std::process::exit(ended.code().unwrap_or(1));
     }
     Err(again.exec())
 }

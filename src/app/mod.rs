@@ -1,5 +1,6 @@
 //! Wiring: settings become contexts, doors are opened, and drained on SIGTERM. Not here: logic.
 
+mod doctor;
 pub mod doors;
 mod ground;
 mod hand_over;
@@ -41,6 +42,9 @@ pub enum Stopped {
     /// Git.
     #[error("Git cannot be used: {0}.")]
     Git(#[from] crate::providers::git::CannotOpen),
+    /// Certificates for notices.
+    #[error(transparent)]
+    Roots(#[from] crate::providers::notices::BadRoots),
     /// A folder.
     #[error("The folder {folder} cannot be used: {cause}.")]
     Folder {
@@ -110,6 +114,11 @@ pub fn run(command: Command) -> Result<String, Stopped> {
                 let act = async |ground: &Ground| Ok(cli::admin::run(&ground.actions, command).await?.to_string());
                 with_ground(&store, act).await
             }
+            Command::SelfUpgrade(input) => Err(cli::self_upgrade::run(&input).into()),
+            Command::Doctor { store, input } => match input.is_remote(&store.data_dir) {
+                true => Ok(cli::doctor::ask(&input).await?),
+                false => doctor::run(&store, &input).await,
+            },
             Command::Remote(command) => Ok(cli::remote::run(command, Cli::command()).await?),
         }
     });

@@ -19,6 +19,7 @@ use crate::db::{Db, sessions};
 use crate::door::server;
 use crate::jobs;
 use crate::providers::git;
+use crate::providers::names::Names;
 use crate::queue::{Runner, RunnerSettings};
 use crate::schedule;
 use crate::watch;
@@ -60,9 +61,10 @@ async fn serve(ground: &Ground, settings: &Serve, stop: &CancellationToken) -> R
         let work = work(ground, settings).await?;
         let seat = seat::take(&settings.store.data_dir)?;
         let runner = runner(ground, settings, &work, seat.as_ref());
+        let telling = telling(ground, &work, seat.as_ref());
         let token = stop.clone();
         parts.spawn(async move {
-            runner.run(token).await;
+            tokio::join!(runner.run(token.clone()), telling.run(token));
             drop(seat);
         });
         parts.spawn(schedule::run(ground.actions.clone(), stop.clone()));
@@ -109,7 +111,11 @@ async fn work(ground: &Ground, settings: &Serve) -> Result<jobs::Ctx, Stopped> {
         // One for all: two connections per host, whoever looks.
         pool: ground.actions.pool.clone(),
         git,
+        visitor: Default::default(),
+        names: Names::of_this_machine(),
+        dns: Default::default(),
         panel: ground.panel,
+        outside: ground.actions.outside.clone(),
     })
 }
 
@@ -123,6 +129,18 @@ fn runner(ground: &Ground, settings: &Serve, work: &jobs::Ctx, seat: Option<&Sea
         how.concurrency = usize::from(workers);
     }
     Runner::new(work.db.clone(), ground.actions.changes.clone(), jobs::registry(work), how)
+}
+
+/// Letters at once: each waits for a service of others.
+const LETTERS: usize = 4;
+
+/// The workers of notices, beside the others: a service that does not answer takes no place of a deploy's.
+fn telling(ground: &Ground, work: &jobs::Ctx, seat: Option<&Seat>) -> Runner {
+    let mut how = RunnerSettings { concurrency: LETTERS, ..RunnerSettings::default() };
+    if let Some(seat) = seat {
+        (how.name, how.heir) = ([&seat.name, "-notices"].concat(), true);
+    }
+    Runner::new(work.db.clone(), ground.actions.changes.clone(), jobs::notices(work), how)
 }
 
 /// Removes sessions that ran out, now and then.

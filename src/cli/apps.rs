@@ -1,9 +1,10 @@
-//! `skiff apps`: what there is, how it stands; and removing one.
+//! `skiff apps`: what there is, how it stands; and removing one. Not here: its Dockerfile (`dockerfiles.rs`).
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::client::Ask;
+use super::dockerfiles::{self, Dockerfile};
 use super::remote::{Answer, Common, app_in_path};
 use super::show::{at, plain, state, table, tell};
 use super::{Failed, follow};
@@ -30,6 +31,8 @@ pub struct Apps {
 pub enum What {
     /// Remove one from all its hosts, and wait until nothing of it is left there; its volumes stay
     Remove(Remove),
+    /// Print the Dockerfile that an app is built with while its repository has none; write it here, or keep another
+    Dockerfile(Dockerfile),
 }
 
 /// An app that shall be gone.
@@ -47,8 +50,10 @@ pub struct Remove {
 
 /// Lists them, or does what is asked.
 pub async fn run(input: Apps) -> Result<String, Failed> {
-    if let Some(What::Remove(which)) = &input.what {
-        return remove(&input.common, which).await;
+    match &input.what {
+        Some(What::Remove(which)) => return remove(&input.common, which).await,
+        Some(What::Dockerfile(which)) => return dockerfiles::run(&input.common, which).await,
+        None => {}
     }
     let mut ask = Ask::get(&["apps"]);
     if let Some(name) = &input.name {

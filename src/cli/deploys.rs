@@ -82,7 +82,11 @@ async fn begin(common: &Common, ask: Ask, wait: bool) -> Result<String, Failed> 
     let over = client.ask(Ask::get(&["deploys", &id])).await?;
     let serves = at(&over, "state") == "succeeded";
     let answer = Answer::new(over.clone(), if serves { ended_well(&over) } else { String::new() });
-    if serves { Ok(common.print(answer)) } else { Err(common.not_as_wanted(answer, reason(&over))) }
+    if serves {
+        Ok(common.print(answer))
+    } else {
+        Err(common.not_as_wanted(answer, reason(&over) + &client.more(&over)))
+    }
 }
 
 /// Where its page is: the panel's own address for people, which need not be the one it was asked at.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Failed;
 use super::admin::{self, App, Host};
 use crate::actions::apps::{EditConfiguration, EditSource, NewApp, NewRoute};
-use crate::actions::hosts::{NewHost, SetHttpPort};
+use crate::actions::hosts::{NO_HTTPS, NewHost, SetHttpPort, SetHttpsPort};
 use crate::actions::{Ctx, apps, hosts};
 use crate::domain::rights::Actor;
 
@@ -22,6 +22,7 @@ pub async fn host(ctx: &Ctx, actor: &Actor, input: Host) -> Result<Value, Failed
                 port: input.port,
                 user: input.user,
                 http_port: input.http_port.clone().unwrap_or_default(),
+                https_port: input.https_port.clone().unwrap_or_default(),
                 host_key: input.host_key,
                 ..NewHost::default()
             };
@@ -33,6 +34,11 @@ pub async fn host(ctx: &Ctx, actor: &Actor, input: Host) -> Result<Value, Failed
     if port != view.http_port.to_string() {
         hosts::set_http_port(ctx, actor, id, SetHttpPort { http_port: port.clone() }).await?;
     }
+    let shown = |port: Option<i32>| port.map_or(NO_HTTPS.to_owned(), |port| port.to_string());
+    let https = input.https_port.unwrap_or_else(|| shown(view.https_port));
+    if https != shown(view.https_port) {
+        hosts::set_https_port(ctx, actor, id, SetHttpsPort { https_port: https.clone() }).await?;
+    }
     Ok(json!({
         "host": id,
         "created": created,
@@ -41,6 +47,7 @@ pub async fn host(ctx: &Ctx, actor: &Actor, input: Host) -> Result<Value, Failed
         "public_key": view.public_key,
         "host_key": view.host_key,
         "http_port": port,
+        "https_port": https,
     }))
 }
 

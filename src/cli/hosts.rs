@@ -77,6 +77,9 @@ pub struct Add {
     /// The port its proxy listens on
     #[arg(long, default_value_t = 80, value_parser = clap::value_parser!(u16).range(1..))]
     pub http_port: u16,
+    /// The port it serves HTTPS on; 0 for none
+    #[arg(long, default_value_t = 443)]
+    pub https_port: u16,
     /// The fingerprint of its host key, where you know it; else it is shown, and you compare it
     #[arg(long, value_name = "SHA256:…")]
     pub host_key: Option<String>,
@@ -220,7 +223,7 @@ async fn list(client: &Client, common: &Common) -> Result<String, Failed> {
 async fn create(client: &Client, add: Add) -> Result<(Value, bool), Failed> {
     let mut body = json!({
         "name": add.name, "address": add.address, "port": add.port, "user": add.user,
-        "http_port": add.http_port, "host_key": add.host_key, "jump": add.jump,
+        "http_port": add.http_port, "https_port": add.https_port, "host_key": add.host_key, "jump": add.jump,
     });
     let mut give = |name: &str, value: String| body.as_object_mut().map(|body| body.insert(name.into(), value.into()));
     if add.password_stdin {
@@ -277,7 +280,8 @@ async fn ready(client: &Client, common: &Common, id: &str, key: Option<&str>) ->
     }
     let why = [format!("{name} is not ready."), at(&host, "note"), at(&host, "reason")];
     let why: Vec<String> = why.into_iter().filter(|line| !line.is_empty()).collect();
-    Err(common.not_as_wanted(Answer::new(host, ""), why.join("\n")))
+    let why = why.join("\n") + &client.more(&host);
+    Err(common.not_as_wanted(Answer::new(host, ""), why))
 }
 
 /// One run that makes it ready, followed to its end; gives the host, and how the job ended beside it.

@@ -1,11 +1,14 @@
-//! Commands. Those of the panel's own machine (`setup`, `admin`) call actions; all others are a client of `/api/v1` and work
+//! Commands. Those of the panel's own machine (`setup`, `admin`) call actions; `self-upgrade` is the package's; all others are a client of `/api/v1` and work
 //! from any machine. Not here: queries, pages, how the program is wired.
 
 pub mod admin;
 mod apps;
+mod certificates;
 mod client;
 mod completions;
 mod deploys;
+mod dockerfiles;
+pub mod doctor;
 mod ensure;
 mod env;
 mod failed;
@@ -14,11 +17,13 @@ mod host_checks;
 mod hosts;
 mod login;
 mod logs;
+mod notices;
 mod open;
 mod releases;
 pub mod remote;
 mod routes;
 mod secrets;
+pub mod self_upgrade;
 pub mod setup;
 mod show;
 mod status;

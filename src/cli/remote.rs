@@ -4,7 +4,10 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::client::{Client, settings};
-use super::{Failed, apps, completions, deploys, env, hosts, login, logs, open, releases, routes, secrets, status};
+use super::{
+    Failed, apps, certificates, completions, deploys, env, hosts, login, logs, notices, open, releases, routes,
+    secrets, status,
+};
 
 /// Which panel, and how the answer is printed.
 #[derive(Clone, Debug, Args)]
@@ -26,7 +29,7 @@ pub enum Command {
     Logout(login::Logout),
     /// Say whether everything is as wanted; ends with 1 where it is not
     Status(status::Status),
-    /// List apps, or remove one
+    /// List apps, remove one, or see its Dockerfile
     Apps(apps::Apps),
     /// Deploy an app
     Deploy(deploys::Deploy),
@@ -46,6 +49,10 @@ pub enum Command {
     Maintenance(routes::Maintenance),
     /// List hosts, add one, make one ready
     Hosts(hosts::Hosts),
+    /// List where the team is told what happened, and try it
+    Notices(notices::Notices),
+    /// List certificates, upload one, remove one
+    Certificates(certificates::Certificates),
     /// Open an app in the browser
     Open(open::Open),
     /// Print what completes these commands in your shell
@@ -105,6 +112,8 @@ pub async fn run(command: Command, program: clap::Command) -> Result<String, Fai
         Command::Routes(input) => routes::run(input).await,
         Command::Maintenance(input) => routes::maintain(input).await,
         Command::Hosts(input) => hosts::run(input).await,
+        Command::Notices(input) => notices::run(input).await,
+        Command::Certificates(input) => certificates::run(input).await,
         Command::Open(input) => open::run(input).await,
         Command::Completions(input) => completions::run(&input, program),
     }

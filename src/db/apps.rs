@@ -59,6 +59,8 @@ pub struct Row {
     pub config_changed_at: OffsetDateTime,
     /// Since when it is wanted to stand still, where it is.
     pub stopped_at: Option<OffsetDateTime>,
+    /// Whether browsers are told to come by HTTPS only.
+    pub hsts: bool,
 }
 
 /// Where an app is: what rights on it are asked on.
@@ -112,7 +114,7 @@ pub async fn get(conn: &mut PgConnection, permit: &Permit, id: AppId) -> Result<
                   a.placement as "placement: Json<Vec<Place>>", a.environment_id as "environment: EnvironmentId",
                   e.project_id as "project: ProjectId", a.source_id as "source_id: SourceId",
                   s.spec as "source: Json<Source>", a.current_release_id as "current: ReleaseId",
-                  a.last_release, a.config_changed_at, a.stopped_at
+                  a.last_release, a.config_changed_at, a.stopped_at, a.hsts
              from apps a
              join environments e on e.team_id = a.team_id and e.id = a.environment_id
              join sources s on s.team_id = a.team_id and s.id = a.source_id
@@ -132,7 +134,7 @@ pub async fn known(conn: &mut PgConnection, permit: &Permit, id: AppId) -> Resul
                   a.placement as "placement: Json<Vec<Place>>", a.environment_id as "environment: EnvironmentId",
                   e.project_id as "project: ProjectId", a.source_id as "source_id: SourceId",
                   s.spec as "source: Json<Source>", a.current_release_id as "current: ReleaseId",
-                  a.last_release, a.config_changed_at, a.stopped_at
+                  a.last_release, a.config_changed_at, a.stopped_at, a.hsts
              from apps a
              join environments e on e.team_id = a.team_id and e.id = a.environment_id
              join sources s on s.team_id = a.team_id and s.id = a.source_id
@@ -235,4 +237,12 @@ pub async fn stop(conn: &mut PgConnection, permit: &Permit, id: AppId, by: &str)
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Says whether browsers are told to come by HTTPS only.
+pub async fn set_hsts(conn: &mut PgConnection, permit: &Permit, id: AppId, hsts: bool) -> Result<(), sqlx::Error> {
+    sqlx::query!("update apps set hsts = $3 where team_id = $1 and id = $2", permit.team().0, id.0, hsts)
+        .execute(conn)
+        .await
+        .map(drop)
 }

@@ -138,6 +138,15 @@ impl Db {
         Ok(Self::open(settings))
     }
 
+    /// Waits for the database and opens the pools, and changes nothing in it: its schema may be another than this program's.
+    pub async fn look(settings: &DatabaseSettings) -> Result<Self, ConnectError> {
+        let place = place(&settings.app);
+        let mut conn = reach(&settings.app, &place).await?;
+        check_version(&mut conn, &place).await?;
+        conn.close().await.ok();
+        Ok(Self::open(settings))
+    }
+
     /// Opens the pools on a database known to be migrated, without a connection yet.
     pub fn open(settings: &DatabaseSettings) -> Self {
         let door = pool(DOOR_CONNECTIONS).after_connect(|conn, _| {
@@ -194,12 +203,22 @@ async fn check_version(conn: &mut PgConnection, place: &str) -> Result<(), Conne
     }
 }
 
+/// All steps of the schema.
+fn all_steps() -> sqlx::migrate::Migrator {
+    sqlx::migrate!()
+}
+
+/// The newest step of the schema that this program knows.
+pub(super) fn newest_step() -> i64 {
+    all_steps().iter().map(|step| step.version).max().unwrap_or(0)
+}
+
 /// Brings the schema up, unless a newer program has been there. Two panels starting at once wait for one another.
 async fn migrate(conn: &mut PgConnection, place: &str) -> Result<(), ConnectError> {
-    let mut steps = sqlx::migrate!();
+    let mut steps = all_steps();
     // Whether a step unknown to us was applied is our own check below, which says what to do about it.
     steps.set_ignore_missing(true);
-    let known = steps.iter().map(|step| step.version).max().unwrap_or(0);
+    let known = newest_step();
     let lost = |error: sqlx::Error| ConnectError::Unreachable { place: place.into(), detail: error.to_string() };
 
     let exists: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")

@@ -16,8 +16,6 @@ pub const KEPT: i64 = 200;
 pub struct New<'a> {
     /// The delivery.
     pub id: DeliveryId,
-    /// Whose hook was called.
-    pub app: AppId,
     /// Who called.
     pub provider: Provider,
     /// The forge's id of it.
@@ -73,45 +71,67 @@ pub struct Row {
     pub replayed_by: String,
 }
 
-/// Writes a delivery down; false where it was there already.
-pub async fn insert(conn: &mut PgConnection, permit: &Permit, new: &New<'_>) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query!(
-        "insert into deliveries (team_id, id, app_id, provider, key, event, branch, commit_id, author, subject, address)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-         on conflict (team_id, app_id, provider, key) do nothing",
-        permit.team().0,
-        new.id.0,
-        new.app.0,
-        new.provider as _,
-        new.key,
-        new.event,
-        new.branch,
-        new.commit,
-        new.author,
-        new.subject,
-        new.address,
-    )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Writes down what came of a delivery.
-pub async fn answer(
+/// Writes deliveries of an app down, in their order; which of them were not there already.
+pub async fn insert(
     conn: &mut PgConnection,
     permit: &Permit,
-    id: DeliveryId,
-    answer: Answer,
-    reason: &str,
-    deploy: Option<DeployId>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "update deliveries set answer = $3, reason = $4, deploy_id = $5 where team_id = $1 and id = $2",
+    app: AppId,
+    new: &[New<'_>],
+) -> Result<Vec<DeliveryId>, sqlx::Error> {
+    let ids: Vec<_> = new.iter().map(|new| new.id.0).collect();
+    let providers: Vec<_> = new.iter().map(|new| new.provider.slug().to_owned()).collect();
+    let texts = |text: for<'a> fn(&New<'a>) -> &'a str| new.iter().map(|new| text(new).to_owned()).collect::<Vec<_>>();
+    sqlx::query_scalar!(
+        r#"insert into deliveries (team_id, id, app_id, provider, key, event, branch, commit_id, author, subject, address)
+           select $1, n.id, $2, n.provider, n.key, n.event, n.branch, n.commit_id, n.author, n.subject, n.address
+             from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+                         $11::text[]) with ordinality
+                  as n(id, provider, key, event, branch, commit_id, author, subject, address, number)
+            order by n.number
+           on conflict (team_id, app_id, provider, key) do nothing returning id as "id: DeliveryId""#,
         permit.team().0,
-        id.0,
-        answer as _,
-        reason,
-        deploy.map(|deploy| deploy.0),
+        app.0,
+        &ids,
+        &providers,
+        &texts(|new| new.key),
+        &texts(|new| new.event),
+        &texts(|new| new.branch),
+        &texts(|new| new.commit),
+        &texts(|new| new.author),
+        &texts(|new| new.subject),
+        &texts(|new| new.address),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// What came of a delivery.
+pub struct Came {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// What came of it.
+    pub answer: Answer,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// The deploy that was asked for.
+    pub deploy: Option<DeployId>,
+}
+
+/// Writes down what came of deliveries.
+pub async fn answer(conn: &mut PgConnection, permit: &Permit, came: &[Came]) -> Result<(), sqlx::Error> {
+    let ids: Vec<_> = came.iter().map(|came| came.id.0).collect();
+    let answers: Vec<_> = came.iter().map(|came| came.answer).collect();
+    let reasons: Vec<_> = came.iter().map(|came| came.reason.clone()).collect();
+    let deploys: Vec<_> = came.iter().map(|came| came.deploy.map(|deploy| deploy.0)).collect();
+    sqlx::query!(
+        "update deliveries d set answer = c.answer, reason = c.reason, deploy_id = c.deploy
+           from unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[]) as c(id, answer, reason, deploy)
+          where d.team_id = $1 and d.id = c.id",
+        permit.team().0,
+        &ids,
+        &answers as _,
+        &reasons,
+        &deploys as _,
     )
     .execute(conn)
     .await
@@ -148,11 +168,11 @@ pub async fn covered(
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select exists (
-                    select from (select d.commit_id, p.state from deliveries d
-                                   join deploys p on p.team_id = d.team_id and p.id = d.deploy_id
-                                  where d.team_id = $1 and d.app_id = $2
-                                  order by d.received_at desc, d.id desc limit 1) newest
-                     where newest.commit_id = $3 and newest.state in ('queued', 'running', 'succeeded'))
+                    select from (select commit_id, deploy_id from deliveries
+                                  where team_id = $1 and app_id = $2 and deploy_id is not null
+                                  order by received_at desc, id desc limit 1) newest
+                      join deploys p on p.team_id = $1 and p.id = newest.deploy_id
+                     where newest.commit_id = $3 and p.state in ('queued', 'running', 'succeeded'))
                or (not exists (select from deploys
                                 where team_id = $1 and app_id = $2 and state in ('queued', 'running'))
                    and exists (select from apps a

@@ -6,6 +6,7 @@ use sqlx::types::Json;
 use crate::domain::app::Spec;
 use crate::domain::cause::Cause;
 use crate::domain::deploy::{DeployState, Failure, Target};
+use crate::domain::dockerfile::DockerfileText;
 use crate::domain::ids::{AppId, DeployId, EnvironmentId, JobId, ReleaseId, SourceId};
 use crate::domain::plan::Plan;
 use crate::domain::release::{Place, Release};
@@ -105,17 +106,29 @@ pub async fn next_number(conn: &mut PgConnection, permit: &Permit, app: AppId) -
     .await
 }
 
+/// A release that was made, and what it was made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Made<'a> {
+    /// The release.
+    pub release: &'a Release,
+    /// The source of its time.
+    pub source: &'a Source,
+    /// The Dockerfile it was built with, where that is not the repository's own.
+    pub dockerfile: Option<&'a DockerfileText>,
+    /// Who asked for it.
+    pub by: &'a str,
+}
+
 /// Stores a release and names it as the deploy's own.
 pub async fn insert_release(
     conn: &mut PgConnection,
     permit: &Permit,
     deploy: DeployId,
-    release: &Release,
-    source: &Source,
-    by: &str,
+    Made { release, source, dockerfile, by }: Made<'_>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into releases (team_id, id, app_id, number, body, source, created_by) values ($1, $2, $3, $4, $5, $6, $7)",
+        "insert into releases (team_id, id, app_id, number, body, source, created_by, dockerfile)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
         permit.team().0,
         release.id.0,
         release.app.0,
@@ -123,6 +136,7 @@ pub async fn insert_release(
         Json(release) as _,
         Json(source) as _,
         by,
+        dockerfile.map(DockerfileText::as_ref),
     )
     .execute(&mut *conn)
     .await?;

@@ -27,6 +27,8 @@ pub struct Row {
 /// A hook as it is found by its id alone, with what opens its secret.
 #[derive(Clone, Debug)]
 pub struct Known {
+    /// The hook.
+    pub id: HookId,
     /// Its team.
     pub team: TeamId,
     /// Its app.
@@ -41,16 +43,17 @@ pub struct Known {
     pub data_key: Vec<u8>,
 }
 
-/// The hook of this id, of whichever team. Needs the door's scope.
-pub async fn at_door(conn: &mut PgConnection, id: HookId) -> Result<Option<Known>, sqlx::Error> {
+/// The hooks of these ids, of whichever teams. Needs the door's scope.
+pub async fn at_door(conn: &mut PgConnection, ids: &[HookId]) -> Result<Vec<Known>, sqlx::Error> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
     sqlx::query_as!(
         Known,
-        r#"select h.team_id as "team: TeamId", h.app_id as "app: AppId", h.provider as "provider: Provider", h.version,
-                  h.sealed, t.data_key
-             from hooks h join teams t on t.id = h.team_id where h.id = $1"#,
-        id.0,
+        r#"select h.id as "id: HookId", h.team_id as "team: TeamId", h.app_id as "app: AppId",
+                  h.provider as "provider: Provider", h.version, h.sealed, t.data_key
+             from hooks h join teams t on t.id = h.team_id where h.id = any($1)"#,
+        &ids,
     )
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await
 }
 
@@ -115,4 +118,16 @@ pub async fn remove(conn: &mut PgConnection, permit: &Permit, id: HookId) -> Res
         .execute(conn)
         .await
         .map(drop)
+}
+
+/// All hooks of the team: whoever writes a text for others takes their secrets out of it.
+pub async fn all(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"select id as "id: HookId", provider as "provider: Provider", version, sealed, created_at, changed_at
+             from hooks where team_id = $1"#,
+        permit.team().0,
+    )
+    .fetch_all(conn)
+    .await
 }

@@ -35,6 +35,10 @@ pub struct Row {
     pub http_port: i32,
     /// The port it listens on now; the wanted one before the host was ever made ready.
     pub proxy_port: i32,
+    /// The port of HTTPS once the host was made ready again; none where it shall not serve that.
+    pub https_port: Option<i32>,
+    /// The port it listens on for HTTPS now.
+    pub proxy_https_port: Option<i32>,
     /// Its machine architecture; empty before it was ever looked at.
     pub arch: String,
     /// Whether it builds for the others.
@@ -64,7 +68,7 @@ pub async fn of(conn: &mut PgConnection, permit: &Permit, hosts: &[HostId]) -> R
                   h.ssh_user as "ssh_user: SshUser", h.host_key, h.http_port,
                   h.jump_address as "jump_address: HostAddress", h.jump_port, h.jump_user as "jump_user: SshUser",
                   h.jump_host_key,
-                  coalesce(h.proxy_port, h.http_port) as "proxy_port!",
+                  coalesce(h.proxy_port, h.http_port) as "proxy_port!", h.https_port, h.proxy_https_port,
                   coalesce(h.facts->>'arch', '') as "arch!", h.builds, h.registry_port,
                   h.registry_key as "registry_key: SecretId",
                   host(h.private_address) as private_address, host(h.peer_address) as peer_address,
@@ -80,20 +84,32 @@ pub async fn of(conn: &mut PgConnection, permit: &Permit, hosts: &[HostId]) -> R
     .await
 }
 
-/// The host's proxy listens on this port now, and on this address for the team's other hosts.
+/// Where a proxy listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Listens<'a> {
+    /// The port of plain HTTP.
+    pub http: i32,
+    /// The port of HTTPS, where it serves that.
+    pub https: Option<i32>,
+    /// The address for the team's other hosts, as text.
+    pub peers: Option<&'a str>,
+}
+
+/// The host's proxy listens there now.
 pub async fn proxy_listens(
     conn: &mut PgConnection,
     permit: &Permit,
     host: HostId,
-    port: i32,
-    peers: Option<&str>,
+    listens: &Listens<'_>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update hosts set proxy_port = $3, peer_address = $4::text::inet where team_id = $1 and id = $2",
+        "update hosts set proxy_port = $3, peer_address = $4::text::inet, proxy_https_port = $5
+          where team_id = $1 and id = $2",
         permit.team().0,
         host.0,
-        port,
-        peers,
+        listens.http,
+        listens.peers,
+        listens.https,
     )
     .execute(conn)
     .await

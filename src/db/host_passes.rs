@@ -79,3 +79,10 @@ pub async fn forget_old(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
     let gone = sqlx::query!("delete from host_passes where given_at < now() - interval '1 hour'").execute(conn).await?;
     Ok(gone.rows_affected())
 }
+
+/// All that are kept for the team, and stay: whoever writes a text for others takes them out of it.
+pub async fn all(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<Taken>, sqlx::Error> {
+    sqlx::query_as!(Taken, "select id, sealed from host_passes where team_id = $1", permit.team().0)
+        .fetch_all(conn)
+        .await
+}

@@ -35,6 +35,8 @@ pub struct New<'a> {
     pub host_key: &'a str,
     /// The port of its proxy.
     pub http_port: u16,
+    /// The port of HTTPS; none where it shall not serve that.
+    pub https_port: Option<u16>,
 }
 
 /// A host.
@@ -80,6 +82,10 @@ pub struct Row {
     pub http_port: i32,
     /// The port it listens on now; the wanted one before the host was ever made ready.
     pub proxy_port: i32,
+    /// The port of HTTPS once the host was made ready again; none where it shall not serve that.
+    pub https_port: Option<i32>,
+    /// The port it listens on for HTTPS now.
+    pub proxy_https_port: Option<i32>,
     /// Whether it builds for the others.
     pub builds: bool,
     /// The port of its image registry, once one runs.
@@ -120,8 +126,8 @@ pub async fn insert(conn: &mut PgConnection, permit: &Permit, new: &New<'_>) -> 
     };
     sqlx::query!(
         "insert into hosts (team_id, id, number, slug, name, address, ssh_port, ssh_user, ssh_key, ssh_public,
-                            host_key, http_port)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                            host_key, http_port, https_port)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         permit.team().0,
         new.id.0,
         number,
@@ -134,6 +140,7 @@ pub async fn insert(conn: &mut PgConnection, permit: &Permit, new: &New<'_>) -> 
         new.ssh_public,
         new.host_key,
         i32::from(new.http_port),
+        new.https_port.map(i32::from),
     )
     .execute(conn)
     .await?;
@@ -150,7 +157,8 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, only: Option<HostId>
                   h.jump_host_key, h.jump_key_seen, h.jump_key_seen_kind,
                   (select p.given_at from host_passes p where p.team_id = h.team_id and p.host_id = h.id
                       and p.given_at > now() - interval '1 hour') as pass_given_at,
-                  coalesce(h.proxy_port, h.http_port) as "proxy_port!", h.builds, h.registry_port,
+                  coalesce(h.proxy_port, h.http_port) as "proxy_port!",
+                  h.https_port, h.proxy_https_port, h.builds, h.registry_port,
                   host(h.private_address) as private_address, host(h.peer_address) as peer_address,
                   h.state as "state: HostState", h.state_note as note,
                   h.facts as "facts: Json<Facts>", h.seen_at, h.created_at,
@@ -167,6 +175,18 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, only: Option<HostId>
         only.map(|id| id.0),
     )
     .fetch_all(conn)
+    .await
+}
+
+/// The name of one of these that was never made ready, if there is one.
+pub async fn first_new(conn: &mut PgConnection, permit: &Permit, of: &[HostId]) -> Result<Option<String>, sqlx::Error> {
+    let of: Vec<_> = of.iter().map(|host| host.0).collect();
+    sqlx::query_scalar!(
+        "select name from hosts where team_id = $1 and id = any($2) and state = 'new' order by name, id limit 1",
+        permit.team().0,
+        &of,
+    )
+    .fetch_optional(conn)
     .await
 }
 
@@ -211,6 +231,24 @@ pub async fn key_seen(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Notes the port of HTTPS that the host's proxy shall have; none for no HTTPS.
+pub async fn set_https_port(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    id: HostId,
+    port: Option<u16>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update hosts set https_port = $3 where team_id = $1 and id = $2",
+        permit.team().0,
+        id.0,
+        port.map(i32::from),
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Gives the proxy another port.

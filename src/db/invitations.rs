@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use crate::domain::ids::{AccountId, InvitationId, TeamId};
+use crate::domain::ids::{AccountId, InvitationId, TeamId, TokenId};
 use crate::domain::rights::{Grant, Permit};
 
 /// What is written down of a new one.
@@ -22,6 +22,8 @@ pub struct New<'a> {
     pub words: &'a str,
     /// Who invites.
     pub by: AccountId,
+    /// With which token, where it is by one: the invitation ends with it.
+    pub by_token: Option<TokenId>,
     /// How many days the link works.
     pub days: i32,
 }
@@ -69,8 +71,8 @@ pub struct Found {
 /// Writes one down.
 pub async fn insert(conn: &mut PgConnection, permit: &Permit, new: &New<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into invitations (team_id, id, token_hash, note, grants, words, invited_by, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(days => $8))",
+        "insert into invitations (team_id, id, token_hash, note, grants, words, invited_by, expires_at, by_token)
+         values ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(days => $8), $9)",
         permit.team().0,
         new.id.0,
         new.token_hash,
@@ -79,6 +81,7 @@ pub async fn insert(conn: &mut PgConnection, permit: &Permit, new: &New<'_>) -> 
         new.words,
         new.by.0,
         new.days,
+        new.by_token.map(|token| token.0),
     )
     .execute(conn)
     .await
@@ -89,9 +92,12 @@ pub async fn insert(conn: &mut PgConnection, permit: &Permit, new: &New<'_>) -> 
 pub async fn open(conn: &mut PgConnection, permit: &Permit, limit: i64) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
-        r#"select i.id as "id: InvitationId", i.note, i.words, a.name as by_name, i.created_at, i.expires_at
+        r#"select i.id as "id: InvitationId", i.note, i.words, a.name as by_name, i.created_at,
+                  least(i.expires_at, k.expires_at) as "expires_at!"
              from invitations i join accounts a on a.id = i.invited_by
-            where i.team_id = $1 and i.used_at is null and i.revoked_at is null and i.expires_at > now()
+             left join api_tokens k on k.team_id = i.team_id and k.id = i.by_token
+            where i.team_id = $1 and i.used_at is null and i.revoked_at is null
+              and (i.by_token is null or k.id is not null) and least(i.expires_at, k.expires_at) > now()
             order by i.created_at desc, i.id limit $2"#,
         permit.team().0,
         limit,
@@ -137,9 +143,12 @@ pub async fn find(conn: &mut PgConnection, token_hash: &[u8]) -> Result<Option<F
     sqlx::query_as!(
         Found,
         r#"select i.id as "id: InvitationId", t.id as "team: TeamId", t.slug as team_slug, t.name as team_name, i.note,
-                  i.grants as "grants: Json<Vec<Grant>>", i.words, a.name as by_name, i.expires_at
+                  i.grants as "grants: Json<Vec<Grant>>", i.words, a.name as by_name,
+                  least(i.expires_at, k.expires_at) as "expires_at!"
              from invitations i join teams t on t.id = i.team_id join accounts a on a.id = i.invited_by
-            where i.token_hash = $1 and i.used_at is null and i.revoked_at is null and i.expires_at > now()"#,
+             left join api_tokens k on k.team_id = i.team_id and k.id = i.by_token
+            where i.token_hash = $1 and i.used_at is null and i.revoked_at is null
+              and (i.by_token is null or k.id is not null) and least(i.expires_at, k.expires_at) > now()"#,
         token_hash,
     )
     .fetch_optional(conn)
@@ -155,7 +164,10 @@ pub async fn spend(
 ) -> Result<bool, sqlx::Error> {
     let used = sqlx::query!(
         "update invitations set used_at = now(), used_by = $3
-          where team_id = $1 and id = $2 and used_at is null and revoked_at is null and expires_at > now()",
+          where team_id = $1 and id = $2 and used_at is null and revoked_at is null and expires_at > now()
+            and (by_token is null
+                 or exists (select from api_tokens k where k.team_id = $1 and k.id = by_token
+                               and (k.expires_at is null or k.expires_at > now())))",
         permit.team().0,
         id.0,
         by.0,

@@ -72,7 +72,7 @@ pub struct Filter<'a> {
     pub sight: Option<&'a Sight>,
 }
 
-/// Jobs, newest first.
+/// Jobs, newest first. Notices are a list of their own (`notices.rs`).
 pub async fn list(
     conn: &mut PgConnection,
     permit: &Permit,
@@ -102,7 +102,7 @@ pub async fn list(
                   select count(*) as count, count(*) filter (where s.state not in ('planned', 'running')) as done,
                          (array_agg(s.words order by s.seq desc) filter (where s.started_at is not null))[1] as at
                     from job_steps s where s.team_id = j.team_id and s.job_id = j.id) steps
-            where j.team_id = $1 and (not $2 or j.finished_at is null)
+            where j.team_id = $1 and j.kind not in ('announce', 'notice') and (not $2 or j.finished_at is null)
               and ($3::uuid is null or j.host_id = $3) and ($4::uuid is null or d.app_id = $4)
               and ($5::uuid is null or j.id < $5)
               and ($7::text is null or j.lock_key = $7)
@@ -132,7 +132,8 @@ pub async fn list(
 /// Jobs that run or wait.
 pub async fn count_unfinished(conn: &mut PgConnection, permit: &Permit) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"select count(*) as "count!" from jobs where team_id = $1 and finished_at is null"#,
+        r#"select count(*) as "count!" from jobs
+            where team_id = $1 and finished_at is null and kind not in ('announce', 'notice')"#,
         permit.team().0,
     )
     .fetch_one(conn)
@@ -167,6 +168,18 @@ pub async fn get(conn: &mut PgConnection, permit: &Permit, job: JobId) -> Result
         job.0,
     )
     .fetch_optional(conn)
+    .await
+}
+
+/// Whether any of these waits or runs.
+pub async fn any_unfinished(conn: &mut PgConnection, permit: &Permit, jobs: &[JobId]) -> Result<bool, sqlx::Error> {
+    let ids: Vec<uuid::Uuid> = jobs.iter().map(|job| job.0).collect();
+    sqlx::query_scalar!(
+        r#"select exists (select from jobs where team_id = $1 and id = any($2) and finished_at is null) as "any!""#,
+        permit.team().0,
+        &ids,
+    )
+    .fetch_one(conn)
     .await
 }
 

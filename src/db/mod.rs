@@ -4,19 +4,28 @@
 //! the caller owns the transaction, and row-level security repeats in the database what the permit says.
 
 pub mod accounts;
+pub mod acme;
+pub mod acme_orders;
+pub mod acme_routes;
+pub mod alerts;
 pub mod app_lines;
 pub mod apps;
 pub mod audit;
 pub mod builds;
+pub mod certificates;
 pub mod changes;
+pub mod channels;
 pub mod cluster;
 mod connect;
 pub mod deliveries;
 pub mod deploy_requests;
 pub mod deploy_runs;
 pub mod deploys;
+pub mod dns_accounts;
+pub mod dockerfiles;
 pub mod environments;
 pub mod fronts;
+pub mod health;
 pub mod hooks;
 pub mod host_checks;
 pub mod host_logins;
@@ -32,7 +41,9 @@ mod leased;
 pub mod ledger;
 pub mod members;
 pub mod moments;
+pub mod notices;
 pub mod panel;
+pub mod panel_addresses;
 pub mod projects;
 pub mod releases;
 pub mod removed;

@@ -27,6 +27,16 @@ pub async fn create(conn: &mut PgConnection, key_check: &[u8]) -> Result<(), sql
         .map(drop)
 }
 
+/// The thumbprint of the panel's account at an ACME server, where it has one.
+pub async fn acme_thumbprint(conn: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+    Ok(sqlx::query_scalar!("select acme_thumbprint from panel").fetch_optional(conn).await?.flatten())
+}
+
+/// Keeps it, or forgets it.
+pub async fn set_acme_thumbprint(conn: &mut PgConnection, thumbprint: Option<&str>) -> Result<(), sqlx::Error> {
+    sqlx::query!("update panel set acme_thumbprint = $1", thumbprint).execute(conn).await.map(drop)
+}
+
 /// Closes set-up. False where somebody was faster.
 pub async fn close_set_up(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("update panel set set_up_at = now() where set_up_at is null").execute(conn).await?;

@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
+use crate::domain::dockerfile::DockerfileText;
 use crate::domain::ids::{AppId, ReleaseId};
 use crate::domain::release::{Commit, Release};
 use crate::domain::rights::Permit;
@@ -43,6 +44,8 @@ pub struct Row {
     pub created_at: OffsetDateTime,
     /// Whether one can go back to it.
     pub kept: bool,
+    /// The Dockerfile it was built with, where that was not the repository's own.
+    pub dockerfile: Option<DockerfileText>,
 }
 
 /// An app's releases, newest first; older than `before` where one is given.
@@ -75,7 +78,7 @@ pub async fn get(conn: &mut PgConnection, permit: &Permit, id: ReleaseId) -> Res
     sqlx::query_as!(
         Row,
         r#"select body as "body: Json<Release>", source as "source: Json<Source>", created_by, created_at,
-                  retired_at is null as "kept!"
+                  retired_at is null as "kept!", dockerfile as "dockerfile: DockerfileText"
              from releases where team_id = $1 and id = $2"#,
         permit.team().0,
         id.0,
@@ -94,7 +97,7 @@ pub async fn numbered(
     sqlx::query_as!(
         Row,
         r#"select body as "body: Json<Release>", source as "source: Json<Source>", created_by, created_at,
-                  retired_at is null as "kept!"
+                  retired_at is null as "kept!", dockerfile as "dockerfile: DockerfileText"
              from releases where team_id = $1 and app_id = $2 and number = $3"#,
         permit.team().0,
         app.0,
@@ -114,7 +117,7 @@ pub async fn before(
     sqlx::query_as!(
         Row,
         r#"select body as "body: Json<Release>", source as "source: Json<Source>", created_by, created_at,
-                  retired_at is null as "kept!"
+                  retired_at is null as "kept!", dockerfile as "dockerfile: DockerfileText"
              from releases where team_id = $1 and app_id = $2 and number < $3 order by number desc limit 1"#,
         permit.team().0,
         app.0,

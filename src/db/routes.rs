@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::domain::app::Route;
-use crate::domain::ids::{AppId, HostId, RouteId};
+use crate::domain::ids::{AppId, EnvironmentId, HostId, ProjectId, RouteId};
 use crate::domain::names::{Domain, PathPrefix};
 use crate::domain::rights::Permit;
 use crate::domain::rules::{Front, Port, Rules};
@@ -33,7 +33,7 @@ impl Row {
     }
 }
 
-/// Claims a route for an app. False where it is claimed already, by whomever.
+/// Claims a route for an app. False where it is claimed already, by whomever; the panel's own names are.
 pub async fn claim(
     conn: &mut PgConnection,
     permit: &Permit,
@@ -42,7 +42,8 @@ pub async fn claim(
     route: &Route,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "insert into routes (team_id, id, app_id, domain, path) values ($1, $2, $3, $4, $5)
+        "insert into routes (team_id, id, app_id, domain, path)
+         select $1, $2, $3, $4, $5 where not exists (select from panel_addresses p where p.domain = $4)
          on conflict (domain, path) do nothing",
         permit.team().0,
         id.0,
@@ -247,6 +248,41 @@ pub async fn hosts(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Resu
         r#"select host_id as "id: HostId" from ledger_backends where team_id = $1 and app_id = $2 order by host_id"#,
         permit.team().0,
         app.0,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A domain that leads to an app, and where that app is placed.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The domain.
+    pub domain: Domain,
+    /// The app's name.
+    pub app: String,
+    /// Its project.
+    pub project: ProjectId,
+    /// Its environment.
+    pub environment: EnvironmentId,
+    /// Its hosts.
+    pub hosts: Vec<Uuid>,
+}
+
+/// The domains of a team's apps that serve, each once; at most so many.
+pub async fn served(conn: &mut PgConnection, permit: &Permit, most: i64) -> Result<Vec<Served>, sqlx::Error> {
+    sqlx::query_as!(
+        Served,
+        r#"select t.domain as "domain!: Domain", min(a.name) as "app!", (array_agg(e.project_id))[1] as "project!: ProjectId",
+                  (array_agg(e.id))[1] as "environment!: EnvironmentId",
+                  array_agg(distinct (p->>'host')::uuid) as "hosts!"
+             from routes t
+             join apps a on a.team_id = t.team_id and a.id = t.app_id
+             join environments e on e.team_id = a.team_id and e.id = a.environment_id
+             cross join lateral jsonb_array_elements(a.placement) p
+            where t.team_id = $1 and a.current_release_id is not null
+            group by t.domain order by t.domain limit $2"#,
+        permit.team().0,
+        most,
     )
     .fetch_all(conn)
     .await

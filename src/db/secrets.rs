@@ -177,3 +177,25 @@ pub async fn of(conn: &mut PgConnection, permit: &Permit, ids: &[SecretId]) -> R
     .fetch_all(conn)
     .await
 }
+
+/// One sealed version of a secret.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// The secret.
+    pub id: SecretId,
+    /// The version.
+    pub version: i32,
+    /// The sealed value.
+    pub sealed: Vec<u8>,
+}
+
+/// Every version of every secret of the team that is still kept: whoever writes a text for others takes their values out of it.
+pub async fn all_sealed(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<Sealed>, sqlx::Error> {
+    sqlx::query_as!(
+        Sealed,
+        r#"select secret_id as "id: SecretId", version, sealed from secret_versions where team_id = $1"#,
+        permit.team().0,
+    )
+    .fetch_all(conn)
+    .await
+}

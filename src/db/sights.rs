@@ -38,17 +38,43 @@ pub async fn claim(conn: &mut PgConnection, by: &str, every_s: i32, limit: i64) 
     Ok(rows.into_iter().map(|row| Due { lease: Leased::of(row.team), host: row.host }).collect())
 }
 
-/// One look is over: the lease is given back, and how often in a row nobody answered is counted.
+/// How looks at a host went lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streak {
+    /// Looks in a row that found nobody.
+    pub failures: i32,
+    /// Seconds since the first of them.
+    pub failing_s: i64,
+    /// Looks in a row that were answered.
+    pub answers: i32,
+    /// An alert is open for this host, or because no host answers.
+    pub open: bool,
+}
+
+/// One look is over: the lease is given back, and how often in a row nobody answered, or somebody did, is counted. What was
+/// counted before a long time without a look says nothing: the panel was away.
 pub async fn looked(
     conn: &mut PgConnection,
     permit: &Permit,
     host: HostId,
     answered: bool,
-) -> Result<i32, sqlx::Error> {
-    sqlx::query_scalar!(
-        "update host_sights set lease_until = null, leased_by = null,
-                failures = case when $3 then 0 else failures + 1 end
-          where team_id = $1 and host_id = $2 returning failures",
+) -> Result<Streak, sqlx::Error> {
+    sqlx::query_as!(
+        Streak,
+        r#"update host_sights s set lease_until = null, leased_by = null, looked_at = now(),
+                failures = case when $3 then 0 when old.stale then 1 else least(s.failures + 1, 1000000) end,
+                answers = case when not $3 then 0 when old.stale then 1 else least(s.answers + 1, 1000000) end,
+                failing_since = case when $3 then null when old.stale or s.failures = 0 then now()
+                                     else coalesce(s.failing_since, now()) end,
+                answering_since = case when not $3 then null when old.stale or s.answers = 0 then now()
+                                       else coalesce(s.answering_since, now()) end
+           from (select coalesce(looked_at < now() - interval '3 minutes', false) as stale
+                   from host_sights where team_id = $1 and host_id = $2) old
+          where s.team_id = $1 and s.host_id = $2
+          returning s.failures, s.answers,
+                    coalesce(extract(epoch from now() - s.failing_since), 0)::bigint as "failing_s!",
+                    exists (select from alerts a where a.team_id = $1 and a.closed_at is null
+                               and ((a.kind = 'host_down' and a.subject_id = $2) or a.kind = 'nobody_answers')) as "open!""#,
         permit.team().0,
         host.0,
         answered,

@@ -79,6 +79,13 @@ pub async fn first(conn: &mut PgConnection) -> Result<Option<Row>, sqlx::Error> 
         .await
 }
 
+/// All teams, the oldest first: for whoever holds the panel's machine.
+pub async fn all(conn: &mut PgConnection) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(Row, r#"select id as "id: TeamId", slug, name from teams order by created_at, id"#)
+        .fetch_all(conn)
+        .await
+}
+
 /// A team by its slug.
 pub async fn by_slug(conn: &mut PgConnection, slug: &str) -> Result<Option<Row>, sqlx::Error> {
     sqlx::query_as!(Row, r#"select id as "id: TeamId", slug, name from teams where slug = $1"#, slug)

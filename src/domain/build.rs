@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::dockerfile::DockerfileText;
 use super::ids::AppId;
 use super::names::{CommitId, ImageId, ImageRef};
 use super::source::Git;
@@ -15,8 +16,8 @@ const TAG_DIGITS: usize = 16;
 pub struct BuildKey([u8; 32]);
 
 impl BuildKey {
-    /// The key of a commit built as the source says.
-    pub fn of(git: &Git, commit: &CommitId) -> Self {
+    /// The key of a commit built as the source says; `dockerfile` is the text where it is not the repository's own.
+    pub fn of(git: &Git, commit: &CommitId, dockerfile: Option<&DockerfileText>) -> Self {
         let mut hash = Hasher(Sha256::new());
         hash.part("skiff build 1");
         hash.part(commit.as_ref());
@@ -32,6 +33,11 @@ impl BuildKey {
         for (name, secret) in &git.secrets {
             hash.part(name.as_ref());
             hash.part(&secret.to_string());
+        }
+        // Behind all else, so that builds from a repository's own Dockerfile keep the key they had.
+        if let Some(text) = dockerfile {
+            hash.part("dockerfile");
+            hash.part(text.as_ref());
         }
         Self(hash.0.finalize().into())
     }
@@ -102,7 +108,7 @@ mod tests {
     #[test]
     fn every_part_of_the_recipe_counts_and_nothing_else_does() {
         let commit: CommitId = "a".repeat(40).parse().unwrap();
-        let base = BuildKey::of(&git(), &commit);
+        let base = BuildKey::of(&git(), &commit, None);
         let arg = |name: &str, value: &str| [(name.parse().unwrap(), value.parse().unwrap())];
         let others = [
             Git { dockerfile: "x/Dockerfile".parse().unwrap(), ..git() },
@@ -112,16 +118,19 @@ mod tests {
             Git { args: arg("AB", "C").into(), ..git() },
             Git { secrets: [("x".parse().unwrap(), SecretId(uuid::Uuid::nil()))].into(), ..git() },
         ];
-        let mut keys: Vec<String> = others.iter().map(|other| BuildKey::of(other, &commit).hex()).collect();
+        let mut keys: Vec<String> = others.iter().map(|other| BuildKey::of(other, &commit, None).hex()).collect();
         keys.push(base.hex());
-        keys.push(BuildKey::of(&git(), &"b".repeat(40).parse().unwrap()).hex());
+        keys.push(BuildKey::of(&git(), &"b".repeat(40).parse().unwrap(), None).hex());
+        for text in ["FROM scratch", "FROM busybox"] {
+            keys.push(BuildKey::of(&git(), &commit, Some(&text.parse().unwrap())).hex());
+        }
         let count = keys.len();
         keys.sort();
         keys.dedup();
         assert_eq!(keys.len(), count);
         let elsewhere =
             Git { url: "https://example.org/b.git".parse().unwrap(), branch: "next".parse().unwrap(), ..git() };
-        assert_eq!(BuildKey::of(&elsewhere, &commit), base);
+        assert_eq!(BuildKey::of(&elsewhere, &commit, None), base);
         let app = AppId(uuid::Uuid::nil());
         assert!(base.image(app).to_string().starts_with("skiff/00000000000000000000000000000000:b-"));
     }

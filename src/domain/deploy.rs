@@ -1,5 +1,6 @@
 //! A deploy: the attempt to make a release current. Its states, and the closed list of reasons why one failed.
 
+mod help;
 mod words;
 
 use serde::{Deserialize, Serialize};
@@ -182,6 +183,13 @@ pub enum Failure {
     NoDockerfile {
         /// The path looked at.
         path: String,
+    },
+    /// There is no Dockerfile, and Skiff does not know how to write one.
+    NotRecognised {
+        /// The path looked at.
+        path: String,
+        /// Why none could be written: a sentence or two.
+        detail: String,
     },
     /// The repository uses something Skiff does not build.
     SourceUnsupported {

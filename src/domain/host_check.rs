@@ -22,9 +22,10 @@ const MAX_LINES: usize = 500;
 /// The line that lets the user skiff become root.
 pub const SUDOERS: &str = "skiff ALL=(ALL) NOPASSWD: ALL";
 /// Folders of ours, with mode and owner.
-const FOLDERS: [(&str, &str); 5] = [
+const FOLDERS: [(&str, &str); 6] = [
     ("/etc/skiff", "755 skiff:skiff"),
     ("/etc/skiff/maps", "755 skiff:skiff"),
+    ("/etc/skiff/certs", "700 skiff:skiff"),
     ("/var/lib/skiff", "755 skiff:skiff"),
     ("/var/lib/skiff/apps", "700 skiff:skiff"),
     ("/run/skiff", "750 skiff:skiff"),
@@ -82,6 +83,8 @@ impl Network {
 pub struct Wanted {
     /// The port of its proxy.
     pub http_port: u16,
+    /// The port on which its proxy serves HTTPS, where it does.
+    pub https_port: Option<u16>,
     /// The port for the other hosts, where they reach it.
     pub peer_port: Option<u16>,
     /// The port of its registry, where it builds.
@@ -283,6 +286,16 @@ fn proxy(found: &mut Found, seen: &Seen, wanted: &Wanted) {
         "answered by the proxy",
         act,
     );
+    if let Some(port) = wanted.https_port {
+        let by = listener("HTTPS_LISTENER");
+        let act = if by == "nobody" {
+            AGAIN
+        } else {
+            "Stop it, or give the proxy another port for HTTPS; then make the host ready again."
+        };
+        let fine = matches!(by.as_str(), "haproxy" | "?");
+        found.unless(fine, &format!("port {port}"), by, "answered by the proxy, for HTTPS", act);
+    }
     if let Some(port) = wanted.peer_port {
         let by = listener("PEER_LISTENER");
         found.unless(

@@ -62,6 +62,10 @@ ids! {
     VolumeId;
     /// A sealed value.
     SecretId;
+    /// A certificate that is wanted for some names.
+    AcmeOrderId;
+    /// An account with whoever keeps domains.
+    DnsAccountId;
     /// A domain and path that lead to an app.
     RouteId;
     /// A bridge network on a host.
@@ -76,4 +80,14 @@ ids! {
     DeliveryId;
     /// A bearer token of the API.
     TokenId;
+    /// Where a team is told what happened.
+    ChannelId;
+    /// Something that happened and is told.
+    NoticeEventId;
+    /// One notice to one receiver.
+    NoticeId;
+    /// Trouble that was told.
+    AlertId;
+    /// A certificate, whichever version of it is served.
+    CertificateId;
 }

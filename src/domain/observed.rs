@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
 use super::ids::{DeployId, HostId, InstanceId, ReleaseId, VolumeId};
-use super::names::{ContainerId, ContainerName};
+use super::names::{ContainerId, ContainerName, NetworkName};
 
 /// A container as Docker describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +63,19 @@ pub struct Instance {
     pub stray: bool,
 }
 
+/// A network that has the environment's name with another subnet, or its subnet under another name of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldNetwork {
+    /// Its name.
+    pub name: NetworkName,
+    /// Its subnet.
+    pub subnet: String,
+    /// True where this panel made it.
+    pub ours: bool,
+    /// The containers on it, whoever's they are, running or not.
+    pub on: Vec<String>,
+}
+
 /// One host as a deploy needs to see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostSeen {
@@ -88,8 +101,11 @@ pub struct HostSeen {
     pub peers: Vec<(HostId, u16)>,
     /// True where the wanted image is already there.
     pub image_present: bool,
-    /// True where the environment's network is already there.
+    /// True where the environment's network is already there, with its place in the address plan.
     pub network_present: bool,
+    /// Networks that stand where the environment's should: of a time when the host was known under another number.
+    #[serde(default)]
+    pub old_networks: Vec<OldNetwork>,
     /// The app's volumes that are already there.
     pub volumes: Vec<VolumeId>,
     /// The app's instances.

@@ -39,6 +39,8 @@ pub enum Permission {
     ManageHosts,
     /// Invite, change and remove members.
     ManageMembers,
+    /// Say where the team is told what happened.
+    ManageNotices,
     /// Rename or delete the team, name owners.
     OwnTeam,
 }
@@ -49,7 +51,7 @@ impl Permission {
         match self {
             Self::View => Role::Viewer,
             Self::EditApps | Self::Deploy => Role::Developer,
-            Self::EditProjects | Self::ManageHosts | Self::ManageMembers => Role::Admin,
+            Self::EditProjects | Self::ManageHosts | Self::ManageMembers | Self::ManageNotices => Role::Admin,
             Self::OwnTeam => Role::Owner,
         }
     }

@@ -172,6 +172,7 @@ impl Look<'_> {
         let port = |port: i32| u16::try_from(port).unwrap_or(80);
         let wanted = Wanted {
             http_port: port(row.proxy_port),
+            https_port: row.proxy_https_port.map(port),
             peer_port: row.peer_address.is_some().then_some(PEER_PORT),
             registry_port: row.builds.then_some(registry::PORT),
         };
@@ -230,10 +231,12 @@ impl Look<'_> {
     ) -> Result<(Seen, Vec<String>, u32), Broken> {
         let key = remote::keys::public_line(&host.login().key)?;
         let text = |port: Option<u16>| port.map(|port| port.to_string()).unwrap_or_default();
-        let (http, peer, registry) = (wanted.http_port.to_string(), text(wanted.peer_port), text(wanted.registry_port));
+        let (http, https) = (wanted.http_port.to_string(), text(wanted.https_port));
+        let (peer, registry) = (text(wanted.peer_port), text(wanted.registry_port));
         let params = [
             ("PUBLIC_KEY", key.as_str()),
             ("HTTP_PORT", http.as_str()),
+            ("HTTPS_PORT", https.as_str()),
             ("PEER_PORT", peer.as_str()),
             ("REGISTRY_PORT", registry.as_str()),
         ];
@@ -294,11 +297,17 @@ impl Look<'_> {
         let Home { map, .. } = &wanted.home;
         let mut differ = Vec::new();
         // The list of other hosts is not compared: it heals with the next deploy.
-        for (name, path, text) in [
-            (ingress::CONFIG, ingress::CONFIG, wanted.haproxy_cfg()),
-            ("the proxy's map of routes", map.as_ref(), wanted.routes_map()),
-        ] {
-            match host.get(path).await {
+        let mut files = vec![
+            (ingress::CONFIG, ingress::CONFIG.to_owned(), wanted.haproxy_cfg()),
+            ("the proxy's map of routes", map.to_string(), wanted.routes_map()),
+        ];
+        files.extend(
+            super::certificates::lists(&wanted)
+                .into_iter()
+                .map(|(path, text)| ("the proxy's lists of HTTPS", path, text)),
+        );
+        for (name, path, text) in files {
+            match host.get(&path).await {
                 Ok(bytes) if bytes == text.as_bytes() => {}
                 Ok(bytes) => differ.push((name, first_difference(&String::from_utf8_lossy(&bytes), &text))),
                 Err(remote::Error::NotFound { .. }) => differ.push((name, String::new())),

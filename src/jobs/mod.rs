@@ -1,12 +1,20 @@
 //! What is done later: one file per kind of job. Not here: actions and doors; a job never calls another, it enqueues it.
 
+pub mod announce;
+pub mod certificates;
 pub mod check_host;
 pub mod current;
 pub mod deploy;
 pub mod execute;
 pub mod log;
+pub mod look_after_certificates;
 pub mod look_at_host;
+pub mod look_at_source;
+pub mod networks;
+pub mod notice;
 pub mod observe;
+pub mod obtain_certificate;
+pub mod panel_address;
 pub mod provision;
 pub mod proxy;
 pub mod registry;
@@ -14,6 +22,7 @@ pub mod remove_app;
 pub mod remove_volume;
 pub mod restart_instance;
 pub mod retention;
+pub mod set_certificates;
 pub mod set_proxy;
 pub mod source;
 pub mod stop;
@@ -25,7 +34,10 @@ use std::sync::Arc;
 
 use crate::access::Access;
 use crate::db::Db;
+use crate::providers::dns::Services;
 use crate::providers::git::Git;
+use crate::providers::names::Names;
+use crate::providers::notices::Outside;
 use crate::queue::Registry;
 use crate::remote::Pool;
 use crate::vault::Vault;
@@ -41,8 +53,16 @@ pub struct Ctx {
     pub pool: Pool,
     /// Repositories.
     pub git: Git,
+    /// The way to names as a visitor has it.
+    pub visitor: crate::providers::outside::Outside,
+    /// Names as the DNS has them.
+    pub names: Names,
+    /// Where those who keep domains are asked.
+    pub dns: Services,
     /// The panel's own name in the labels of what it makes.
     pub panel: uuid::Uuid,
+    /// Services outside that take notices.
+    pub outside: Outside,
 }
 
 impl Ctx {
@@ -52,18 +72,28 @@ impl Ctx {
     }
 }
 
-/// The one list of kinds.
+/// The one list of kinds; those of notices are in the list below.
 pub fn registry(ctx: &Ctx) -> Registry {
     Registry::new()
         .with::<check_host::CheckHost>(ctx.clone())
         .with::<deploy::Deploy>(ctx.clone())
+        .with::<look_after_certificates::LookAfterCertificates>(ctx.clone())
         .with::<look_at_host::LookAtHost>(ctx.clone())
+        .with::<look_at_source::LookAtSource>(ctx.clone())
+        .with::<obtain_certificate::ObtainCertificate>(ctx.clone())
+        .with::<panel_address::PanelAddress>(ctx.clone())
         .with::<provision::Provision>(ctx.clone())
         .with::<remove_app::RemoveApp>(ctx.clone())
         .with::<remove_volume::RemoveVolume>(ctx.clone())
         .with::<restart_instance::RestartInstance>(ctx.clone())
+        .with::<set_certificates::SetCertificates>(ctx.clone())
         .with::<set_proxy::SetProxy>(ctx.clone())
         .with::<stop_app::StopApp>(ctx.clone())
         .with::<tidy::Tidy>(ctx.clone())
         .with::<watch::Watch>(ctx.clone())
+}
+
+/// The kinds that tell what happened. They have a runner of their own: a service that does not answer holds up no deploy.
+pub fn notices(ctx: &Ctx) -> Registry {
+    Registry::new().with::<announce::Announce>(ctx.clone()).with::<notice::Notice>(ctx.clone())
 }

@@ -10,10 +10,12 @@ use crate::access::Reached;
 use crate::db::Tx;
 use crate::db::ledger::instances::{self, Row};
 use crate::db::ledger::volumes as places;
+use crate::domain::address::Bridge;
 use crate::domain::container::{label, network_name, volume_name};
 use crate::domain::ids::{DeployId, InstanceId, ReleaseId, VolumeId};
 use crate::domain::ingress::{ServerSeen, named_peer};
-use crate::domain::observed::{Have, HostSeen, Instance, Running, Served};
+use crate::domain::names::NetworkName;
+use crate::domain::observed::{Have, HostSeen, Instance, OldNetwork, Running, Served};
 use crate::domain::plan::Want;
 use crate::domain::rights::Permit;
 use crate::remote;
@@ -72,6 +74,7 @@ async fn one(
         peers: Vec::new(),
         image_present: false,
         network_present: false,
+        old_networks: Vec::new(),
         volumes: Vec::new(),
         instances: Vec::new(),
         taken: taken.iter().filter_map(|address| address.parse().ok()).collect(),
@@ -96,10 +99,11 @@ async fn look(
     let docker = host.docker();
     let (release, app) = (&want.release, want.release.app.to_string());
     let network = network_name(release.environment);
+    let bridge = want.bridges.iter().find(|(host, _)| *host == seen.host).map(|(_, bridge)| *bridge);
     let (containers, image, net, volumes, proxy, free) = tokio::try_join!(
         docker.list_by_label(label::APP, &app),
         docker.image(&release.image),
-        docker.network(&network),
+        networks(docker, &network, bridge, ctx.panel),
         volumes(docker, release.spec.mounts.iter().map(|mount| mount.volume).collect()),
         proxy::look(host),
         free_mib(host),
@@ -115,7 +119,9 @@ async fn look(
         .filter(|((app, _), _)| *app == release.app)
         .map(|((_, host), weight)| (host, weight))
         .collect();
-    seen.network_present = net.is_some();
+    let (present, in_use, old) = net;
+    (seen.network_present, seen.old_networks) = (present, old);
+    seen.taken.extend(in_use);
     seen.volumes = volumes;
     seen.disk_free_mib = free;
     for row in rows.iter().filter(|row| row.host == seen.host) {
@@ -169,6 +175,34 @@ fn is_of(line: &remote::docker::ContainerLine, panel: uuid::Uuid) -> bool {
 
 fn served(servers: &[ServerSeen], row: &Row) -> Served {
     servers.iter().find(|server| server.name == row.name.as_ref()).map_or(Served::Absent, |server| server.served)
+}
+
+/// Whether the environment's network is there, the addresses in use on it, and what stands in its place.
+async fn networks(
+    docker: &remote::docker::Docker,
+    name: &NetworkName,
+    bridge: Option<Bridge>,
+    panel: uuid::Uuid,
+) -> Result<(bool, Vec<Ipv4Addr>, Vec<OldNetwork>), remote::Error> {
+    let panel = panel.to_string();
+    let (there, all) = tokio::try_join!(docker.network(name), docker.networks_by_label(label::PANEL, &panel))?;
+    let Some(subnet) = bridge.map(Bridge::subnet) else {
+        return Ok((there.is_some(), Vec::new(), Vec::new()));
+    };
+    let mut old = Vec::new();
+    // One by the environment's name with another subnet, whoever made it; one of ours with its subnet by another name.
+    let named = there.iter().filter(|seen| seen.subnet != subnet);
+    old.extend(named.map(|seen| (name, &seen.subnet, seen.labels.get(label::PANEL) == Some(&panel))));
+    let alike = all.iter().filter(|line| line.subnet == subnet && line.name != *name);
+    old.extend(alike.map(|line| (&line.name, &line.subnet, true)));
+    let looked = old.into_iter().map(|(name, subnet, ours)| async move {
+        let on = docker.on_network(name).await?;
+        Ok::<_, remote::Error>(OldNetwork { name: name.clone(), subnet: subnet.clone(), ours, on })
+    });
+    let old = try_join_all(looked).await?;
+    let present = there.as_ref().is_some_and(|seen| seen.subnet == subnet);
+    let taken = there.map(|seen| seen.taken).unwrap_or_default();
+    Ok((present, taken, old))
 }
 
 async fn volumes(docker: &remote::docker::Docker, wanted: Vec<VolumeId>) -> Result<Vec<VolumeId>, remote::Error> {

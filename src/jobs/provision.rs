@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Ctx;
+use super::certificates;
 use super::execute::ingress::{self, Listens};
 use super::log::Log;
 use super::registry;
@@ -62,6 +63,15 @@ pub(super) enum Broken {
 impl From<remote::Error> for Broken {
     fn from(error: remote::Error) -> Self {
         Self::Host(error)
+    }
+}
+
+impl From<certificates::Trouble> for Broken {
+    fn from(trouble: certificates::Trouble) -> Self {
+        match trouble {
+            certificates::Trouble::Host(error) => Self::Host(error),
+            certificates::Trouble::Db(error) => Self::Db(error),
+        }
     }
 }
 
@@ -406,22 +416,32 @@ impl Course<'_> {
             Err(remote::Error::NotFound { .. }) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        ingress::write(&self.host, &wanted).await?;
+        let brought = ingress::write(self.ctx, permit, row.id, &self.host, &wanted).await?;
         let same = before == wanted.haproxy_cfg().as_bytes();
         let port = row.http_port.to_string();
         let peer_port = if row.private_address.is_some() { PEER_PORT.to_string() } else { String::new() };
         let reload = if same { "no" } else { "yes" };
-        let params = [("HTTP_PORT", port.as_str()), ("PEER_PORT", peer_port.as_str()), ("RELOAD", reload)];
+        let https_port = row.https_port.map(|port| port.to_string()).unwrap_or_default();
+        let params = [
+            ("HTTP_PORT", port.as_str()),
+            ("HTTPS_PORT", https_port.as_str()),
+            ("PEER_PORT", peer_port.as_str()),
+            ("RELOAD", reload),
+        ];
         let done = self.script(&scripts::HAPROXY, &params, seq).await;
         if done.is_err() {
-            if row.proxy_port != row.http_port || row.private_address != row.peer_address {
+            let moved = row.proxy_port != row.http_port || row.proxy_https_port != row.https_port;
+            if moved || row.private_address != row.peer_address {
                 self.former_file().await;
             }
             return done;
         }
         let mut tx = self.ctx.db.begin(permit).await?;
-        host_logins::proxy_listens(&mut tx, permit, row.id, row.http_port, row.private_address.as_deref()).await?;
+        let listens =
+            host_logins::Listens { http: row.http_port, https: row.https_port, peers: row.private_address.as_deref() };
+        host_logins::proxy_listens(&mut tx, permit, row.id, &listens).await?;
         tx.commit().await?;
+        certificates::settle(self.ctx, permit, row.id, &self.host, &wanted, brought, true).await?;
         done
     }
 
@@ -438,7 +458,10 @@ impl Course<'_> {
                 let former =
                     ingress::of_host(ctx, &run.permit, row.id, &Listens::now(row)).await.map_err(stop::detail)?;
                 run.still_mine().await.map_err(stop::detail)?;
-                ingress::write(&self.host, &former).await.map_err(stop::detail)
+                ingress::write(ctx, &run.permit, row.id, &self.host, &former)
+                    .await
+                    .map(drop)
+                    .map_err(|trouble| said(ingress::troubled(&row.name, trouble)))
             }
             .await;
             ingress::unlock(ctx, run, row.id).await.map_err(said)?;

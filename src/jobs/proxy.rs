@@ -8,6 +8,7 @@ use futures_util::future::try_join_all;
 use tokio::time::{Instant, sleep};
 
 use super::Ctx;
+use super::certificates::{self, Trouble};
 use super::execute::ingress::{self, Listens};
 use super::provision::scripts;
 use super::stop::Stop;
@@ -106,7 +107,8 @@ async fn revive_locked(ctx: &Ctx, run: &Run, reached: &Reached, host: &Host) -> 
     let wanted = ingress::of_host(ctx, &run.permit, row.id, &Listens::now(row)).await?;
     run.still_mine().await?;
     let (mut said, port) = (scripts::Said::default(), row.proxy_port.to_string());
-    let params = [("HTTP_PORT", port.as_str()), ("RELOAD", "no")];
+    let https = row.proxy_https_port.map(|port| port.to_string()).unwrap_or_default();
+    let params = [("HTTP_PORT", port.as_str()), ("HTTPS_PORT", https.as_str()), ("RELOAD", "no")];
     let mut listen = |_, line: &[u8]| {
         said.take(line);
     };
@@ -116,13 +118,19 @@ async fn revive_locked(ctx: &Ctx, run: &Run, reached: &Reached, host: &Host) -> 
         if !made.ok() {
             return Ok(made);
         }
-        ingress::write(host, &wanted).await?;
-        host.run(&scripts::HAPROXY, &params, REVIVE_LIMIT, &mut listen).await
+        let brought = ingress::write(ctx, &run.permit, row.id, host, &wanted).await?;
+        let done = host.run(&scripts::HAPROXY, &params, REVIVE_LIMIT, &mut listen).await?;
+        if done.ok() {
+            // A proxy that starts reads its files.
+            certificates::note(ctx, &run.permit, row.id, &brought).await?;
+        }
+        Ok::<_, Trouble>(done)
     };
     Ok(match ended.await {
         Ok(exit) if exit.ok() => Ok(()),
         Ok(exit) => Err(said.reason.unwrap_or_else(|| format!("the script ended with {}", exit.status))),
-        Err(error) => Err(error.to_string()),
+        Err(Trouble::Host(error)) => Err(error.to_string()),
+        Err(Trouble::Db(error)) => return Err(error.into()),
     })
 }
 

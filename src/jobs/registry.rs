@@ -74,7 +74,7 @@ pub async fn fill(from: &Host, login: &Login, image: &ImageRef, id: &ImageId) ->
     let pushed = from.docker_bulk().push(&name, login).await;
     // The name was for the way: what keeps the image is its own.
     let untagged = from.docker().untag(&name).await;
-    pushed.and(untagged)
+    pushed.and(untagged.map(drop))
 }
 
 /// Fetches an image from the registry of one host into another, and keeps it there by its own name. Only layers that are

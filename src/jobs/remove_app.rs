@@ -7,12 +7,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use super::Ctx;
 use super::execute::{self, Mood, Work};
 use super::log::Log;
 use super::observe;
 use super::remove_volume::{self, RemoveVolume};
 use super::stop::{self, Stop};
+use super::{Ctx, networks};
 use crate::access;
 use crate::db::ledger::left;
 use crate::db::{apps, deploy_runs, hosts, job_steps, releases, removed, volumes};
@@ -82,7 +82,7 @@ impl RemoveApp {
         tx.commit().await?;
         if open > 0 && open == silent {
             // Their watch tells when one of them is back.
-            return self.finish(run, log, &app).await;
+            return self.finish(ctx, run, log, &app).await;
         }
         let ids: Vec<HostId> = rows.iter().map(|row| row.host).collect();
         let hosts = access::reach(&ctx.access(), permit, &ids).await?;
@@ -110,7 +110,7 @@ impl RemoveApp {
             }
         }
         // What the ledger says counts: what failed may have been the last of it.
-        match (self.finish(run, log, &app).await?, failed) {
+        match (self.finish(ctx, run, log, &app).await?, failed) {
             (Some(_), Some(stop)) => Err(stop),
             (waits, _) => Ok(waits),
         }
@@ -177,7 +177,7 @@ impl RemoveApp {
     }
 
     /// Done where the ledger has nothing of it on any host: then the typed volumes go.
-    async fn finish(&self, run: &Run, log: &Log, app: &apps::Row) -> Result<Option<String>, Stop> {
+    async fn finish(&self, ctx: &Ctx, run: &Run, log: &Log, app: &apps::Row) -> Result<Option<String>, Stop> {
         let permit = &run.permit;
         let mut tx = run.begin().await?;
         let rows = left::of_app(&mut tx, permit, self.app, app.environment).await?;
@@ -221,7 +221,12 @@ impl RemoveApp {
             let words = stay.join(", ");
             log.say(None, format!("Its volumes stay with their data: {words}. The page of projects lists them."));
         }
-        Ok(None)
+        // Where another app of the environment seemed to need its network, and is gone by now, or never came to be there.
+        match Box::pin(networks::let_go(ctx, run, log, Some(app.environment))).await {
+            Err(Stop::Lost) => Err(Stop::Lost),
+            // Otherwise the daily upkeep asks again.
+            _ => Ok(None),
+        }
     }
 }
 

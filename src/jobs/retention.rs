@@ -69,11 +69,13 @@ async fn on_host(
     for row in kept.images.iter().filter(|row| row.host == reached.id()) {
         run.still_mine().await?;
         match host.docker().untag(&row.image).await {
-            Ok(()) => {
+            Ok(was_there) => {
                 let mut tx = run.begin().await?;
                 images::removed(&mut tx, &run.permit, row.host, &row.image).await?;
                 tx.commit().await?;
-                log.say(None, format!("Removed the old image {} from {name}", row.image));
+                if was_there {
+                    log.say(None, format!("Removed the old image {} from {name}", row.image));
+                }
             }
             // A container may still be made of it: never by force, the next deploy asks again.
             Err(error) => log.say(None, format!("{} stays on {name} for now: {}", row.image, detail(error))),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Ctx;
+use super::certificates::Trouble;
 use super::execute::bring;
 use super::execute::ingress::{self, Listens};
 use super::log::Log;
@@ -174,12 +175,12 @@ impl SetProxy {
     async fn bring_locked(&self, ctx: &Ctx, run: &Run, reached: &Reached, host: &Host) -> Result<Brought, Stop> {
         let wanted = ingress::of_host(ctx, &run.permit, reached.id(), &Listens::now(&reached.row)).await?;
         run.still_mine().await?;
-        Ok(match bring::bring(host, &wanted).await {
+        Ok(match bring::bring(ctx, &run.permit, reached.id(), host, &wanted).await {
             Ok(Ok(None)) => Brought::To(String::new()),
             Ok(Ok(Some(_))) => Brought::To("the proxy was reloaded".to_owned()),
             Ok(Err(words)) => Brought::Refused(words),
-            Err(error) if error.is_connection() => Brought::Away(detail(error)),
-            Err(error) => return Err(stop::on_host(&reached.row.name, error)),
+            Err(Trouble::Host(error)) if error.is_connection() => Brought::Away(detail(error)),
+            Err(trouble) => return Err(ingress::troubled(&reached.row.name, trouble)),
         })
     }
 

@@ -1,17 +1,18 @@
-//! Once a day for each team: failed containers that were kept long enough, and rows nobody asks about any more. Not here:
-//! images and folders of releases (`retention.rs`): they go after deploys, which hold the app's lock.
+//! Once a day for each team: failed containers that were kept long enough, networks nothing needs any more, and rows nobody
+//! asks about any more. Not here: images and folders of releases (`retention.rs`): they go after deploys, which hold the
+//! app's lock.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Ctx;
 use super::log::Log;
 use super::stop::{Stop, detail};
+use super::{Ctx, networks};
 use crate::access;
-use crate::db::Tx;
 use crate::db::ledger::instances;
 use crate::db::retention::{self, Failed};
+use crate::db::{Tx, notices};
 use crate::domain::ids::HostId;
 use crate::domain::retention::{FAILED_HOURS, HISTORY_DAYS};
 use crate::queue::{Job, Outcome, Run};
@@ -46,6 +47,7 @@ impl Job for Tidy {
 
 async fn tidy(ctx: &Ctx, run: &Run, log: &Log) -> Result<(), Stop> {
     containers(ctx, run, log).await?;
+    networks::let_go(ctx, run, log, None).await?;
     let mut rows = 0;
     for _ in 0..BATCHES {
         if run.cancel.is_cancelled() {
@@ -72,6 +74,7 @@ async fn batch(tx: &mut Tx<'_>, run: &Run) -> Result<u64, sqlx::Error> {
     gone += retention::jobs(tx, permit, HISTORY_DAYS).await?;
     gone += retention::builds(tx, permit, HISTORY_DAYS).await?;
     gone += retention::secret_versions(tx, permit).await?;
+    gone += notices::forget(tx, permit, HISTORY_DAYS).await?;
     Ok(gone)
 }
 

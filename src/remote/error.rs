@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::domain::help::Topic;
+
 /// A host's own words are cut here: a sentence needs no more, and a host could send megabytes.
 pub const DETAIL_BYTES: usize = 600;
 
@@ -180,6 +182,36 @@ impl Error {
     /// A refusal of ours, before the host was asked.
     pub fn refused(detail: &str) -> Self {
         Self::Refused { detail: detail.to_owned() }
+    }
+
+    /// Where the docs say more.
+    pub fn help(&self) -> Topic {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } => Topic::HostAway,
+            Self::HostKeyChanged { .. } => Topic::HostKeyChanged,
+            Self::JumpKeyChanged { .. }
+            | Self::JumpKeyUnknown
+            | Self::JumpUnreachable { .. }
+            | Self::JumpAuthRefused
+            | Self::JumpForbids
+            | Self::BehindJump { .. } => Topic::JumpHost,
+            Self::PassRefused { .. } => Topic::PassRefused,
+            Self::AuthRefused | Self::BadKey => Topic::KeyRefused,
+            Self::ForwardingForbidden { .. } => Topic::Forwarding,
+            Self::DockerUnavailable { .. } => Topic::DockerAway,
+            Self::ProxyUnavailable { .. } | Self::ProxyRefused { .. } => Topic::ProxyAway,
+            Self::NoSuchImage { .. } => Topic::ImageNotFound,
+            Self::RegistryDenied { .. } => Topic::ImageDenied,
+            Self::RegistryUnreachable { .. } => Topic::RegistryUnreachable,
+            Self::BuildFailed { .. } | Self::SecretsUnsupported => Topic::BuildFailed,
+            Self::DiskFull { .. } => Topic::HostDisk,
+            Self::NoSuchContainer
+            | Self::NotFound { .. }
+            | Self::NameTaken { .. }
+            | Self::AddressTaken { .. }
+            | Self::TooMuch { .. }
+            | Self::Refused { .. } => Topic::HostRefused,
+        }
     }
 
     /// True where nothing but the connection failed: the same call may succeed in a while.

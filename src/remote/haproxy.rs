@@ -9,6 +9,7 @@ use super::error::{Error, detail};
 use super::link::Link;
 use super::pool::PoolSettings;
 use super::session::within;
+use crate::domain::secret::Secret;
 
 /// The runtime socket answers at once; so does the master, but in the moment of a reload.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(15);
@@ -16,6 +17,8 @@ pub const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 pub const ANSWER_BYTES: u64 = 16 << 20;
 /// HAProxy reads a line into one buffer of 16 KiB.
 const LINE_BYTES: usize = 12 * 1024;
+/// A text after a command goes into the same buffer as the command.
+const TEXT_BYTES: usize = 15_500;
 /// What stands after each answer in a dialogue: the worker's prompt, and the master's two.
 const PROMPTS: [&str; 3] = ["\n> ", "\nmaster> ", "\nmaster[ReloadFailed]> "];
 /// Old workers asked for their connections; more than a few means that reloads went wrong.
@@ -38,6 +41,26 @@ impl Haproxy {
     /// Asks the present worker: each command's answer, in order, in one round trip, however many there are.
     pub async fn ask(&self, commands: &[String]) -> Result<Vec<String>, Error> {
         self.dialogue(self.socket, commands).await
+    }
+
+    /// The same, where some of the commands are followed by a text.
+    pub async fn ask_with(&self, commands: &[(String, Option<&str>)]) -> Result<Vec<String>, Error> {
+        let mut lines = String::from("prompt\n");
+        for (command, text) in commands {
+            check(command)?;
+            lines.push_str(command);
+            if let Some(text) = text {
+                check_text(text)?;
+                lines.push_str(" <<\n");
+                lines.push_str(text);
+            }
+            lines.push('\n');
+        }
+        lines.push_str("quit\n");
+        let lines = Secret::new(lines);
+        let answers = split(&self.exchange(self.socket, lines.expose()).await?, commands.len())?;
+        // Each line of a text is answered by a sign that more is waited for.
+        Ok(answers.iter().map(|answer| answer.trim_start_matches("+ ").to_owned()).collect())
     }
 
     /// Asks the present worker one thing.
@@ -104,6 +127,16 @@ fn check(command: &str) -> Result<(), Error> {
     if fits { Ok(()) } else { Err(Error::ProxyRefused { detail: "that is not one command".to_owned() }) }
 }
 
+/// A text that follows a command ends with an empty line, so it has none itself, and it fits into HAProxy's buffer.
+fn check_text(text: &str) -> Result<(), Error> {
+    let plain = |c: char| c == '\n' || c == ' ' || c.is_ascii_graphic();
+    let fits = text.len() <= TEXT_BYTES
+        && text.ends_with('\n')
+        && text.chars().all(plain)
+        && text.lines().all(|line| !line.trim().is_empty());
+    if fits { Ok(()) } else { Err(Error::ProxyRefused { detail: "that text cannot be sent to it".to_owned() }) }
+}
+
 /// Cuts a dialogue at its prompts: one after `prompt` itself, then one after each answer.
 fn split(text: &str, count: usize) -> Result<Vec<String>, Error> {
     // The master's first prompt has no line's end before it.
@@ -129,6 +162,15 @@ mod tests {
         let text = "master> #<PID> x\n\nmaster[ReloadFailed]> ";
         assert_eq!(split(text, 1).unwrap(), ["#<PID> x\n"]);
         assert!(split(text, 5).is_err() && split("", 1).is_err());
+    }
+
+    #[test]
+    fn a_text_after_a_command_has_no_end_within() {
+        assert!(check_text("-----BEGIN X-----\nabc=\n-----END X-----\n").is_ok());
+        for bad in ["", "abc", "a\n\nquit\n", "a\n \nquit\n", "a\r\n", "a\0\n"] {
+            assert!(check_text(bad).is_err(), "{bad:?}");
+        }
+        assert!(check_text(&"x\n".repeat(TEXT_BYTES)).is_err());
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod session;
 mod wire;
 
 pub use error::Error;
-pub use files::File;
+pub use files::{File, PUT_FILES};
 pub use host::Host;
 pub use lines::{CUT_MARK, LINE_BYTES};
 pub use mirror::Mirror;

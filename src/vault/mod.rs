@@ -96,6 +96,16 @@ impl Vault {
         self.seal(team_key, &place.context(), value)
     }
 
+    /// Seals something that is the panel's own and no team's, under the master key itself.
+    pub fn seal_for_panel(&self, context: &Context, value: &[u8]) -> Vec<u8> {
+        envelope::seal(&self.master, context, value)
+    }
+
+    /// Opens what was sealed so at this very place.
+    pub fn open_for_panel(&self, context: &Context, sealed: &[u8]) -> Result<Secret<Vec<u8>>, CannotOpen> {
+        envelope::open(&self.master, context, sealed)
+    }
+
     fn unwrap_key(&self, team_key: &[u8], team: TeamId) -> Result<Key, CannotOpen> {
         let bytes = envelope::open(&self.master, &team_key_place(team), team_key)?;
         Key::from_bytes(bytes.expose()).ok_or(CannotOpen::Damaged)
@@ -109,6 +119,41 @@ impl Context {
     /// What was given to sign in to a host with once (table `host_passes`).
     pub fn host_pass(team: TeamId, id: Uuid) -> Self {
         Self { table: "host_passes", column: "sealed", team, row: id, version: 1 }
+    }
+
+    /// Where a channel of notices leads (table `notice_channels`).
+    pub fn notice_channel(team: TeamId, id: Uuid, version: i32) -> Self {
+        Self { table: "notice_channels", column: "sealed", team, row: id, version }
+    }
+
+    /// The password of a team's mail server (table `notice_mail`).
+    pub fn notice_mail(team: TeamId, version: i32) -> Self {
+        Self { table: "notice_mail", column: "sealed", team, row: team.0, version }
+    }
+
+    /// The panel's account at a certificate authority (table `acme_accounts`).
+    pub fn acme_account(id: Uuid) -> Self {
+        Self { table: "acme_accounts", column: "sealed", team: TeamId(Uuid::nil()), row: id, version: 1 }
+    }
+
+    /// The key that binds that account to another one (table `acme_settings`).
+    pub fn acme_binding() -> Self {
+        Self { table: "acme_settings", column: "eab_sealed", team: TeamId(Uuid::nil()), row: Uuid::nil(), version: 1 }
+    }
+
+    /// The key of a certificate that was asked for and is not there yet (table `acme_orders`).
+    pub fn acme_key(team: TeamId, order: Uuid) -> Self {
+        Self { table: "acme_orders", column: "order_key", team, row: order, version: 1 }
+    }
+
+    /// The token or key of an account with whoever keeps domains (table `dns_accounts`).
+    pub fn dns_account(team: TeamId, id: Uuid) -> Self {
+        Self { table: "dns_accounts", column: "sealed", team, row: id, version: 1 }
+    }
+
+    /// The PEM text of one version of a certificate (table `certificate_versions`).
+    pub fn certificate(team: TeamId, version: Uuid) -> Self {
+        Self { table: "certificate_versions", column: "sealed", team, row: version, version: 1 }
     }
 }
 

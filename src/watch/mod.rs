@@ -1,6 +1,7 @@
 //! Looking at hosts all the time: whether they answer, and what their instances are. Hosts are leased, so that a second
 //! process shares the work and takes over what a dead one leaves. Not here: changing anything on a host.
 
+mod alerts;
 mod status;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
+use super::alerts;
 use crate::access::{self, Access};
 use crate::db::sights::{self, Due};
 use crate::db::{Tx, host_logins, host_ways, hosts};
@@ -56,7 +57,7 @@ async fn look_at(access: &Access, permit: &Permit, panel: uuid::Uuid, due: &Due)
         Err(error) => Err(error.clone()),
     };
     let mut tx = access.db.begin(permit).await?;
-    let failures = sights::looked(&mut tx, permit, due.host, seen.is_ok()).await?;
+    let streak = sights::looked(&mut tx, permit, due.host, seen.is_ok()).await?;
     match seen {
         Ok(seen) => write(&mut tx, permit, due, &seen).await?,
         Err(Error::HostKeyChanged { seen }) => {
@@ -69,12 +70,13 @@ async fn look_at(access: &Access, permit: &Permit, panel: uuid::Uuid, due: &Due)
             host_ways::jump_key_seen(&mut tx, permit, due.host, &seen, "").await?;
             host_logins::observed(&mut tx, permit, due.host, HostState::KeyMismatch, &note).await?;
         }
-        Err(error) if failures >= FAILURES => {
+        Err(error) if streak.failures >= FAILURES => {
             let note = error.to_string();
             host_logins::observed(&mut tx, permit, due.host, HostState::Unreachable, &note).await?;
         }
         Err(_) => {}
     }
+    alerts::after(&mut tx, permit, streak).await?;
     tx.commit().await
 }
 
@@ -94,10 +96,11 @@ async fn look_at_key(access: &Access, permit: &Permit, host: HostId) -> Result<(
         }
         Some(Err(_)) | None => false,
     };
-    sights::looked(&mut tx, permit, host, back).await?;
+    let streak = sights::looked(&mut tx, permit, host, back).await?;
     if back {
         host_ways::keys_are_back(&mut tx, permit, host).await?;
     }
+    alerts::after(&mut tx, permit, streak).await?;
     tx.commit().await
 }
 

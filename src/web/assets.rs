@@ -16,7 +16,7 @@ use super::error::Problem;
 struct Files;
 
 /// The sheets in the order of their layers.
-const STYLES: [&str; 15] = [
+const STYLES: [&str; 16] = [
     "css/fonts.css",
     "css/tokens.css",
     "css/base.css",
@@ -30,6 +30,7 @@ const STYLES: [&str; 15] = [
     "css/log.css",
     "css/diff.css",
     "css/entry.css",
+    "css/docs.css",
     "css/float.css",
     "css/print.css",
 ];

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::ui;
 use crate::actions::Refused;
+use crate::domain::help::Topic;
 use crate::door::request_id::RequestId;
 
 /// Seconds after which a page that could not be shown may be asked for again.
@@ -108,6 +109,7 @@ struct Page<'a> {
     advice: &'a str,
     id: &'a str,
     again: bool,
+    help: Option<ui::SafeUrl>,
 }
 
 /// Draws the page of a problem, once the request's id is known; answers of the machinery (no such route, body too large)
@@ -151,12 +153,26 @@ fn draw(problem: &Problem, request_id: &str, by_script: bool) -> Response {
     };
     let again = matches!(problem, Problem::Unavailable(_) | Problem::Fault(_));
     let links = super::assets::links();
-    let page = Page { assets: &links, status: status.as_u16(), title, sentence: &sentence, advice, id, again };
+    let help = help(problem).map(ui::SafeUrl::help);
+    let page = Page { assets: &links, status: status.as_u16(), title, sentence: &sentence, advice, id, again, help };
     let mut response = ui::page_with(status, &page);
     if matches!(problem, Problem::Unavailable(_)) {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
     }
     response
+}
+
+/// Where the docs say more; none where the sentence says all there is.
+fn help(problem: &Problem) -> Option<Topic> {
+    match problem {
+        Problem::NotFound | Problem::Conflict(_) | Problem::Unreadable(_) => None,
+        Problem::SignIn { .. } => Some(Topic::SignIn),
+        Problem::Forbidden(_) => Some(Topic::Roles),
+        Problem::Forged => Some(Topic::FormNotTaken),
+        Problem::WrongHost { .. } => Some(Topic::OtherAddress),
+        Problem::Unavailable(_) => Some(Topic::Database),
+        Problem::Fault(_) => Some(Topic::Internal),
+    }
 }
 
 /// What happened, and what to try.

@@ -63,7 +63,7 @@ async fn admit(
         Policy::Account | Policy::Team(_) => session::signed_in(session).await?,
     };
     let body = match act {
-        true => body::take(body, duty.body_bytes).await.map_err(Problem::Unreadable)?,
+        true => body::take(&parts.headers, body, duty.body_bytes).await.map_err(Problem::Unreadable)?,
         false => Vec::new(),
     };
     let cookie = csrf::cookie_token(&parts.headers, web.secure());

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Web;
 use super::error::Problem;
+use crate::domain::ingress::PROOF_PATH;
 
 /// A nonce that lets one inline style sheet of a page through the policy; put into the answer's extensions by pages
 /// that draw a terminal.
@@ -26,7 +27,8 @@ pub async fn check_host(State(web): State<Web>, request: Request, next: Next) ->
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.and_then(|host| host.parse::<Authority>().ok());
     let known = host.is_some_and(|host| web.answers_to(&host));
-    if known || ANY_HOST.contains(&request.uri().path()) {
+    let path = request.uri().path();
+    if known || ANY_HOST.contains(&path) || path.starts_with(PROOF_PATH) {
         return next.run(request).await;
     }
     Problem::WrongHost { base: web.base_url().to_string() }.into_response()

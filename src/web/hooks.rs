@@ -67,18 +67,18 @@ async fn receive(State(web): State<Web>, Path((provider, id)): Path<(String, Str
     if !hooks::may_be_signed(provider, &headers) {
         return unsigned();
     }
-    let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     // One that says it is too large is read up to the limit all the same: cut off while it sends, it would not see why.
-    let small = declared.is_some_and(|length: usize| length <= SMALL_BYTES);
-    let Some(_turn) = turn(small).await else {
+    let small = body::announced(&parts.headers).is_some_and(|bytes| bytes <= SMALL_BYTES);
+    let Some(seat) = turn(small).await else {
         return busy("Too many deliveries are being read at the moment.");
     };
     let address = client::address(&parts, web.secure());
-    let body = match body::take(body, if small { SMALL_BYTES } else { BODY_BYTES }).await {
+    let body = match body::take(&parts.headers, body, if small { SMALL_BYTES } else { BODY_BYTES }).await {
         Ok(body) => body,
         Err(status) => return unreadable(status),
     };
-    answer(hooks::receive(web.actions(), Incoming { provider, id, headers, body, address }).await)
+    let incoming = Incoming { provider, id, headers, body, address, seat: Some(seat) };
+    answer(hooks::receive(web.actions(), incoming).await)
 }
 
 /// A seat for a body; none where all stay taken.

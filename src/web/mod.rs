@@ -5,13 +5,17 @@ pub mod assets;
 pub mod csrf;
 pub mod error;
 pub mod guard;
+pub mod guide;
 pub mod headers;
 pub mod hooks;
 pub mod live;
+mod named;
 pub mod pages;
 pub mod routes;
 pub mod session;
 pub mod ui;
+
+pub use named::{Named, choose};
 
 use std::sync::Arc;
 
@@ -37,6 +41,7 @@ pub struct Web(Arc<Inner>);
 struct Inner {
     actions: actions::Ctx,
     base: Url,
+    named: bool,
     streams: Seats,
     shutdown: CancellationToken,
 }
@@ -52,7 +57,12 @@ pub struct Door {
 impl Web {
     /// A door to these actions, known to its users under `base`. Live streams end when `shutdown` is cancelled.
     pub fn new(actions: actions::Ctx, base: Url, shutdown: CancellationToken) -> Self {
-        Self(Arc::new(Inner { actions, base, streams: Seats::default(), shutdown }))
+        Self(Arc::new(Inner { actions, base, named: false, streams: Seats::default(), shutdown }))
+    }
+
+    /// The same for who comes under a name of the panel's, through the proxy of its server: over https, whatever the base is.
+    pub fn named(actions: actions::Ctx, base: Url, shutdown: CancellationToken) -> Self {
+        Self(Arc::new(Inner { actions, base, named: true, streams: Seats::default(), shutdown }))
     }
 
     /// The actions.
@@ -77,17 +87,21 @@ impl Web {
 
     /// True where the panel is reached over https.
     pub fn secure(&self) -> bool {
-        self.0.base.scheme() == "https"
+        self.0.named || self.0.base.scheme() == "https"
     }
 
     /// True for the panel's own name, and for loopback, which nobody else can make a browser believe to be a foreign
     /// domain's.
     pub fn answers_to(&self, host: &Authority) -> bool {
-        is_loopback(host) || self.is_base(host)
+        // Who comes under a name of the panel's was looked at before they came here.
+        self.0.named || is_loopback(host) || self.is_base(host)
     }
 
     /// "https" or "http", as the page's origin says it for the host it was asked under.
     pub fn scheme_of(&self, headers: &HeaderMap) -> &str {
+        if self.0.named {
+            return "https";
+        }
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
         match host {
             Some(host) if is_loopback(&host) && !self.is_base(&host) => "http",
@@ -96,7 +110,8 @@ impl Web {
     }
 
     fn is_base(&self, host: &Authority) -> bool {
-        let port = host.port_u16().or(if self.secure() { Some(443) } else { Some(80) });
+        let https = self.0.base.scheme() == "https";
+        let port = host.port_u16().or(if https { Some(443) } else { Some(80) });
         self.0.base.host_str().is_some_and(|base| base.eq_ignore_ascii_case(host.host()))
             && port == self.0.base.port_or_known_default()
     }

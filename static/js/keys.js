@@ -17,7 +17,7 @@
     }
     if (event.key === "g") { going = Date.now(); return; }
     if (event.key === "/") {
-      const field = document.querySelector(".seek input") ;
+      const field = document.querySelector(".seek input, [data-search]");
       if (field?.offsetParent) { event.preventDefault(); field.focus(); field.select(); }
     }
     if (event.key === "d") document.querySelector("[data-key=d]")?.click();

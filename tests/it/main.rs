@@ -9,6 +9,7 @@
     reason = "a test says what went wrong by stopping there"
 )]
 
+mod acme;
 mod actions;
 mod api;
 mod build;
@@ -17,10 +18,13 @@ mod compose;
 mod db;
 mod floors;
 mod harness;
+mod help;
 mod hooks;
 mod hosts;
 mod ingress;
 mod jobs;
+mod notices;
+mod package;
 mod pages;
 mod queue;
 mod remote;

@@ -45,8 +45,9 @@ fn real(route: &Route, ids: &Ids) -> String {
         Some("tokens") => &ids.account,
         Some("members") => &ids.member,
         Some("invitations") => &ids.invitation,
+        Some("certificates") => NOBODY,
         // A hook's id alone opens nothing.
-        Some("{id}") => NOBODY,
+        Some("{id}" | "notices") => NOBODY,
         _ => "",
     };
     let vendored = route.path.contains("vendor");
@@ -61,6 +62,7 @@ fn real(route: &Route, ids: &Ids) -> String {
         ("{folder}", "ibm-plex-sans-5.3.0"),
         ("{name}", name),
         ("{provider}", "github"),
+        ("{page}", "hosts"),
     ];
     fills.iter().fold(route.path.to_owned(), |path, (key, value)| path.replace(key, value))
 }
@@ -222,6 +224,99 @@ async fn every_route_lets_in_whom_the_table_says() {
     let heads: Vec<String> = WHO.iter().map(|who| format!("{who:<9}")).collect();
     let head = format!("{:<4} {:<46} {:<18} {}", "", "route", "policy", heads.join(" ")).trim_end().to_owned();
     expect_test::expect_file!["rights.txt"].assert_eq(&format!("{head}\n{}\n", rows.join("\n")));
+}
+
+/// The same team, and ids of nothing in it.
+fn nothing(ids: &Ids) -> Ids {
+    let id = || uuid::Uuid::now_v7().to_string();
+    Ids {
+        team: ids.team.clone(),
+        account: id(),
+        app: id(),
+        deploy: id(),
+        job: id(),
+        host: id(),
+        project: id(),
+        member: id(),
+        invitation: id(),
+        instance: id(),
+        route: id(),
+    }
+}
+
+/// All that an answer shows: its status, its headers but for those that differ with every answer, its body.
+async fn shown(visitor: &Visitor, token: &str, method: &str, path: &str, fields: &[(&str, &str)]) -> String {
+    let answer = match method {
+        "GET" => visitor.get(path).await,
+        _ => visitor.post(path, token, fields).await,
+    };
+    let differs = ["date", "x-request-id", "set-cookie"];
+    let headers = answer.headers().iter().filter(|(name, _)| !differs.contains(&name.as_str()));
+    let mut headers: Vec<String> = headers.map(|(name, value)| format!("{name}: {value:?}")).collect();
+    headers.sort();
+    let status = answer.status();
+    format!("{status}\n{}\n{}", headers.join("\n"), answer.text().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_anothers_looks_like_what_is_not_there() {
+    let panel = Panel::open().await;
+    let scene = scene::set(&panel).await;
+    let others = panel.other_team().await;
+    panel.member("Olaf", others, Role::Owner).await;
+    let (out, within) = ids(&panel, &scene).await;
+    let (olaf, dina) = (panel.signed_in("olaf@example.org").await, panel.signed_in("dina@example.org").await);
+    let (olaf_token, dina_token) = (olaf.token("/account").await, dina.token("/account").await);
+    let at_home = Ids { team: "others".to_owned(), ..out.clone() };
+    let no_team = Ids { team: "nobody-has-this".to_owned(), ..out.clone() };
+    // Of her own app, an instance of another one.
+    let hers = Ids { instance: uuid::Uuid::now_v7().to_string(), ..within.clone() };
+    let mut alike = 0;
+    for route in panel.table.iter().filter(|route| matches!(route.policy, Policy::Team(_))) {
+        let olafs = [(&at_home, &nothing(&at_home)), (&out, &no_team)];
+        let dinas = [(&out, &nothing(&out)), (&within, &hers)];
+        let whole = [(&olaf, &olaf_token, olafs), (&dina, &dina_token, dinas)];
+        for (visitor, token, pairs) in whole {
+            for (theirs, none) in pairs {
+                let (there, not) = (real(route, theirs), real(route, none));
+                if there == not {
+                    continue;
+                }
+                let there_shown = shown(visitor, token, route.method, &there, &[]).await;
+                if !there_shown.starts_with("404") {
+                    // Dina may see that, or is told which role it takes before anything is looked up.
+                    assert!(std::ptr::eq(visitor, &dina), "{} {there}: {there_shown}", route.method);
+                    continue;
+                }
+                let not_shown = shown(visitor, token, route.method, &not, &[]).await;
+                assert_eq!(there_shown, not_shown, "{} {there} and {not}", route.method);
+                alike += 1;
+            }
+        }
+    }
+    assert!(alike > 150, "{alike}");
+    // In the fields of a form: the sentence beside the field is the same.
+    let none = nothing(&out);
+    let environment: uuid::Uuid = sqlx::query_scalar("select environment_id from apps where id = $1")
+        .bind(scene.web.0)
+        .fetch_one(&mut panel.db.superuser().await)
+        .await
+        .unwrap();
+    let environment = environment.to_string();
+    let mut said = Vec::new();
+    for (host, environment) in [(out.host.as_str(), environment.as_str()), (&none.host, &none.project)] {
+        let fields = [
+            ("name", "Stolen"),
+            ("from", "image"),
+            ("image", "web:1"),
+            ("port", "8080"),
+            ("host", host),
+            ("environment", environment),
+        ];
+        let page = shown(&olaf, &olaf_token, "POST", "/t/others/apps", &fields).await;
+        said.push(page.replace(host, "HOST").replace(environment, "ENVIRONMENT"));
+    }
+    assert!(said[0].starts_with("422") && said[0] == said[1], "{said:#?}");
 }
 
 /// A number for all that a team has: it differs when any row of any of its tables does.

@@ -154,7 +154,7 @@ async fn promises(server: Server) {
     let after = server.bash(INVENTORY).await;
     assert_eq!(only_in(&before, &after), [""; 0], "a purge takes only what bin/up brought");
     assert_eq!(only_in(&after, &before), [""; 0], "a purge leaves nothing");
-    assert_eq!(server.bash("pgrep -lx 'skiff|haproxy|postgres|dockerd|sshd'").await, "");
+    assert_eq!(server.bash("ps -o comm= -C skiff,haproxy,postgres,dockerd,sshd").await, "");
 }
 
 #[tokio::test]

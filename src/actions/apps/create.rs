@@ -17,6 +17,7 @@ use crate::domain::ids::{AppId, EnvironmentId, HostId, RouteId, SourceId, Volume
 use crate::domain::names::{DisplayName, Slug};
 use crate::domain::release::Place;
 use crate::domain::rights::{Actor, On, Permission, Permit};
+use crate::jobs::look_after_certificates;
 
 /// The project that is made where there is none.
 const FIRST_PROJECT: &str = "Main";
@@ -96,6 +97,8 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewApp) -> Result<AppId, Re
             db::apps::update_spec(&mut tx, &permit, id, &spec, &placement).await?;
         }
     }
+    let domains: Vec<String> = spec.routes.iter().map(|route| route.domain.to_string()).collect();
+    look_after_certificates::want(&mut tx, &permit, &domains, &actor.who().cause()).await?;
     record(&mut tx, &permit, id, &name, &source, &spec).await?;
     tx.commit().await?;
     Ok(id)
@@ -107,6 +110,9 @@ async fn claim(tx: &mut Tx<'_>, permit: &Permit, app: AppId, route: &Route) -> R
         return Ok(());
     }
     let Route { domain, path } = route;
+    if db::panel_addresses::all(tx).await?.iter().any(|row| row.domain == *domain) {
+        return Err(Refused::field("routes", format!("{domain} is the panel's own address. Use another domain.")));
+    }
     Err(Refused::field("routes", format!("{domain}{path} leads to another app already. Use another domain or path.")))
 }
 

@@ -15,6 +15,7 @@ use crate::domain::app::{Kind, Spec};
 use crate::domain::ids::AppId;
 use crate::domain::names::{DisplayName, EnvName, EnvValue};
 use crate::domain::rights::{Actor, Permission, Permit};
+use crate::domain::source::Source;
 
 /// An app that is being edited: locked, so that two edits come one after the other.
 pub(in crate::actions) struct Editing {
@@ -129,9 +130,20 @@ pub async fn set_source(ctx: &Ctx, actor: &Actor, id: AppId, input: EditSource) 
     let made = draft.keep(&sealer, &mut edit.tx, edit.app.source_id).await?;
     drop(sealer);
     db::sources::update(&mut edit.tx, &edit.permit, edit.app.source_id, &made).await?;
+    if !same_folder(&edit.app.source.0, &made) {
+        db::dockerfiles::forget(&mut edit.tx, &edit.permit, edit.app.source_id).await?;
+    }
     db::apps::touch(&mut edit.tx, &edit.permit, id).await?;
     let (before, after) = (source::words(&edit.app.source.0), source::words(&made));
     edit.finish("app.source_changed", Some(before), Some(after)).await
+}
+
+/// Whether what was seen in the one is true of the other: it is the same folder of the same repository.
+fn same_folder(before: &Source, after: &Source) -> bool {
+    match (before, after) {
+        (Source::Git(before), Source::Git(after)) => before.url == after.url && before.context == after.context,
+        _ => false,
+    }
 }
 
 /// Sets or replaces a plain variable.

@@ -59,13 +59,30 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
         Some(release) => db::releases::get(&mut tx, &permit, release).await?,
         None => None,
     };
+    let kept_dockerfile = match &current {
+        Some(release) if release.dockerfile.is_some() => db::dockerfiles::of(&mut tx, &permit, app.source_id).await?,
+        _ => None,
+    };
+    let kept_dockerfile = kept_dockerfile.and_then(|row| row.text);
     tx.commit().await?;
 
     let port = host.as_ref().map_or(80, |host| host.proxy_port);
     let pending = current.as_ref().map(|current| {
         let versions = sealed.iter().map(|row| (row.id, row.version)).collect();
         let before = diff::Side::of_release(&current.body, &current.source);
-        diff::changes(&before, &diff::Side::new(&app.spec, &app.source, &app.placement, &versions))
+        let mut changes = diff::changes(&before, &diff::Side::new(&app.spec, &app.source, &app.placement, &versions));
+        // A release of the repository's own Dockerfile says nothing of the kept one: whether it is used, the next commit decides.
+        if let (Some(built), Some(kept)) = (&current.dockerfile, &kept_dockerfile)
+            && built != kept
+        {
+            let words = |text: &str| Some(format!("{} lines", text.lines().count()));
+            changes.push(diff::Change {
+                what: "Dockerfile kept in Skiff".to_owned(),
+                before: words(built.as_ref()),
+                after: words(kept.as_ref()).map(|words| format!("{words}, edited since")),
+            });
+        }
+        changes
     });
     let deploys: Vec<_> = recent.into_iter().map(deploys::line).collect();
     let at = |state| deploys.iter().find(|deploy| deploy.state == state).cloned();
@@ -105,6 +122,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
             ready: false,
         }),
         places,
+        hsts: app.hsts,
         configuration: configuration::form(&app.spec),
         source_form: source::form(&app.source),
         may: May {

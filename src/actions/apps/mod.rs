@@ -2,10 +2,12 @@
 
 mod configuration;
 mod create;
+mod dockerfile;
 mod edit;
 mod entries;
 mod forms;
 mod get;
+mod hsts;
 mod list;
 mod named;
 pub(in crate::actions) mod placement;
@@ -15,11 +17,16 @@ mod stop;
 mod views;
 
 pub use create::create;
+pub use dockerfile::{
+    DockerfileLine, DockerfileView, FoundView, KeepDockerfile, KeptText, LookView, NO_REPOSITORY, dockerfile,
+    keep_dockerfile, look_at_source,
+};
 pub(in crate::actions) use edit::{Editing, begin as begin_edit};
 pub use edit::{configure, remove_variable, rename, set_source, set_variable};
 pub(in crate::actions) use entries::{MOST_ROUTES, MOST_VARIABLES, MOST_VOLUMES};
 pub use forms::{EditConfiguration, EditSource, NewApp, NewRoute, Pair, PlaceApp, RenameApp, SetVariable};
 pub use get::get;
+pub use hsts::{SetHsts, set_hsts};
 pub(in crate::actions) use list::{lines, url};
 pub use list::{list, new_form};
 pub use named::named;

@@ -184,6 +184,8 @@ pub struct AppView {
     pub configuration: EditConfiguration,
     /// The form of its source, filled in; tokens, passwords and build secrets stay empty.
     pub source_form: EditSource,
+    /// Whether browsers are told to come by HTTPS only.
+    pub hsts: bool,
     /// What the actor may do with it.
     pub may: May,
 }

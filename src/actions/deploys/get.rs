@@ -121,7 +121,7 @@ fn stages(plan: Option<&Plan>, steps: &[StepLine]) -> Vec<PlanStage> {
 
 /// A failure in words.
 fn failure_view(failure: &Failure) -> FailureView {
-    FailureView { sentence: failure.sentence(), advice: failure.advice().to_owned() }
+    FailureView { sentence: failure.sentence(), advice: failure.advice().to_owned(), help: failure.help() }
 }
 
 /// A row as a line.

@@ -140,6 +140,7 @@ async fn have(tx: &mut Tx<'_>, permit: &Permit, release: &Release) -> Result<Hav
             peers: Vec::new(),
             image_present: false,
             network_present: true,
+            old_networks: Vec::new(),
             volumes: volumes.iter().filter(|volume| volume.host == Some(host.id)).map(|volume| volume.id).collect(),
             taken: taken.iter().filter_map(|address| address.parse().ok()).collect(),
             ports_taken: Vec::new(),

@@ -12,7 +12,6 @@ use crate::db::apps::Row;
 use crate::db::{self, Tx, audit, deploy_runs};
 use crate::domain::app::Spec;
 use crate::domain::deploy::{DeployState, Target};
-use crate::domain::host::HostState;
 use crate::domain::ids::{AppId, DeployId};
 use crate::domain::names::{BranchName, CommitId, ImageRef};
 use crate::domain::rights::{Actor, Permission, Permit};
@@ -94,11 +93,9 @@ pub(in crate::actions) async fn ask(
         let release = db::releases::numbered(tx, permit, app, number).await?.ok_or(Refused::NotFound)?;
         volumes_are_there(tx, permit, app, number, &release.body.spec).await?;
     }
-    for place in row.placement.iter() {
-        let host = db::hosts::list(tx, permit, Some(place.host)).await?.into_iter().next();
-        if let Some(host) = host.filter(|host| host.state == HostState::New) {
-            return Err(Refused::Conflict(format!("The host {} is not ready yet: finish it first.", host.name)));
-        }
+    let hosts: Vec<_> = row.placement.iter().map(|place| place.host).collect();
+    if let Some(name) = db::hosts::first_new(tx, permit, &hosts).await? {
+        return Err(Refused::Conflict(format!("The host {name} is not ready yet: finish it first.")));
     }
 
     let id = DeployId(Uuid::now_v7());

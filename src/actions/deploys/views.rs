@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use crate::actions::apps::PendingChange;
 use crate::actions::jobs::{LogLine, StepLine};
 use crate::domain::deploy::{DeployState, Target};
+use crate::domain::help::Topic;
 use crate::domain::ids::{AppId, DeliveryId, DeployId, JobId};
 use crate::domain::release::Commit;
 
@@ -114,6 +115,8 @@ pub struct FailureView {
     pub sentence: String,
     /// What to try.
     pub advice: String,
+    /// Where the docs say more.
+    pub help: Topic,
 }
 
 /// One stage of a plan, in words.

@@ -1,13 +1,14 @@
 //! Push to deploy: an app's hook, what came through it, and doing that again. Not here: signatures and the spelling of each
 //! forge (`providers::forges`).
 
+mod keep;
 mod receive;
 mod replay;
 mod set_up;
-mod turns;
+mod together;
 mod views;
 
-pub use receive::{Incoming, Received, may_be_signed, receive};
+pub use receive::{Incoming, Lines, Received, may_be_signed, receive};
 pub use replay::replay;
 pub use set_up::{Shown, create, remove, rotate, show};
 pub use views::{DeliveryLine, HookLine, PushView, deliveries, get};
@@ -25,7 +26,7 @@ fn place(team: TeamId, hook: HookId, version: i32) -> Context {
 }
 
 /// The secret of a hook of an app.
-fn opened(ctx: &Ctx, data_key: &[u8], team: TeamId, row: &Row) -> Result<Secret<String>, Refused> {
+pub(super) fn opened(ctx: &Ctx, data_key: &[u8], team: TeamId, row: &Row) -> Result<Secret<String>, Refused> {
     let opened = unseal(ctx, data_key, &place(team, row.id, row.version), &row.sealed);
     opened.map_err(|error| Refused::Conflict(format!("{error} Make a new secret, and enter it at the forge.")))
 }

@@ -1,21 +1,32 @@
-//! A forge calls: its signature is checked over the bytes as they came, before anything of them is read; then the delivery
-//! and the deploy it asks for are written in one transaction. Not here: HTTP.
+//! A forge calls: its signature is checked over the bytes as they came, before anything of them is read. Not here: HTTP; writing
+//! the delivery down (`keep.rs`).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use super::{place, turns, unseal};
-use crate::actions::{Ctx, Refused, deploys};
+use super::keep::{self, Call};
+use super::together::Together;
+use super::{place, unseal};
+use crate::actions::{Ctx, Refused};
+use crate::db;
 use crate::db::hooks::Known;
-use crate::db::{self, deliveries};
-use crate::domain::deploy::Target;
-use crate::domain::hook::{self, Answer, Event, Headers, Provider, Push, Verdict};
+use crate::domain::hook::{self, Answer, Headers, Provider};
 use crate::domain::ids::{AppId, DeliveryId, DeployId, HookId};
-use crate::domain::rights::{Actor, On, Permission, Permit};
+use crate::domain::rights::Actor;
 use crate::domain::secret::Secret;
 use crate::providers::forges::{self, Proof};
 use crate::vault::random_token;
 
+/// Calls whose hooks wait to be looked up: what the door reads at once is less.
+const LOOKUPS: usize = 1024;
+/// Deliveries of one app that wait to be written down, a kilobyte or two each. More are sent away.
+const WAITING: usize = 512;
+/// Apps whose deliveries are written down at once: a third of the connections that pages use.
+const APPS_AT_ONCE: usize = 4;
 /// A body larger than this is hashed beside the threads that answer: its HMAC takes longer than a millisecond.
 const LARGE: usize = 256 * 1024;
 
@@ -31,6 +42,23 @@ pub struct Incoming {
     pub body: Vec<u8>,
     /// The client's address.
     pub address: String,
+    /// The seat that the body's memory is counted by: free again when the body is.
+    pub seat: Option<OwnedSemaphorePermit>,
+}
+
+/// The lines in which calls are answered together. Cheap to clone.
+#[derive(Clone)]
+pub struct Lines {
+    lookups: Together<HookId, Result<Option<Known>, Refused>>,
+    /// Those of an app are written down one after the other, as they came.
+    apps: Arc<Mutex<HashMap<AppId, Together<Call, Result<Received, Refused>>>>>,
+    places: Arc<Semaphore>,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { lookups: Together::default(), apps: Arc::default(), places: Arc::new(Semaphore::new(APPS_AT_ONCE)) }
+    }
 }
 
 /// What a request is answered with.
@@ -58,7 +86,7 @@ pub fn may_be_signed(provider: Provider, headers: &Headers) -> bool {
 
 /// Receives a call.
 pub async fn receive(ctx: &Ctx, incoming: Incoming) -> Result<Received, Refused> {
-    let Incoming { provider, id, headers, body, address } = incoming;
+    let Incoming { provider, id, headers, body, address, seat } = incoming;
     let forge = forges::of(provider);
     let Some(proof) = forge.proof(&headers) else { return Ok(Received::Unsigned) };
     let id = HookId(id.parse().unwrap_or(Uuid::nil()));
@@ -72,19 +100,56 @@ pub async fn receive(ctx: &Ctx, incoming: Incoming) -> Result<Received, Refused>
     let event = forge.read(&headers, &body);
     let delivery = DeliveryId(Uuid::now_v7());
     let actor = Actor::of_delivery(delivery, hook::words(&event), address, known.team);
+    let name = forge.event(&headers);
     let key = match forge.delivery(&headers) {
         Some(id) => id,
         // A forge without ids sends the same bytes again; a generic sender without one means it each time.
         None if provider == Provider::Generic => ["skiff:", &delivery.to_string()].concat(),
         None => ["sha256:", &hex::encode(Sha256::digest(&body))].concat(),
     };
-    keep(ctx, &actor, &known, Call { delivery, key: &key, name: &forge.event(&headers), event: &event }).await
+    drop((body, seat));
+    write_down(ctx, Call { actor, known, delivery, key, name, event }).await
+}
+
+/// Waits until the delivery is written down.
+async fn write_down(ctx: &Ctx, call: Call) -> Result<Received, Refused> {
+    let (app, places) = (call.known.app, ctx.hooks.places.clone());
+    let line = {
+        let mut apps = ctx.hooks.apps.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever took one out of the map before this a moment ago has it to itself; the app's row keeps the two apart.
+        apps.retain(|_, line| !line.is_idle());
+        apps.entry(app).or_default().clone()
+    };
+    let ctx = ctx.clone();
+    let answer = move |calls: Vec<Call>| {
+        let (ctx, places) = (ctx.clone(), places.clone());
+        async move {
+            let _place = places.acquire().await;
+            keep::all(&ctx, app, &calls).await
+        }
+    };
+    line.ask(call, WAITING, answer).await?
 }
 
 /// The hook of this id, if there is one.
 async fn look_up(ctx: &Ctx, id: HookId) -> Result<Option<Known>, Refused> {
-    let _turn = turns::to_look().await?;
-    Ok(db::hooks::at_door(&mut *ctx.db.door().await?, id).await?)
+    let db = ctx.db.clone();
+    let answer = move |ids: Vec<HookId>| {
+        let db = db.clone();
+        async move {
+            match all_at_door(&db, &ids).await {
+                Ok(known) => ids.iter().map(|id| Ok(known.get(id).cloned())).collect(),
+                Err(refused) => ids.iter().map(|_| Err(refused.clone())).collect(),
+            }
+        }
+    };
+    ctx.hooks.lookups.ask(id, LOOKUPS, answer).await?
+}
+
+/// The hooks of these ids, as far as they are there.
+async fn all_at_door(db: &db::Db, ids: &[HookId]) -> Result<HashMap<HookId, Known>, Refused> {
+    let found = db::hooks::at_door(&mut *db.door().await?, ids).await?;
+    Ok(found.into_iter().map(|known| (known.id, known)).collect())
 }
 
 /// The secret of a hook. One that does not open fits nothing: the panel's log says which.
@@ -100,75 +165,5 @@ async fn holds(proof: Proof, secret: Secret<String>, body: Vec<u8>) -> Result<(b
     match large {
         false => Ok(check()),
         true => tokio::task::spawn_blocking(check).await.map_err(|error| Refused::internal(&error)),
-    }
-}
-
-/// A delivery that is to be written down.
-struct Call<'a> {
-    delivery: DeliveryId,
-    key: &'a str,
-    name: &'a str,
-    event: &'a Event,
-}
-
-/// Writes the delivery and its deploy down, both or neither.
-async fn keep(ctx: &Ctx, actor: &Actor, known: &Known, call: Call<'_>) -> Result<Received, Refused> {
-    let app = known.app;
-    let permit = actor.may(Permission::Deploy, On::team(known.team))?;
-    let _turn = turns::of(app).await?;
-    let mut tx = ctx.db.begin(&permit).await?;
-    // One after the other: what another delivery of the same push has begun is seen.
-    if !db::apps::lock(&mut tx, &permit, app).await? {
-        return Ok(Received::Unsigned);
-    }
-    let nothing = Push::default();
-    let push = if let Event::Push(push) = call.event { push } else { &nothing };
-    let moved = push.reference.as_deref().unwrap_or_default();
-    let new = deliveries::New {
-        id: call.delivery,
-        app,
-        provider: known.provider,
-        key: call.key,
-        event: call.name,
-        branch: moved.strip_prefix("refs/heads/").unwrap_or(moved),
-        commit: push.commit.as_ref().map(AsRef::as_ref).unwrap_or_default(),
-        author: &push.author,
-        subject: &push.subject,
-        address: actor.who().address(),
-    };
-    if !deliveries::insert(&mut tx, &permit, &new).await? {
-        return Ok(Received::Again);
-    }
-    let (answer, reason, deploy) = act(&mut tx, &permit, actor, known, call.event).await?;
-    deliveries::answer(&mut tx, &permit, call.delivery, answer, &reason, deploy).await?;
-    deliveries::forget_old(&mut tx, &permit, app).await?;
-    tx.commit().await?;
-    Ok(Received::Kept { answer, reason, deploy })
-}
-
-/// Asks for the deploy, where one is to be.
-async fn act(
-    tx: &mut db::Tx<'_>,
-    permit: &Permit,
-    actor: &Actor,
-    known: &Known,
-    event: &Event,
-) -> Result<(Answer, String, Option<DeployId>), Refused> {
-    let app: AppId = known.app;
-    let row = db::apps::get(tx, permit, app).await?.ok_or(Refused::NotFound)?;
-    if let Verdict::Ignore(why) = hook::decide(known.provider, &row.source, event) {
-        return Ok((Answer::Ignored, why, None));
-    }
-    if let Event::Push(Push { commit: Some(commit), .. }) = event
-        && deliveries::covered(tx, permit, app, commit).await?
-    {
-        return Ok((Answer::Present, "This commit is deployed already, or about to be.".to_owned(), None));
-    }
-    let said = deploys::Said::of(&row, &Target::Head, format!("Deploy {}", row.name));
-    match deploys::ask(tx, permit, actor, &row, &Target::Head, said).await {
-        Ok(deploy) => Ok((Answer::Deploys, "A deploy was asked for.".to_owned(), Some(deploy))),
-        // Said before anything was written: the transaction is good.
-        Err(Refused::Conflict(why)) => Ok((Answer::Refused, why, None)),
-        Err(refused) => Err(refused),
     }
 }

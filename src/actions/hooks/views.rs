@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::actions::gate::{self, Open};
-use crate::actions::{Ctx, Refused};
+use crate::actions::{Ctx, Refused, panel};
 use crate::db;
 use crate::db::deliveries::{self, Row};
 use crate::domain::deploy::DeployState;
@@ -77,7 +77,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<PushView, Refus
     let row = db::apps::get(&mut tx, &permit, app).await?.ok_or(Refused::NotFound)?;
     let hook = db::hooks::of_app(&mut tx, &permit, app).await?;
     let deliveries = deliveries::list(&mut tx, &permit, app, None, ON_PAGE).await?;
-    let base = &ctx.settings.base_url;
+    let base = panel::base_url(ctx).await?;
     let line = |row: db::hooks::Row| HookLine {
         id: row.id,
         provider: row.provider,
@@ -89,7 +89,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<PushView, Refus
         hook: hook.map(line),
         likely: Provider::likely(&row.source),
         deliveries: deliveries.into_iter().map(delivery).collect(),
-        loopback: is_loopback(base),
+        loopback: is_loopback(&base),
     })
 }
 

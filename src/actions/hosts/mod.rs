@@ -3,6 +3,7 @@
 mod check;
 mod edit;
 mod forget;
+mod https;
 mod key;
 mod part;
 mod pass;
@@ -13,6 +14,7 @@ mod views;
 pub use check::{CheckView, Difference, check};
 pub use edit::edit;
 pub use forget::forget;
+pub use https::{NONE as NO_HTTPS, SetHttpsPort, set_https_port};
 pub use key::confirm_key;
 pub use part::set_part;
 pub use pass::give_pass;
@@ -86,6 +88,8 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostView, Refus
         ssh_port: row.ssh_port,
         ssh_user: row.ssh_user.clone(),
         http_port: row.http_port,
+        https_port: row.https_port,
+        proxy_https_port: row.proxy_https_port,
         builds: row.builds,
         has_registry: row.registry_port.is_some(),
         private_address: row.private_address.clone().unwrap_or_default(),
@@ -124,6 +128,7 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewHost) -> Result<HostId, 
     let user = if input.user.trim().is_empty() { "root" } else { input.user.trim() };
     let ssh_user = fields.text::<SshUser>("user", user);
     let http_port = fields.number_or::<u16>("http_port", &input.http_port, 80, 1..=65535, "");
+    let https_port = https::port(&mut fields, &input.https_port, http_port.map(i32::from));
     let host_key = fields.optional::<HostKey>("host_key", &input.host_key);
     let jump = edit::jump(&mut fields, &input.jump);
     let pass = pass::read(&mut fields, &input.pass).await;
@@ -139,8 +144,8 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewHost) -> Result<HostId, 
     if !fields.fine() {
         return Err(fields.refuse());
     }
-    let (Some(name), Some(address), Some(ssh_port), Some(ssh_user), Some(http_port), Some(jump)) =
-        (name, address, ssh_port, ssh_user, http_port, jump)
+    let (Some(name), Some(address), Some(ssh_port), Some(ssh_user), Some(http_port), Some(https_port), Some(jump)) =
+        (name, address, ssh_port, ssh_user, http_port, https_port, jump)
     else {
         return Err(fields.refuse());
     };
@@ -159,6 +164,7 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewHost) -> Result<HostId, 
         ssh_public: &public,
         host_key: host_key.as_ref().map_or("", AsRef::as_ref),
         http_port,
+        https_port,
     };
     if db::hosts::insert(&mut tx, &permit, &new).await?.is_none() {
         return Err(Refused::Conflict("The panel has room for 252 hosts, and all places are taken.".into()));
@@ -251,6 +257,9 @@ pub async fn set_http_port(ctx: &Ctx, actor: &Actor, id: HostId, input: SetHttpP
     let port = fields.number::<u16>("http_port", &input.http_port, 1..=65535, "");
     if port.is_some_and(|port| i32::from(port) == row.ssh_port) {
         fields.wrong("http_port", "The host answers SSH on this port. Choose another, such as 8080.");
+    }
+    if port.is_some_and(|port| row.https_port == Some(i32::from(port))) {
+        fields.wrong("http_port", "HTTPS has this port. Choose another, or give HTTPS another one first.");
     }
     let (Some(port), true) = (port, fields.fine()) else { return Err(fields.refuse()) };
     db::hosts::set_http_port(&mut tx, &permit, id, port).await?;

@@ -22,6 +22,8 @@ pub struct NewHost {
     pub user: String,
     /// The port its proxy shall listen on, 1–65535; empty means 80.
     pub http_port: String,
+    /// The port its proxy shall serve HTTPS on; empty means 443, `none` means not at all.
+    pub https_port: String,
     /// Its host key's fingerprint (`SHA256:…`), where it is known; empty means: show me the one it has.
     pub host_key: String,
     /// The server to go through, `user@address:port`; empty means straight.
@@ -188,6 +190,10 @@ pub struct HostView {
     pub ssh_user: String,
     /// The port its proxy listens on.
     pub http_port: i32,
+    /// The port of HTTPS once the host was made ready again; none where it shall not serve that.
+    pub https_port: Option<i32>,
+    /// The port its proxy serves HTTPS on now.
+    pub proxy_https_port: Option<i32>,
     /// Whether it builds for the others.
     pub builds: bool,
     /// True once its image registry runs.

@@ -28,6 +28,7 @@ use crate::domain::app::{Kind, Route};
 use crate::domain::ids::{AppId, JobId, RouteId};
 use crate::domain::rights::{Actor, Permission, Permit};
 use crate::domain::rules::Rules;
+use crate::jobs::look_after_certificates;
 use crate::jobs::set_proxy::{self, Of, SetProxy};
 use crate::queue::{self, New};
 
@@ -45,6 +46,8 @@ pub async fn add(ctx: &Ctx, actor: &Actor, id: AppId, input: NewRoute, rules: Ed
     let mut edit = begin_edit(ctx, actor, id, Permission::EditApps).await?;
     let route = added(&mut edit, &input, rules).await?;
     let words = json!({ "route": words(&route.1), "rules": rules_words(&route.2) });
+    let domains = [route.1.domain.to_string()];
+    look_after_certificates::want(&mut edit.tx, &edit.permit, &domains, &actor.who().cause()).await?;
     let job = push(&mut edit.tx, &edit.permit, actor, id, &edit.app.name).await?;
     edit.finish("route.added", None, Some(words)).await?;
     Ok(Changed { route: Some(route.0), job })
@@ -78,7 +81,11 @@ async fn added(edit: &mut Editing, input: &NewRoute, rules: EditRules) -> Result
         Some(row) => row.id,
         None if db::routes::claim(&mut edit.tx, &edit.permit, id, edit.app.id, &route).await? => id,
         None => {
-            let sentence = format!("{} leads to another app already. Use another domain or path.", words(&route));
+            let own = db::panel_addresses::all(&mut edit.tx).await?.iter().any(|row| row.domain == route.domain);
+            let sentence = match own {
+                true => format!("{} is the panel's own address. Use another domain.", route.domain),
+                false => format!("{} leads to another app already. Use another domain or path.", words(&route)),
+            };
             return Err(Refused::Fields(vec![FieldError { field: "domain", entry: None, sentence }]));
         }
     };

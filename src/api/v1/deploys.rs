@@ -22,6 +22,7 @@ use crate::api::routes::{Routes, get, post};
 use crate::api::take::{Asked, OfApp, OfId, Once, Sent};
 use crate::domain::deploy::{DeployState, Target};
 use crate::domain::diff;
+use crate::domain::help::Topic;
 use crate::domain::ids::{AppId, DeployId};
 use crate::domain::release;
 use crate::domain::rights::Permission;
@@ -203,6 +204,8 @@ pub struct DeployDetail {
     steps: Vec<Step>,
     /// What to try, where it failed.
     advice: Option<String>,
+    /// Where the docs say more about that failure.
+    help: Option<Topic>,
     /// What is different from the release that served before.
     changes: Vec<Change>,
     /// When traffic moved: from then on it is not cancelled, but rolled back.
@@ -241,6 +244,7 @@ impl From<DeployView> for DeployDetail {
             plan: view.plan.into_iter().map(Stage::from).collect(),
             notes: view.notes,
             steps: view.steps.into_iter().map(Step::from).collect(),
+            help: view.failure.as_ref().map(|failure| failure.help),
             advice: view.failure.map(|failure| failure.advice),
             changes: view.changes.into_iter().map(Change::from).collect(),
             switched_at: view.switched_at.map(Time),
@@ -393,10 +397,7 @@ async fn roll_back(
     Once(once): Once,
     Sent(rollback): Sent<Rollback>,
 ) -> Result<Accepted<DeployDetail>, Problem> {
-    let to = match rollback.release {
-        Some(_) => "release",
-        None => "former",
-    };
+    let to = if rollback.release.is_some() { "release" } else { "former" };
     let release = rollback.release.map(|number| number.to_string()).unwrap_or_default();
     let input = RequestDeploy { to: to.to_owned(), release, once, ..RequestDeploy::default() };
     request(&api, &caller, app, wait, input).await

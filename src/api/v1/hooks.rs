@@ -1,4 +1,5 @@
-//! Push to deploy: an app's hook, and what came through it. Not here: the door that forges call.
+//! Push to deploy: an app's hook, and what came through it. A secret is told to the token that makes it, and no token reads one
+//! that is there: it would deploy with it when it has run out itself. Not here: the door that forges call.
 
 use axum::Json;
 use axum::extract::State;
@@ -38,12 +39,6 @@ pub fn routes() -> Routes {
                 .title("Give the hook another secret; the old one ends at once")
                 .gives::<Json<WithSecret>>(),
             rotate,
-        )
-        .add(
-            post("/apps/{app}/hook/secret", edit)
-                .title("Show the hook's secret; that it was shown is written down")
-                .gives::<Json<WithSecret>>(),
-            secret,
         )
         .add(
             get("/apps/{app}/deliveries", view).title("What forges sent, newest first").gives::<Page<Delivery>>(),
@@ -207,16 +202,6 @@ async fn rotate(
     Sent(Nothing {}): Sent<Nothing>,
 ) -> Result<Json<WithSecret>, Problem> {
     let shown = hooks::rotate(api.actions(), &caller.actor, id).await?;
-    WithSecret::of(&api, &caller, id, shown).await.map(Json)
-}
-
-async fn secret(
-    State(api): State<Api>,
-    caller: Caller,
-    OfApp(id): OfApp,
-    Sent(Nothing {}): Sent<Nothing>,
-) -> Result<Json<WithSecret>, Problem> {
-    let shown = hooks::show(api.actions(), &caller.actor, id).await?;
     WithSecret::of(&api, &caller, id, shown).await.map(Json)
 }
 

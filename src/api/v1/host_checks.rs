@@ -15,6 +15,7 @@ use crate::api::openapi::{Answer, Gives};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get, post};
 use crate::api::take::{Asked, OfHost, Sent};
+use crate::domain::help::{self, Topic};
 use crate::domain::rights::Permission;
 
 /// What a script is for bash.
@@ -49,6 +50,8 @@ struct Difference {
     should_be: String,
     /// What to do about it.
     what_to_do: String,
+    /// Where the docs say more.
+    help: Topic,
 }
 
 /// What came of the last check of a host.
@@ -65,6 +68,7 @@ pub struct Check {
 impl From<CheckView> for Check {
     fn from(view: CheckView) -> Self {
         let difference = |found: hosts::Difference| Difference {
+            help: help::of_difference(&found),
             what: found.what,
             is: found.is,
             should_be: found.should,

@@ -10,13 +10,16 @@ use uuid::Uuid;
 
 use super::host_checks::Check;
 use super::jobs::{Begun, Job, Nothing, Step};
-use crate::actions::hosts::{self, ConfirmHostKey, HostLine, HostPart, HostView, InstanceLine, SetHttpPort};
+use crate::actions::hosts::{
+    self, ConfirmHostKey, HostLine, HostPart, HostView, InstanceLine, SetHttpPort, SetHttpsPort,
+};
 use crate::actions::tokens::Caller;
 use crate::api::Api;
 use crate::api::answer::{Accepted, Created, Page, Time};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get, post, put};
 use crate::api::take::{OfHost, Sent};
+use crate::domain::help::{self, Topic};
 use crate::domain::host::{self, HostState};
 use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
@@ -41,6 +44,12 @@ pub fn routes() -> Routes {
         .add(
             put("/hosts/{host}/http-port", manage).title("Give its proxy another port").gives::<Json<HostDetail>>(),
             http_port,
+        )
+        .add(
+            put("/hosts/{host}/https-port", manage)
+                .title("Give its proxy another port for HTTPS, or none")
+                .gives::<Json<HostDetail>>(),
+            https_port,
         )
         .merge(ways::routes())
         .add(put("/hosts/{host}/part", manage).title("Say what part a host has").gives::<Json<HostDetail>>(), part)
@@ -105,6 +114,8 @@ pub struct Host {
     state: HostState,
     /// More words to the state.
     note: String,
+    /// Where the docs say more, where something is wrong.
+    help: Option<Topic>,
     /// What it said about itself.
     facts: Facts,
     /// Instances of ours on it.
@@ -122,6 +133,7 @@ impl From<HostLine> for Host {
             slug: line.slug,
             name: line.name,
             address: line.address,
+            help: help::of_host(line.state, &line.note),
             state: line.state,
             note: line.note,
             facts: line.facts.into(),
@@ -145,6 +157,10 @@ pub struct HostDetail {
     ssh_user: String,
     /// The port its proxy shall listen on.
     http_port: i32,
+    /// The port on which it shall serve HTTPS; none where it shall not.
+    https_port: Option<i32>,
+    /// The port on which it serves HTTPS now.
+    proxy_https_port: Option<i32>,
     /// The line for the user's `authorized_keys` on the host.
     public_key: String,
     /// The pinned fingerprint; empty until it is confirmed.
@@ -185,6 +201,8 @@ impl From<HostView> for HostDetail {
             ssh_port: view.ssh_port,
             ssh_user: view.ssh_user,
             http_port: view.http_port,
+            https_port: view.https_port,
+            proxy_https_port: view.proxy_https_port,
             public_key: view.public_key,
             host_key: view.host_key,
             host_key_seen: view.host_key_seen,
@@ -312,6 +330,9 @@ struct NewHost {
     /// The port its proxy shall listen on; default 80.
     #[serde(default)]
     http_port: Option<u64>,
+    /// The port on which it shall serve HTTPS, 0 for none; default 443.
+    #[serde(default)]
+    https_port: Option<u64>,
     /// Its host key's fingerprint (`SHA256:…`), where it is known.
     #[serde(default)]
     host_key: Option<String>,
@@ -359,6 +380,14 @@ struct Port {
     http_port: u64,
 }
 
+/// A port of HTTPS.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct HttpsPort {
+    /// 1–65535; `null` for no HTTPS. It holds from the moment the host is made ready with it.
+    https_port: Option<u64>,
+}
+
 async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Page<Host>>, Problem> {
     Ok(Page::whole(hosts::list(api.actions(), &caller.actor).await?.into_iter().map(Host::from)))
 }
@@ -375,6 +404,7 @@ async fn create(
         port: number(new.port),
         user: new.user.unwrap_or_default(),
         http_port: number(new.http_port),
+        https_port: number(new.https_port),
         host_key: new.host_key.unwrap_or_default(),
         jump: new.jump.unwrap_or_default(),
         pass: hosts::GivePass {
@@ -420,6 +450,17 @@ async fn http_port(
 ) -> Result<Json<HostDetail>, Problem> {
     let input = SetHttpPort { http_port: http_port.to_string() };
     hosts::set_http_port(api.actions(), &caller.actor, id, input).await?;
+    Ok(Json(detail(&api, &caller, id).await?))
+}
+
+async fn https_port(
+    State(api): State<Api>,
+    caller: Caller,
+    OfHost(id): OfHost,
+    Sent(HttpsPort { https_port }): Sent<HttpsPort>,
+) -> Result<Json<HostDetail>, Problem> {
+    let port = https_port.map_or(hosts::NO_HTTPS.to_owned(), |port| port.to_string());
+    hosts::set_https_port(api.actions(), &caller.actor, id, SetHttpsPort { https_port: port }).await?;
     Ok(Json(detail(&api, &caller, id).await?))
 }
 

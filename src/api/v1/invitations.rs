@@ -25,7 +25,7 @@ pub fn routes() -> Routes {
         .add(get("/invitations", manage).title("Invitations whose links still work").gives::<Page<Invitation>>(), list)
         .add(
             post("/invitations", manage)
-                .title("Invite somebody; the link is in this answer only")
+                .title("Invite somebody; the link is in this answer only, and ends with the token")
                 .gives::<Created<Made>>(),
             create,
         )

@@ -17,6 +17,7 @@ use crate::api::follow::{self, Behind, Events, Wait};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get, post};
 use crate::api::take::{Asked, OfId, Sent};
+use crate::domain::help::{self, Topic};
 use crate::domain::ids::JobId;
 use crate::domain::job::{JobState, StepState, Stream};
 use crate::domain::rights::Permission;
@@ -73,6 +74,8 @@ struct Head {
     wait_reason: String,
     /// Why it failed, where it did.
     reason: String,
+    /// Where the docs say more about that.
+    help: Option<Topic>,
     /// Who or what asked for it.
     who: String,
     /// The deploy it carries out.
@@ -100,6 +103,7 @@ impl From<JobLine> for Head {
             r#final: line.state.is_final(),
             state: line.state,
             wait_reason: line.wait_reason,
+            help: help::of_job(&line.reason).filter(|_| line.state == JobState::Failed),
             reason: line.reason,
             who: line.who,
             deploy: line.deploy.map(|id| id.0),

@@ -9,8 +9,10 @@ use uuid::Uuid;
 use super::scopes::Scope;
 use super::teams::Team;
 use super::tokens::Account;
+use crate::actions::panel;
 use crate::actions::tokens::Caller;
 use crate::api::answer::Time;
+use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get};
 use crate::api::{Api, VERSION};
 use crate::domain::rights::{Actor, Permission, Role};
@@ -54,8 +56,10 @@ struct Shown {
     expires_at: Option<Time>,
 }
 
-async fn show(State(api): State<Api>, caller: Caller) -> Json<Me> {
-    Json(Me {
+async fn show(State(api): State<Api>, caller: Caller) -> Result<Json<Me>, Problem> {
+    let own = || api.base_url().as_str().trim_end_matches('/').to_owned();
+    let base_url = panel::named_url(api.actions()).await?.unwrap_or_else(own);
+    Ok(Json(Me {
         role: highest(&caller.actor),
         account: Account { id: caller.account.0, name: caller.account_name },
         team: caller.team.into(),
@@ -67,8 +71,8 @@ async fn show(State(api): State<Api>, caller: Caller) -> Json<Me> {
             expires_at: caller.expires_at.map(Time),
         },
         version: VERSION,
-        base_url: api.base_url().as_str().trim_end_matches('/').to_owned(),
-    })
+        base_url,
+    }))
 }
 
 /// The highest role an actor has somewhere.

@@ -1,20 +1,27 @@
 //! The calls, a file per noun. Each is: parse, ask the action, write JSON.
 
+pub mod acme;
 pub mod apps;
 pub mod audit;
+pub mod certificates;
 pub mod configuration;
 pub mod deploys;
+pub mod dockerfiles;
+pub mod doctor;
 pub mod document;
 pub mod fronts;
 pub mod hooks;
 pub mod host_checks;
 pub mod hosts;
+pub mod hsts;
 pub mod instances;
 pub mod invitations;
 pub mod jobs;
 pub mod logs;
 pub mod me;
 pub mod members;
+pub mod notices;
+pub mod panel;
 pub mod placement;
 pub mod projects;
 pub mod releases;
@@ -40,10 +47,12 @@ pub fn routes() -> Routes {
         .merge(configuration::routes())
         .merge(placement::routes())
         .merge(sources::routes())
+        .merge(dockerfiles::routes())
         .merge(variables::routes())
         .merge(secrets::routes())
         .merge(routes::routes())
         .merge(fronts::routes())
+        .merge(hsts::routes())
         .merge(volumes::routes())
         .merge(instances::routes())
         .merge(logs::routes())
@@ -52,11 +61,16 @@ pub fn routes() -> Routes {
         .merge(releases::routes())
         .merge(jobs::routes())
         .merge(hosts::routes())
+        .merge(acme::routes())
         .merge(host_checks::routes())
+        .merge(doctor::routes())
         .merge(projects::routes())
         .merge(tokens::routes())
         .merge(teams::routes())
         .merge(members::routes())
+        .merge(notices::routes())
         .merge(invitations::routes())
+        .merge(panel::routes())
         .merge(audit::routes())
+        .merge(certificates::routes())
 }

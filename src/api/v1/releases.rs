@@ -74,6 +74,8 @@ pub struct ReleaseDetail {
     changes: Vec<Change>,
     /// Deploys of it, newest first, at most 20.
     deploys: Vec<Deploy>,
+    /// The Dockerfile it was built with, where that was kept in Skiff; none where the repository had its own.
+    dockerfile: Option<String>,
     /// True where this token may go back to it.
     may_roll_back: bool,
 }
@@ -85,6 +87,7 @@ impl From<ReleaseView> for ReleaseDetail {
             before: view.before,
             changes: view.changes.into_iter().map(Change::from).collect(),
             deploys: view.deploys.into_iter().map(Deploy::from).collect(),
+            dockerfile: view.dockerfile,
             may_roll_back: view.may_roll_back,
         }
     }

@@ -35,7 +35,7 @@ pub(super) fn read(base: &Url, status: StatusCode, headers: &HeaderMap, bytes: &
     if status.is_success() {
         return Ok(document);
     }
-    let said = sentence(&document);
+    let said = sentence(&document) + &more(base, &document);
     Err(match status {
         StatusCode::UNAUTHORIZED => Failed::NotSignedIn(format!(
             "{base} does not take the token: it may have expired or been revoked. Make one on the panel's page of \
@@ -66,6 +66,14 @@ fn sentence(problem: &Value) -> String {
         lines.push(format!("The panel's log has more under {id}."));
     }
     lines.join("\n")
+}
+
+/// Where the panel's docs say more, as a line of its own. What they say of calls is for whoever writes programs.
+pub(super) fn more(base: &Url, document: &Value) -> String {
+    let of_people = |path: &&str| path.starts_with("/docs/") && !path.starts_with("/docs/api#");
+    let path = document.get("help").and_then(Value::as_str).filter(of_people);
+    let url = path.and_then(|path| base.join(path).ok());
+    url.map(|url| format!("\nMore: {}", plain(url.as_str()))).unwrap_or_default()
 }
 
 /// Somebody answered, but no panel.

@@ -138,6 +138,11 @@ impl Client {
         &self.base
     }
 
+    /// Where the panel's docs say more about a document, as a line of its own; empty where they do not.
+    pub fn more(&self, document: &Value) -> String {
+        answer::more(&self.base, document)
+    }
+
     /// Asks, and gives the answer's document; null where the panel answers with none.
     pub async fn ask(&self, ask: Ask) -> Result<Value, Failed> {
         let mut pauses = PAUSES.iter().filter(|_| ask.may_repeat());

@@ -22,6 +22,8 @@ pub struct Row {
     pub routes: Json<Vec<Ruled>>,
     /// What holds for all of them, as the proxies have it.
     pub front: Json<Front>,
+    /// Whether browsers are told to come by HTTPS only.
+    pub hsts: bool,
 }
 
 /// A route and its rules.
@@ -80,7 +82,8 @@ pub async fn of_host(conn: &mut PgConnection, permit: &Permit, host: HostId) -> 
                                                                 'rules', t.applied) order by t.domain, t.path), '[]')
                      from routes t where t.team_id = b.team_id and t.app_id = b.app_id
                       and t.applied is not null) as "routes!: Json<Vec<Ruled>>",
-                  a.front_applied as "front: Json<Front>"
+                  a.front_applied as "front: Json<Front>",
+                  a.hsts
              from ledger_backends b
              join apps a on a.team_id = b.team_id and a.id = b.app_id
              left join releases r on r.team_id = a.team_id and r.id = a.current_release_id

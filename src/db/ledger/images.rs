@@ -40,6 +40,32 @@ pub async fn open(
     Ok(())
 }
 
+/// Notes the registry's name of an image before a pull brings it to a host where it was not. It goes again as soon as the image
+/// has a name of ours; where a worker dies in between, with what else is beyond the kept releases. What it keeps is not known
+/// before it is there.
+pub async fn passing(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    fresh: uuid::Uuid,
+    app: AppId,
+    host: HostId,
+    image: &ImageRef,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into ledger_images (team_id, id, host_id, app_id, image, image_id)
+         values ($1, $2, $3, $4, $5, 'sha256:' || repeat('0', 64))
+         on conflict (host_id, image) where removed_at is null do nothing",
+        permit.team().0,
+        fresh,
+        host.0,
+        app.0,
+        image.as_ref(),
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// The app's tags that no kept release names.
 pub async fn beyond(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(

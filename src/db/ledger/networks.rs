@@ -64,3 +64,53 @@ pub async fn of(
     .await?;
     Ok(row.and_then(|row| Bridge::new(u16::try_from(row.number).ok()?, u8::try_from(row.bridge).ok()?)))
 }
+
+/// A network that nothing needs any more.
+#[derive(Clone, Debug)]
+pub struct Idle {
+    /// Where.
+    pub host: HostId,
+    /// Whose it was.
+    pub environment: EnvironmentId,
+}
+
+/// The networks that nothing needs any more; those of one environment where it is named.
+pub async fn idle(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    environment: Option<EnvironmentId>,
+) -> Result<Vec<Idle>, sqlx::Error> {
+    sqlx::query_as!(
+        Idle,
+        r#"select host_id as "host: HostId", environment_id as "environment: EnvironmentId" from ledger_networks
+            where team_id = $1 and ($2::uuid is null or environment_id = $2)
+              and not skiff_needs_network($1, host_id, environment_id, $3)
+            order by host_id, environment_id"#,
+        permit.team().0,
+        environment.map(|environment| environment.0),
+        // No app leaves: each that is there counts.
+        uuid::Uuid::nil(),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Forgets a network, unless something came to need it meanwhile.
+pub async fn free(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    host: HostId,
+    environment: EnvironmentId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from ledger_networks where team_id = $1 and host_id = $2 and environment_id = $3
+            and not skiff_needs_network($1, $2, $3, $4)",
+        permit.team().0,
+        host.0,
+        environment.0,
+        uuid::Uuid::nil(),
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::job::Stream;
 
@@ -39,12 +39,16 @@ pub struct BuildLog {
     /// The step whose output was told last: another one's begins with its name.
     speaking: u32,
     failed: Option<(String, String)>,
+    /// Names of steps that were told to their end before the build was begun again.
+    told: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Followed {
     name: String,
     silent: bool,
+    /// Told already, in a build that broke off. One that has to run once more is told again.
+    known: bool,
     counted: bool,
     cached: bool,
     ended: bool,
@@ -79,11 +83,12 @@ impl BuildLog {
         let silent = SILENT.iter().any(|words| name.starts_with(words));
         // Whether BuildKit calls a base image cached changes from run to run, so it is not counted.
         let counted = number(&name).is_some_and(|number| !name.trim_start_matches(number).starts_with(" FROM "));
-        let lines = if silent { Vec::new() } else { vec![said(&name)] };
-        if !silent {
+        let known = self.told.contains(&name);
+        let lines = if silent || known { Vec::new() } else { vec![said(&name)] };
+        if !silent && !known {
             self.speaking = step;
         }
-        self.steps.insert(step, Followed { name, silent, counted, ..Followed::default() });
+        self.steps.insert(step, Followed { name, silent, known, counted, ..Followed::default() });
         lines
     }
 
@@ -92,7 +97,7 @@ impl BuildLog {
         let mut lines = self.over(step);
         if let Some(followed) = self.steps.get_mut(&step) {
             followed.cached = true;
-            if !followed.silent {
+            if !followed.silent && !followed.known {
                 lines.push(said(&format!("{} cached", short(&followed.name))));
             }
         }
@@ -102,7 +107,7 @@ impl BuildLog {
     /// A step ended well, after so many milliseconds.
     pub fn done(&mut self, step: u32, ms: u64) -> Vec<Line> {
         let mut lines = self.over(step);
-        if let Some(followed) = self.steps.get(&step).filter(|followed| !followed.silent) {
+        if let Some(followed) = self.steps.get(&step).filter(|followed| !followed.silent && !followed.known) {
             lines.push(said(&format!("{} done in {}", short(&followed.name), seconds(ms))));
         }
         lines
@@ -124,6 +129,7 @@ impl BuildLog {
             return lines;
         }
         let followed = self.steps.entry(step).or_default();
+        followed.known = false;
         if self.speaking != step {
             self.speaking = step;
             lines.extend((!followed.name.is_empty()).then(|| said(&followed.name)));
@@ -138,6 +144,13 @@ impl BuildLog {
     pub fn end(&mut self) -> Vec<Line> {
         let steps: Vec<u32> = self.steps.keys().copied().collect();
         steps.into_iter().flat_map(|step| self.rest(step)).collect()
+    }
+
+    /// The build broke off and is begun again: what was told to its end is not told once more.
+    pub fn again(&mut self) {
+        let steps = std::mem::take(&mut self.steps).into_values();
+        self.told.extend(steps.filter(|step| step.ended).map(|step| step.name));
+        (self.speaking, self.failed) = (0, None);
     }
 
     /// A step is over: the rest of its output.

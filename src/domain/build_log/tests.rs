@@ -54,6 +54,54 @@ fn steps_side_by_side_are_told_apart() {
 }
 
 #[test]
+fn a_build_that_is_begun_again_repeats_nothing_of_finished_steps() {
+    let mut log = BuildLog::default();
+    let mut lines = log.began(1, "[1/4] FROM busybox");
+    lines.extend(log.cached(1));
+    lines.extend(log.began(2, "[2/4] RUN one"));
+    lines.extend(log.output(2, Stream::Out, b"one\n"));
+    lines.extend(log.done(2, 100));
+    lines.extend(log.began(3, "[3/4] RUN two"));
+    lines.extend(log.done(3, 100));
+    lines.extend(log.began(4, "[4/4] RUN three"));
+    lines.extend(log.output(4, Stream::Out, b"three, hal"));
+    lines.extend(log.end());
+    log.again();
+    // The numbers are another build's; one step is cached, one has to run once more, one was never finished.
+    lines.extend(log.began(1, "[2/4] RUN one"));
+    lines.extend(log.cached(1));
+    lines.extend(log.began(2, "[1/4] FROM busybox"));
+    lines.extend(log.done(2, 0));
+    lines.extend(log.began(3, "[3/4] RUN two"));
+    lines.extend(log.output(3, Stream::Out, b"two\n"));
+    lines.extend(log.done(3, 200));
+    lines.extend(log.began(4, "[4/4] RUN three"));
+    lines.extend(log.output(4, Stream::Out, b"three, whole\n"));
+    lines.extend(log.done(4, 300));
+    picture(
+        &lines,
+        expect![[r#"
+        · [1/4] FROM busybox
+        · [1/4] cached
+        · [2/4] RUN one
+        1 one
+        · [2/4] done in 0.1 s
+        · [3/4] RUN two
+        · [3/4] done in 0.1 s
+        · [4/4] RUN three
+        1 three, hal
+        · [3/4] RUN two
+        1 two
+        · [3/4] done in 0.2 s
+        · [4/4] RUN three
+        1 three, whole
+        · [4/4] done in 0.3 s
+    "#]],
+    );
+    assert_eq!(log.tally().to_string(), "1 of 3 steps cached");
+}
+
+#[test]
 fn the_step_that_failed_is_named() {
     let mut log = BuildLog::default();
     log.began(1, "[2/2] RUN false");

@@ -43,6 +43,11 @@ impl Failure {
                 format!("The commit {} is not in the repository any more.", commit.short())
             }
             Self::NoDockerfile { path } => format!("There is no Dockerfile at {} in the repository.", bare(path)),
+            Self::NotRecognised { path, detail } => format!(
+                "There is no Dockerfile at {} in the repository, and Skiff could not write one. {}.",
+                bare(path),
+                bare(detail)
+            ),
             Self::SourceUnsupported { what } => {
                 format!("The repository uses {}, which Skiff does not build.", bare(what))
             }
@@ -128,6 +133,9 @@ impl Failure {
             Self::NoDockerfile { .. } => {
                 "Check the Dockerfile's path in the app's source; it is relative to the root of the repository."
             }
+            Self::NotRecognised { .. } => {
+                "Write one on the app's page Source, or add a Dockerfile to the repository. Where it stands in a folder, name that as the folder sent to the builder."
+            }
             Self::SourceUnsupported { .. } => {
                 "Take it out of the repository, or build the image elsewhere and use it by its name."
             }
@@ -193,6 +201,7 @@ mod tests {
             Failure::BranchNotFound { branch: "main".parse().unwrap() },
             Failure::CommitNotFound { commit: "a".repeat(40).parse().unwrap() },
             Failure::NoDockerfile { path: "Dockerfile".to_owned() },
+            Failure::NotRecognised { path: "Dockerfile".to_owned(), detail: "Looked for: go.mod (Go).".to_owned() },
             Failure::SourceUnsupported { what: "submodules".to_owned() },
             Failure::DiskFull { host: host() },
             Failure::HostUnreachable { host: host(), detail: detail() },

@@ -4,12 +4,12 @@ use super::*;
 
 const FINE: &str = "CLOCK_MS=1\nINIT=systemd\nMISSING=\nDOCKER=20.10.24\nHAPROXY=2.6.12-1+deb12u1\nUSER=yes\n\
     GROUPS_OF_USER=skiff docker\nSUDOERS=skiff ALL=(ALL) NOPASSWD: ALL\nSUDOERS_MODE=440 root:root\nKEY=yes\n\
-    FOLDER=/etc/skiff 755 skiff:skiff\nFOLDER=/etc/skiff/maps 755 skiff:skiff\nFOLDER=/var/lib/skiff 755 skiff:skiff\n\
+    FOLDER=/etc/skiff 755 skiff:skiff\nFOLDER=/etc/skiff/maps 755 skiff:skiff\nFOLDER=/etc/skiff/certs 700 skiff:skiff\nFOLDER=/var/lib/skiff 755 skiff:skiff\n\
     FOLDER=/var/lib/skiff/apps 700 skiff:skiff\nFOLDER=/run/skiff 750 skiff:skiff\nDOCKER_ANSWERS=yes\nDOCKER_ENABLED=yes\n\
     LIVE_RESTORE=yes\nDAEMON_JSON=valid\nPROXY_SERVICE=yes\nPROXY_ENABLED=yes\nPROXY_RUNS=yes\nPROXY_LISTENER=haproxy\n\
     SOCKET=/run/skiff/haproxy.sock 660 skiff\nSOCKET=/run/skiff/haproxy-master.sock 660 skiff\nREGISTRY_SERVICE=no\n\
     DISK_MIB=40000\nDISK_FREE_MIB=20000\nDONE=yes";
-const WANTED: Wanted = Wanted { http_port: 80, peer_port: None, registry_port: None };
+const WANTED: Wanted = Wanted { http_port: 80, https_port: None, peer_port: None, registry_port: None };
 
 fn seen(changes: &[(&str, &str)]) -> Seen {
     let text = changes.iter().fold(FINE.to_owned(), |text, (from, to)| {
@@ -72,10 +72,11 @@ fn each_thing_that_differs_is_one_line_with_something_to_do() {
 
 #[test]
 fn what_only_some_hosts_have_is_asked_of_them() {
-    let wanted = Wanted { http_port: 8080, peer_port: Some(7080), registry_port: Some(5000) };
+    let wanted = Wanted { http_port: 8080, https_port: Some(8443), peer_port: Some(7080), registry_port: Some(5000) };
     assert_eq!(
         differences(&seen(&[]), &wanted),
         [
+            "port 8443: nobody → answered by the proxy, for HTTPS",
             "port 7080: nobody → answered by the proxy, for the other hosts",
             "registry of images: not there → there",
             "port 5000: nobody → answered by the registry of images",

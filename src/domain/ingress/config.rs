@@ -1,6 +1,6 @@
 //! The text of haproxy.cfg. Every value in it is of a checked type or a number.
 
-use super::{Backend, FULL_WEIGHT, FilePath, Ingress, peers, rules, slot_name, tcp, trust};
+use super::{Backend, FULL_WEIGHT, FilePath, Ingress, peers, rules, slot_name, tcp, tls, trust};
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
@@ -52,7 +52,6 @@ const REQUEST_RULES: &str = r#"    http-request del-header Forwarded
     http-request set-header X-Forwarded-For %[src]
     http-request set-header X-Real-IP %[src]
     http-request set-header X-Forwarded-Host %[req.hdr(host)]
-    http-request set-header X-Forwarded-Proto http
 "#;
 
 /// Where a request goes that no route knows.
@@ -92,6 +91,9 @@ pub(super) fn render(ingress: &Ingress) -> String {
         ),
     );
     text.push_str(&head(ingress));
+    if let Some(tls) = &ingress.tls {
+        tls::panel_backend(&mut text, tls);
+    }
     for slot in 1..=ingress.last_slot() {
         backend(&mut text, ingress, slot);
     }
@@ -115,13 +117,24 @@ fn head(ingress: &Ingress) -> String {
     }
     let home = &ingress.home;
     put(&mut text, format_args!("\nfrontend http\n    bind {}:{}\n", home.bind, ingress.http_port));
+    if let Some(tls) = &ingress.tls {
+        tls::bind(&mut text, home, tls);
+    }
     trust::connections(&mut text, &ingress.trust);
     trust::requests(&mut text, &ingress.trust);
+    if ingress.tls.is_some() {
+        tls::first_rules(&mut text, home, trust::by_https(&ingress.trust));
+    }
     text.push_str(REQUEST_RULES);
+    let proto = if ingress.tls.is_some() { "%[ssl_fc,iif(https,http)]" } else { "http" };
+    put(&mut text, format_args!("    http-request set-header X-Forwarded-Proto {proto}\n"));
     trust::protocol(&mut text, &ingress.trust);
     let routing = routing(&home.map);
     text.push_str(&routing);
     text.push_str("    http-request set-var(txn.rule) var(txn.route),field(2,:)\n");
+    if ingress.tls.is_some() {
+        tls::routed_rules(&mut text, home);
+    }
     text.push_str("    use_backend %[var(txn.slot)] if { var(txn.slot) -m found }\n    default_backend nowhere\n");
     if let Some(peering) = &ingress.peering {
         peers::frontend(&mut text, peering, &home.peers, &routing);
@@ -169,6 +182,9 @@ fn global(text: &mut String, ingress: &Ingress) {
         put(text, format_args!("    user {user}\n    group {group}\n"));
     }
     put(text, format_args!("    fd-hard-limit {MAX_DESCRIPTORS}\n"));
+    if ingress.tls.is_some() {
+        text.push_str(tls::GLOBAL);
+    }
     let group = home.socket_group.as_ref().map(|group| format!(" group {group}")).unwrap_or_default();
     put(text, format_args!("    stats socket {} mode 660{group} level admin expose-fd listeners\n", home.socket));
     text.push_str(

@@ -11,6 +11,7 @@ mod peers;
 mod rules;
 mod runtime;
 mod tcp;
+pub mod tls;
 mod trust;
 
 #[cfg(test)]
@@ -25,13 +26,14 @@ pub use peers::{PEER_PORT, Peer, PeerSeen, mixed_name, named_peer, peer_name, sh
 pub use rules::Ruled;
 pub use runtime::{admit, ask_fixed, dismiss, drain, map_changes, needs_reload, servers_to_admit, servers_to_dismiss};
 pub use tcp::TAKEN_PORTS;
+pub use tls::{PROOF_PATH, PanelDoor, Thumbprint, Tls, TlsFiles};
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::app::Route;
 use super::ids::AppId;
-use super::names::{ContainerName, SshUser, checked_text};
+use super::names::{ContainerName, Domain, SshUser, checked_text};
 use super::rules::Front;
 use super::trust::Trust;
 
@@ -72,6 +74,8 @@ pub struct Home {
     pub map: FilePath,
     /// The file of the addresses from which other hosts pass requests on.
     pub peers: FilePath,
+    /// What HTTPS has.
+    pub tls: TlsFiles,
     /// The address it listens on.
     pub bind: Ipv4Addr,
 }
@@ -96,6 +100,7 @@ impl Default for Home {
             run_as: Some((user("haproxy"), user("haproxy"))),
             map: path("/etc/skiff/maps/routes.map"),
             peers: path("/etc/skiff/maps/peers.lst"),
+            tls: TlsFiles::default(),
             bind: Ipv4Addr::UNSPECIFIED,
         }
     }
@@ -139,6 +144,8 @@ pub struct Ingress {
     pub home: Home,
     /// The port of plain HTTP.
     pub http_port: u16,
+    /// HTTPS, where it serves that.
+    pub tls: Option<Tls>,
     /// Where it takes requests from other hosts, if it does.
     pub peering: Option<Peering>,
     /// The apps on this host.
@@ -172,7 +179,8 @@ pub fn route_key(route: &Route) -> String {
 impl Ingress {
     /// A proxy as provisioned: no apps, spare backends only.
     pub fn empty(home: Home, http_port: u16) -> Self {
-        Self { home, http_port, peering: None, trust: Trust::default(), backends: Vec::new(), routes: Vec::new() }
+        let (trust, backends, routes) = (Trust::default(), Vec::new(), Vec::new());
+        Self { home, http_port, tls: None, peering: None, trust, backends, routes }
     }
 
     /// The slots the file declares: 1 to the last of them.
@@ -190,11 +198,16 @@ impl Ingress {
     /// The routes by their keys: what the map's file and the running map hold.
     pub fn route_entries(&self) -> BTreeMap<String, String> {
         let mut entries: BTreeMap<String, (u32, &Route)> = BTreeMap::new();
-        for (route, slot) in &self.routes {
+        let panel = self.tls.as_ref().and_then(|tls| tls.panel.as_ref());
+        let of_panel = |domain: &Domain| panel.is_some_and(|panel| panel.names.contains(domain));
+        // The panel's name is nobody else's, whatever a release remembers.
+        for (route, slot) in self.routes.iter().filter(|(route, _)| !of_panel(&route.domain)) {
             let lowest = entries.entry(route_key(route)).or_insert((*slot, route));
             *lowest = (*lowest).min((*slot, route));
         }
-        entries.into_iter().map(|(key, (slot, route))| (key, self.place(slot, route))).collect()
+        let apps = entries.into_iter().map(|(key, (slot, route))| (key, self.place(slot, route)));
+        let names = panel.into_iter().flat_map(|panel| &panel.names);
+        apps.chain(names.map(|name| (format!("{name}/"), tls::PANEL.to_owned()))).collect()
     }
 
     /// What the map says of a route: its backend, and behind a colon its rules, where it has some.

@@ -45,9 +45,17 @@ pub(super) fn requests(text: &mut String, trust: &Trust) {
     }
 }
 
+/// What is true where one who is believed says that a request came by HTTPS.
+const BY_HTTPS: &str = "{ var(txn.by) -m found } { var(txn.proto) -m str https }";
+
+/// The condition for that, where anybody is believed about it.
+pub(super) fn by_https(trust: &Trust) -> Option<&'static str> {
+    (trust.cloudflare || !trust.forwarded.is_empty()).then_some(BY_HTTPS)
+}
+
 /// The line after what is said about where a request comes from.
 pub(super) fn protocol(text: &mut String, trust: &Trust) {
-    if trust.cloudflare || !trust.forwarded.is_empty() {
-        text.push_str("    http-request set-header X-Forwarded-Proto https if { var(txn.by) -m found } { var(txn.proto) -m str https }\n");
+    if let Some(condition) = by_https(trust) {
+        put(text, format_args!("    http-request set-header X-Forwarded-Proto https if {condition}\n"));
     }
 }

@@ -146,7 +146,11 @@ impl<'a> Reader<'a> {
     /// Looks at one step with what is known before it, and adds what is known after it.
     fn step(&mut self, known: &mut Known, host: HostId, step: &Step) {
         match step {
-            Step::BringImage | Step::MakeNetwork { .. } | Step::MakeVolume { .. } | Step::WriteRelease => {}
+            Step::BringImage
+            | Step::ClearNetwork { .. }
+            | Step::MakeNetwork { .. }
+            | Step::MakeVolume { .. }
+            | Step::WriteRelease => {}
             Step::RunReleaseCommand { name, .. } => {
                 let once = self.made.insert(name.clone());
                 self.must(once, name, "is run twice");

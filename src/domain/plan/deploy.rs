@@ -124,7 +124,9 @@ fn needs(place: &Place) -> Vec<Lane> {
         lanes.push(lane(place.seen.host, vec![Step::BringImage]));
     }
     if !place.seen.network_present {
-        lanes.push(lane(place.seen.host, vec![Step::MakeNetwork { bridge: place.bridge }]));
+        let old = place.seen.old_networks.iter().map(|old| Step::ClearNetwork { name: old.name.clone() });
+        let steps = old.chain([Step::MakeNetwork { bridge: place.bridge }]).collect();
+        lanes.push(lane(place.seen.host, steps));
     }
     let missing = place.volumes.iter().filter(|v| !place.seen.volumes.contains(v));
     lanes.extend(missing.map(|volume| lane(place.seen.host, vec![Step::MakeVolume { volume: *volume }])));

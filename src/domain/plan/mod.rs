@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::address::Bridge;
 use super::ids::{DeployId, HostId, InstanceId, VolumeId};
-use super::names::{ContainerId, ContainerName, ImageRef};
+use super::names::{ContainerId, ContainerName, ImageRef, NetworkName};
 use super::observed::Have;
 use super::release::Release;
 
@@ -62,6 +62,11 @@ pub struct Want {
 pub enum Step {
     /// Bring the image to the host and tag it so that it is kept.
     BringImage,
+    /// Remove a network of ours that nothing is on and that stands where the environment's should.
+    ClearNetwork {
+        /// Its name.
+        name: NetworkName,
+    },
     /// Create the environment's network.
     MakeNetwork {
         /// Its place in the address plan.

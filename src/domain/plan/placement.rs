@@ -6,7 +6,7 @@ use super::{Have, Refusal, Want, instance_name, peers};
 use crate::domain::address::Bridge;
 use crate::domain::app::Kind;
 use crate::domain::ids::{HostId, VolumeId};
-use crate::domain::observed::{HostSeen, Instance, Running, Served};
+use crate::domain::observed::{HostSeen, Instance, OldNetwork, Running, Served};
 use crate::domain::registry;
 
 /// MiB that must be free where the image is there already: a container, its log and the release's files.
@@ -15,6 +15,9 @@ const CONTAINER_MIB: u64 = 8;
 /// Instances one app may have in all. More belong to several apps: a proxy's page, a deploy's plan and the address
 /// plan (126 fixed addresses on a bridge, old and new ones side by side) stay within sight.
 pub const MAX_INSTANCES: usize = 64;
+
+/// Containers on a network that a refusal names.
+const TOLD: usize = 5;
 
 /// One host of the placement.
 pub(super) struct Place<'a> {
@@ -177,6 +180,9 @@ fn admissible(want: &Want, here: &HostSeen, count: usize) -> Result<(), Refusal>
             here.disk_free_mib
         )));
     }
+    if let Some(old) = here.old_networks.iter().find(|old| !old.ours || !old.on.is_empty()) {
+        return Err(in_the_way(name, old));
+    }
     if let (Some(port), true) = (want.host_ports.first(), count > 1) {
         return Err(Refusal(format!(
             "{count} instances on {name} cannot share its port {port}. Place one instance per host, or give up the fixed port."
@@ -192,6 +198,23 @@ fn admissible(want: &Want, here: &HostSeen, count: usize) -> Result<(), Refusal>
         }
         None => Ok(()),
     }
+}
+
+/// A network that stands where the environment's should, and that is not Skiff's to take away.
+fn in_the_way(host: &str, old: &OldNetwork) -> Refusal {
+    let OldNetwork { name, subnet, ours, on } = old;
+    let whose = if *ours { "from before it was added here" } else { "that Skiff did not make" };
+    let what = format!("{host} has a network {name} with the subnet {subnet} {whose}");
+    if on.is_empty() {
+        return Refusal(format!("{what}. Remove it there (docker network rm {name}), then deploy again."));
+    }
+    let told = on.iter().take(TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = match on.len().saturating_sub(TOLD) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let off = format!("take them off it (docker network disconnect -f {name} NAME)");
+    Refusal(format!("{what}, and containers are on it: {told}{more}. Remove them there, or {off}, then deploy again."))
 }
 
 /// Hosts that hold old instances perhaps, but do not answer: they do not stop the deploy, its reader is told.

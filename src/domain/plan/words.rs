@@ -64,6 +64,7 @@ impl Words {
         let of = |name| self.instance(name);
         match step {
             Step::BringImage => format!("bring the image of v{}", self.number),
+            Step::ClearNetwork { name } => format!("remove the old network {name}"),
             Step::MakeNetwork { bridge } => format!("make the network {}", bridge.subnet()),
             Step::MakeVolume { volume } => match self.volumes.get(volume) {
                 Some(name) => format!("make the volume {name}"),

@@ -77,6 +77,7 @@ fn a_tokens_role_holds_for_every_permission() {
         Permission::EditProjects,
         Permission::ManageHosts,
         Permission::ManageMembers,
+        Permission::ManageNotices,
         Permission::OwnTeam,
     ];
     for role in [Role::Viewer, Role::Developer, Role::Admin, Role::Owner] {

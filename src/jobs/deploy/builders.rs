@@ -51,6 +51,7 @@ impl Course<'_> {
             source_id: self.row.source_id,
             source: &self.row.source.0,
             target: &self.row.target.0,
+            port: self.row.spec.port,
             hosts: &makers,
         };
         self.make_release(source::resolve(asked).await?).await

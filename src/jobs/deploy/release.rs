@@ -20,6 +20,7 @@ impl Course<'_> {
     pub(super) async fn make_release(&self, resolved: Resolved) -> Result<Release, Stop> {
         let permit = &self.run.permit;
         let spec = self.row.spec.0.clone();
+        let dockerfile = resolved.dockerfile;
         let secrets: Vec<SecretId> = spec.secrets.values().copied().collect();
         let mut tx = self.ctx.db.begin(permit).await?;
         self.hold_routes(&mut tx).await?;
@@ -38,7 +39,9 @@ impl Course<'_> {
             spec,
         };
         let by = self.row.cause.0.who();
-        deploy_runs::insert_release(&mut tx, permit, self.job.deploy, &release, &self.row.source.0, by).await?;
+        let made =
+            deploy_runs::Made { release: &release, source: &self.row.source.0, dockerfile: dockerfile.as_ref(), by };
+        deploy_runs::insert_release(&mut tx, permit, self.job.deploy, made).await?;
         tx.commit().await?;
         self.log.say(None, format!("Release v{number} of {}", self.row.app_name));
         Ok(release)
@@ -58,7 +61,9 @@ impl Course<'_> {
         let fresh = deploy_runs::next_number(&mut tx, permit, self.row.app).await?;
         let release = kept.body.0.placed_anew(ReleaseId(uuid::Uuid::now_v7()), fresh, self.row.placement.0.clone());
         let by = self.row.cause.0.who();
-        deploy_runs::insert_release(&mut tx, permit, self.job.deploy, &release, &kept.source.0, by).await?;
+        let made =
+            deploy_runs::Made { release: &release, source: &kept.source.0, dockerfile: kept.dockerfile.as_ref(), by };
+        deploy_runs::insert_release(&mut tx, permit, self.job.deploy, made).await?;
         tx.commit().await?;
         self.log
             .say(None, format!("Release v{fresh} of {}: v{number} with its instances placed anew", self.row.app_name));

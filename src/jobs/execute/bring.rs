@@ -4,14 +4,17 @@
 use std::time::Duration;
 
 use super::Here;
-use super::ingress::{CONFIG, CONFIG_MODE, MODE, write};
+use super::ingress::{CONFIG, CONFIG_MODE, MODE, troubled, write};
 use crate::db::routes;
 use crate::domain::app::Route;
+use crate::domain::ids::HostId;
 use crate::domain::ingress::{self, Answer, Ingress};
+use crate::domain::rights::Permit;
 use crate::domain::rules::Front;
+use crate::jobs::certificates::{self, Trouble};
 use crate::jobs::provision::scripts;
-use crate::jobs::proxy;
 use crate::jobs::stop::Stop;
+use crate::jobs::{Ctx, proxy};
 use crate::remote::{self, File, Host};
 
 /// Where a file that HAProxy is asked about stands, before it takes the other's place.
@@ -22,7 +25,9 @@ const ACCEPTS_LIMIT: Duration = Duration::from_secs(30);
 impl Here<'_> {
     /// Brings the proxy to what is wanted, and says why it was reloaded, where it was.
     pub(super) async fn bring(&self, wanted: &Ingress) -> Result<Option<String>, Stop> {
-        let brought = bring(self.host, wanted).await.map_err(|e| self.failed(e))?;
+        let (ctx, permit) = (self.work.ctx, &self.work.run.permit);
+        let brought = bring(ctx, permit, self.reached.id(), self.host, wanted).await;
+        let brought = brought.map_err(|trouble| troubled(&self.reached.row.name, trouble))?;
         brought.map_err(|words| self.refused(words))
     }
 
@@ -52,52 +57,78 @@ impl Here<'_> {
     }
 }
 
-/// Writes file and maps and brings the running proxy to them: by its socket, or by a reload where that does not do. Says why
-/// it was reloaded, where it was, or HAProxy's own words, where it refused: then all is as before.
-pub async fn bring(host: &Host, wanted: &Ingress) -> Result<Result<Option<String>, String>, remote::Error> {
+/// Writes all files and brings the running proxy to them, its certificates among them: by its socket, or by a reload where that
+/// does not do. Says why it was reloaded, where it was, or HAProxy's own words, where it refused: then all is as before.
+pub async fn bring(
+    ctx: &Ctx,
+    permit: &Permit,
+    id: HostId,
+    host: &Host,
+    wanted: &Ingress,
+) -> Result<Result<Option<String>, String>, Trouble> {
     let running = match proxy::look(host).await {
         Ok(running) => running,
-        // One that does not run may start again with the right file.
+        // One that does not run may start again with the right files; what they bring is noted below.
         Err(_) => {
-            write(host, wanted).await?;
+            write(ctx, permit, id, host, wanted).await?;
             proxy::look(host).await?
         }
     };
     let Some(why) = ingress::needs_reload(&running.slots, &running.fixed, wanted) else {
-        write(host, wanted).await?;
+        let brought = write(ctx, permit, id, host, wanted).await?;
         let mut lines = ingress::map_changes(&wanted.home.map, &running.map, &wanted.route_entries());
         lines.extend(wanted.admitted_changes(&running.admitted));
-        if lines.is_empty() {
-            return Ok(Ok(None));
-        }
-        for answer in host.haproxy().ask(&lines).await? {
+        let answers = if lines.is_empty() { Vec::new() } else { host.haproxy().ask(&lines).await? };
+        for answer in answers {
             match ingress::read_answer(&answer) {
                 Answer::Done | Answer::AlreadyThere | Answer::Absent => {}
                 other => return Ok(Err(format!("{other:?}"))),
             }
         }
+        certificates::settle(ctx, permit, id, host, wanted, brought, false).await?;
         return Ok(Ok(None));
     };
     if let Err(words) = accepts(host, wanted).await? {
         return Ok(Err(words));
     }
-    let map = wanted.home.map.as_ref();
-    let (former, former_map) = (host.get(CONFIG).await, host.get(map).await);
-    write(host, wanted).await?;
+    let former = Former::of(host, wanted).await;
+    let brought = write(ctx, permit, id, host, wanted).await?;
     match proxy::reload(host).await {
-        Ok(()) => Ok(Ok(Some(why))),
+        Ok(()) => {
+            // A proxy that was reloaded has read its files.
+            certificates::note(ctx, permit, id, &brought).await?;
+            Ok(Ok(Some(why)))
+        }
         Err(remote::Error::ProxyRefused { detail }) => {
-            // What runs must be able to start again with the file that stands there.
-            if let (Ok(former), Ok(former_map)) = (former, former_map) {
-                host.put_all(&[
-                    File { path: map, bytes: &former_map, mode: MODE },
-                    File { path: CONFIG, bytes: &former, mode: CONFIG_MODE },
-                ])
-                .await?;
-            }
+            // What runs must be able to start again with the files that stand there.
+            former.put_back(host).await?;
             Ok(Err(detail))
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The file and the lists it names, as they were.
+struct Former(Vec<(String, Vec<u8>, u32)>);
+
+impl Former {
+    /// Those that are there.
+    async fn of(host: &Host, wanted: &Ingress) -> Self {
+        let lists = certificates::lists(wanted).into_iter().map(|(path, _)| (path, MODE));
+        let mut paths: Vec<(String, u32)> = lists.collect();
+        paths.extend([(wanted.home.map.to_string(), MODE), (CONFIG.to_owned(), CONFIG_MODE)]);
+        let mut all = Vec::new();
+        for (path, mode) in paths {
+            if let Ok(bytes) = host.get(&path).await {
+                all.push((path, bytes, mode));
+            }
+        }
+        Self(all)
+    }
+
+    async fn put_back(&self, host: &Host) -> Result<(), remote::Error> {
+        let files = self.0.iter().map(|(path, bytes, mode)| File { path, bytes, mode: *mode });
+        host.put_all(&files.collect::<Vec<_>>()).await
     }
 }
 

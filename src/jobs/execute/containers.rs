@@ -11,7 +11,7 @@ use crate::domain::container::{self, Identity, RunSpec, label, network_name, vol
 use crate::domain::deploy::Failure;
 use crate::domain::ids::{InstanceId, VolumeId};
 use crate::domain::job::Stream;
-use crate::domain::names::{ContainerId, ContainerName};
+use crate::domain::names::{ContainerId, ContainerName, NetworkName};
 use crate::domain::run_bash;
 use crate::jobs::stop::{Stop, detail};
 use crate::remote::{self, File};
@@ -29,6 +29,12 @@ impl Here<'_> {
         let name = network_name(self.work.want.release.environment);
         self.host.docker().network_ensure(&name, bridge, &self.labels()).await.map_err(|e| self.failed(e))?;
         Ok(Done::changed(bridge.subnet()))
+    }
+
+    /// Docker refuses while something runs on it.
+    pub(super) async fn clear_network(&self, name: &NetworkName) -> Result<Done, Stop> {
+        self.host.docker().network_remove(name).await.map_err(|e| self.failed(e))?;
+        Ok(Done::changed(""))
     }
 
     pub(super) async fn make_volume(&self, volume: VolumeId) -> Result<Done, Stop> {
@@ -78,6 +84,7 @@ impl Here<'_> {
         tx.commit().await?;
         let spec = self.spec(instance, name, address);
         let id = self.host.docker().create(&spec).await.map_err(|error| match error {
+            error if self.is_without_network(&error) => Stop::Again(detail(error)),
             remote::Error::NoSuchImage { .. } => Stop::Failed(Failure::ImageNotFound { image: release.image.clone() }),
             remote::Error::Refused { .. } => Stop::Failed(Failure::DidNotStart { detail: detail(error) }),
             // The name carries this deploy: what a killed worker had asked for came through after we looked.
@@ -93,12 +100,20 @@ impl Here<'_> {
     pub(super) async fn start(&self, name: &ContainerName, seq: i32) -> Result<Done, Stop> {
         match self.host.docker().start(name).await {
             Ok(()) => Ok(Done::changed("")),
+            Err(error) if self.is_without_network(&error) => Err(Stop::Again(detail(error))),
             Err(error @ (remote::Error::Refused { .. } | remote::Error::NotFound { .. })) => {
                 self.last_lines(name, seq).await;
                 Err(Stop::Failed(Failure::DidNotStart { detail: detail(error) }))
             }
             Err(error) => Err(self.failed(error)),
         }
+    }
+
+    /// Whether the network is gone that was there when the plan was made: the last app that was known to need it was removed
+    /// in between. The deploy looks again, and makes it.
+    fn is_without_network(&self, error: &remote::Error) -> bool {
+        let (remote::Error::NotFound { detail } | remote::Error::Refused { detail }) = error else { return false };
+        detail.contains(network_name(self.work.want.release.environment).as_ref()) && detail.contains("not found")
     }
 
     /// Writes down what an instance was seen to be, so that pages need not wait for the next look.

@@ -11,18 +11,23 @@ use crate::db::Tx;
 use crate::db::fronts;
 use crate::db::host_logins::Row;
 use crate::db::ledger::{backends, instances, locks, peers};
+use crate::db::{certificates, panel, panel_addresses};
 use crate::domain::app::{Kind, Probe, Route};
+use crate::domain::certificate::{self, Candidate};
 use crate::domain::deploy::Failure;
 use crate::domain::ids::{AppId, HostId};
-use crate::domain::ingress::{self, Answer, Backend, Home, Ingress, NOWHERE, PEER_PORT, Peer, Peering, Ruled};
-use crate::domain::names::{ContainerName, HttpPath};
+use crate::domain::ingress::{
+    self, Answer, Backend, Home, Ingress, NOWHERE, PEER_PORT, PanelDoor, Peer, Peering, Ruled, Thumbprint, Tls,
+};
+use crate::domain::names::{ContainerName, Domain, HttpPath};
 use crate::domain::rights::Permit;
 use crate::domain::rules::Front;
 use crate::domain::trust::Trust;
+use crate::jobs::certificates::{self as bringing, Brought, Trouble};
 use crate::jobs::stop::{Stop, detail};
 use crate::jobs::{Ctx, proxy};
 use crate::queue::Run;
-use crate::remote::{self, File, Host, Probe as Met};
+use crate::remote::{File, Host, Probe as Met};
 
 /// Where the proxy's file stands on every host.
 pub const CONFIG: &str = "/etc/skiff/haproxy.cfg";
@@ -69,6 +74,20 @@ impl Here<'_> {
         let wanted = ledger.ingress(&Listens::now(&self.reached.row));
         run.still_mine().await?;
         Ok(Done::changed(self.bring(&wanted).await?.unwrap_or_default()))
+    }
+
+    /// All files of the proxy.
+    pub(super) async fn write(&self, wanted: &Ingress) -> Result<Vec<Brought>, Stop> {
+        let (ctx, permit) = (self.work.ctx, &self.work.run.permit);
+        let written = write(ctx, permit, self.reached.id(), self.host, wanted).await;
+        written.map_err(|trouble| troubled(&self.reached.row.name, trouble))
+    }
+
+    /// What HTTPS has in the running proxy.
+    pub(super) async fn settle(&self, wanted: &Ingress, brought: Vec<Brought>) -> Result<(), Stop> {
+        let (ctx, permit) = (self.work.ctx, &self.work.run.permit);
+        let settled = bringing::settle(ctx, permit, self.reached.id(), self.host, wanted, brought, false).await;
+        settled.map(drop).map_err(|trouble| troubled(&self.reached.row.name, trouble))
     }
 
     /// Puts the release that is being made current in the place of the one that the ledger still has, where it is the one that
@@ -242,18 +261,22 @@ fn asked_path(route: &Route, probe: &Probe) -> HttpPath {
 #[derive(Clone, Copy, Debug)]
 pub struct Listens {
     port: i32,
+    /// The port of HTTPS, where it serves that.
+    pub https: Option<u16>,
     peers: Option<Ipv4Addr>,
 }
 
 impl Listens {
     /// As it does now.
     pub fn now(row: &Row) -> Self {
-        Self { port: row.proxy_port, peers: row.peer_address.as_deref().and_then(|address| address.parse().ok()) }
+        let peers = row.peer_address.as_deref().and_then(|address| address.parse().ok());
+        Self { port: row.proxy_port, https: row.proxy_https_port.and_then(|port| u16::try_from(port).ok()), peers }
     }
 
     /// As it shall once the host was made ready again.
     pub fn wanted(row: &Row) -> Self {
-        Self { port: row.http_port, peers: row.private_address.as_deref().and_then(|address| address.parse().ok()) }
+        let peers = row.private_address.as_deref().and_then(|address| address.parse().ok());
+        Self { port: row.http_port, https: row.https_port.and_then(|port| u16::try_from(port).ok()), peers }
     }
 }
 
@@ -264,6 +287,9 @@ pub(super) struct Ledger {
     peers: Vec<peers::Row>,
     hosts: Vec<(HostId, Ipv4Addr)>,
     trust: Trust,
+    certificates: Vec<Candidate>,
+    challenge: Option<Thumbprint>,
+    panel: Option<PanelDoor>,
 }
 
 impl Ledger {
@@ -275,7 +301,16 @@ impl Ledger {
         let hosts = peers::addresses(tx, permit).await?;
         let hosts = hosts.into_iter().filter_map(|host| Some((host.host, host.address.parse().ok()?))).collect();
         let trust = fronts::trust(tx, permit, host).await?.map(|trust| trust.applied.0).unwrap_or_default();
-        Ok(Self { rows, servers, peers, hosts, trust })
+        let known = certificates::list(tx, permit, None).await?.into_iter();
+        let certificates =
+            known.map(|row| Candidate { id: row.id, names: row.names, not_after: row.not_after }).collect();
+        let challenge = panel::acme_thumbprint(tx).await?.and_then(|text| text.parse().ok());
+        let addresses = panel_addresses::all(tx).await?;
+        let here: Vec<_> = addresses.into_iter().filter(|one| one.host == host).collect();
+        let port = here.first().and_then(|one| u16::try_from(one.door).ok());
+        let names = here.into_iter().map(|one| one.domain).collect();
+        let panel = port.map(|port| PanelDoor { names, port });
+        Ok(Self { rows, servers, peers, hosts, trust, certificates, challenge, panel })
     }
 
     /// What the proxy shall serve.
@@ -299,7 +334,29 @@ impl Ledger {
             wanted.routes.extend(routes().map(|r| (r.route.clone(), slot)));
             wanted.backends.push(Backend { slot, app: row.app, port, servers, peers, ruled, front });
         }
+        wanted.tls = listens.https.map(|port| self.tls(port, &wanted.routes));
         wanted
+    }
+
+    /// HTTPS for these routes, and for the panel where it is reached here.
+    fn tls(&self, port: u16, routes: &[(Route, u32)]) -> Tls {
+        let mut tls = Tls::empty(port);
+        tls.challenge.clone_from(&self.challenge);
+        tls.panel.clone_from(&self.panel);
+        let of_panel = self.panel.iter().flat_map(|panel| &panel.names);
+        let domains = routes.iter().map(|(route, _)| &route.domain).chain(of_panel);
+        for domain in domains {
+            if let Some(chosen) = certificate::choose(&self.certificates, domain.as_ref()) {
+                tls.certificates.insert(chosen.id);
+                tls.secured.insert(domain.clone());
+            }
+        }
+        let strict = self.rows.iter().filter(|row| row.hsts).map(|row| row.slot);
+        let strict: std::collections::BTreeSet<i32> = strict.collect();
+        let told = |slot: u32| i32::try_from(slot).is_ok_and(|slot| strict.contains(&slot));
+        let domains = routes.iter().filter(|(_, slot)| told(*slot)).map(|(route, _)| route.domain.clone());
+        tls.strict = domains.collect::<std::collections::BTreeSet<Domain>>();
+        tls
     }
 
     /// Another host as a server; none where it has no address for us any more.
@@ -338,13 +395,32 @@ pub async fn of_host_in(
     Ok(Ledger::read(tx, permit, host).await?.ingress(listens))
 }
 
-/// Writes file and map, each whole or not at all.
-pub async fn write(host: &Host, wanted: &Ingress) -> Result<(), remote::Error> {
+/// Writes all files of the proxy, each whole or not at all: certificates before the list that names them, and what is named before the
+/// file that names it. Gives the certificates that are new there.
+pub async fn write(
+    ctx: &Ctx,
+    permit: &Permit,
+    id: HostId,
+    host: &Host,
+    wanted: &Ingress,
+) -> Result<Vec<Brought>, Trouble> {
+    let brought = bringing::bring(ctx, permit, id, host, wanted).await?;
     let (config, map, peers) = (wanted.haproxy_cfg(), wanted.routes_map(), wanted.peers_list());
-    host.put_all(&[
+    let lists = bringing::lists(wanted);
+    let mut files = vec![
         File { path: wanted.home.map.as_ref(), bytes: map.as_bytes(), mode: MODE },
         File { path: wanted.home.peers.as_ref(), bytes: peers.as_bytes(), mode: MODE },
-        File { path: CONFIG, bytes: config.as_bytes(), mode: CONFIG_MODE },
-    ])
-    .await
+    ];
+    files.extend(lists.iter().map(|(path, text)| File { path, bytes: text.as_bytes(), mode: MODE }));
+    files.push(File { path: CONFIG, bytes: config.as_bytes(), mode: CONFIG_MODE });
+    host.put_all(&files).await?;
+    Ok(brought)
+}
+
+/// What that means for a job.
+pub fn troubled(host: &str, trouble: Trouble) -> Stop {
+    match trouble {
+        Trouble::Db(error) => error.into(),
+        Trouble::Host(error) => crate::jobs::stop::on_host(host, error),
+    }
 }

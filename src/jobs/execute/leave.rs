@@ -54,7 +54,8 @@ impl Here<'_> {
     /// An image that a container of somebody else's is made of stays, and is theirs from now on.
     pub(super) async fn remove_image(&self, image: &ImageRef) -> Result<Done, Stop> {
         let done = match self.host.docker().untag(image).await {
-            Ok(()) => Done::changed(""),
+            Ok(true) => Done::changed(""),
+            Ok(false) => Done::unchanged("not there any more"),
             Err(error) if is_in_use(&error) => {
                 Done::unchanged(format!("stays, as something else uses it: {}", detail(error)))
             }

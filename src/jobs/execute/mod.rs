@@ -237,6 +237,7 @@ async fn perform(work: &Work<'_>, host: HostId, step: &Step, seq: i32) -> Result
     work.run.still_mine().await?;
     match step {
         Step::BringImage => boxed(|| here.bring_image(seq)).await,
+        Step::ClearNetwork { name } => boxed(|| here.clear_network(name)).await,
         Step::MakeNetwork { bridge } => boxed(|| here.make_network(*bridge)).await,
         Step::MakeVolume { volume } => boxed(|| here.make_volume(*volume)).await,
         Step::WriteRelease => boxed(|| here.write_release()).await,

@@ -1,6 +1,6 @@
 //! Sending an app's requests to other hosts too: ledger, file, running proxy, and only then the routes.
 
-use super::ingress::{self, Ledger, Listens, lock, unlock};
+use super::ingress::{Ledger, Listens, lock, unlock};
 use super::{Done, Here};
 use crate::db::ledger::{backends, peers};
 use crate::domain::ids::HostId;
@@ -34,7 +34,8 @@ impl Here<'_> {
             let why = self.bring(&wanted).await?;
             return Ok(Done::changed(why.unwrap_or_default()));
         }
-        ingress::write(self.host, &wanted).await.map_err(|e| self.failed(e))?;
+        let brought = self.write(&wanted).await?;
+        self.settle(&wanted, brought).await?;
         let backend = wanted.backends.iter().find(|backend| i32::try_from(backend.slot) == Ok(slot));
         let (Some(backend), true) = (backend, wanted.peering.is_some()) else {
             return Ok(Done::unchanged("the host has no address for others"));

@@ -4,11 +4,15 @@
 use uuid::Uuid;
 
 use super::scripts::{DOCKER, FOLDERS, HAPROXY, PACKAGES, USER};
-use crate::domain::ingress::{Home, Ingress};
+use crate::domain::ingress::{Home, Ingress, SPARE_BACKENDS, Tls};
 use crate::domain::names::Slug;
 
 /// What runs the functions, one after the other.
 const COURSE: &str = include_str!("../../../scripts/first-boot.bash");
+/// The port of HTTPS: a new server has it free.
+const HTTPS_PORT: u16 = 443;
+/// Where the spare backends begin in the proxy's file.
+const SPARE: &str = "\nbackend b0001\n";
 /// What ends the proxy's file in the script.
 const END: &str = "END_OF_PROXY";
 
@@ -34,7 +38,9 @@ impl FirstBoot<'_> {
         let version = env!("CARGO_PKG_VERSION");
         let key = quoted(public_key);
         let registry = if *builds { "yes" } else { "" };
-        let proxy = Ingress::empty(Home::default(), *http_port).haproxy_cfg();
+        let https = (*http_port != HTTPS_PORT).then_some(HTTPS_PORT);
+        let proxy = first_proxy(*http_port, https).haproxy_cfg();
+        let https = https.map(|port| port.to_string()).unwrap_or_default();
         let mut text = format!(
             "#!/bin/bash\n\
              # Makes a server with Debian 12 or newer, or Ubuntu 24.04 or newer, ready to be a host of Skiff: Docker, HAProxy, the user\n\
@@ -46,6 +52,7 @@ impl FirstBoot<'_> {
              PANEL={panel}\n\
              REGISTRY={registry}\n\
              HTTP_PORT={http_port}\n\
+             HTTPS_PORT={https}\n\
              PEER_PORT= RELOAD= NOW= LOCK_TRIES=\n"
         );
         for (name, script) in [
@@ -57,10 +64,20 @@ impl FirstBoot<'_> {
         ] {
             text.push_str(&format!("\n{name}() (\n{}\n)\n", script.text.trim_end()));
         }
-        text.push_str(&format!("\nempty_proxy() {{\n  cat <<'{END}'\n{}\n{END}\n}}\n", proxy.trim_end_matches('\n')));
+        // The spare backends are many and all the same.
+        let (head, spares) = proxy.split_once(SPARE).map_or((proxy.as_str(), 0), |(head, _)| (head, SPARE_BACKENDS));
+        text.push_str(&format!(
+            "\nempty_proxy() {{\n  cat <<'{END}'\n{}\n{END}\n  for ((i = 1; i <= {spares}; i++)); do printf '\\nbackend b%04d\\n    # spare\\n' $i; done\n}}\n",
+            head.trim_end_matches('\n')
+        ));
         text.push_str(COURSE);
         text
     }
+}
+
+/// A proxy that serves nothing yet, as the panel will want it.
+fn first_proxy(http_port: u16, https: Option<u16>) -> Ingress {
+    Ingress { tls: https.map(Tls::empty), ..Ingress::empty(Home::default(), http_port) }
 }
 
 /// A text that a shell reads as it stands.
@@ -87,9 +104,13 @@ mod tests {
             assert!(text.contains(script.text.trim_end()), "{}", script.name);
         }
         assert!(text.contains("PUBLIC_KEY='ssh-ed25519 A'\\''; reboot #'\nPANEL=00000000-0000-0000-0000-000000000000\nREGISTRY=yes\nHTTP_PORT=8080\n"), "{text}");
-        let proxy = Ingress::empty(Home::default(), 8080).haproxy_cfg();
+        let proxy = first_proxy(8080, Some(443)).haproxy_cfg();
         assert!(proxy.ends_with('\n') && !proxy.ends_with("\n\n") && !proxy.contains(END));
-        assert!(text.contains(&proxy), "byte for byte what the panel writes");
+        let (head, spares) = proxy.split_once(SPARE).unwrap();
+        assert!(
+            text.contains(head) && text.contains("i <= 64") && spares.ends_with("\nbackend b0064\n    # spare\n"),
+            "what the panel writes"
+        );
         // The least that clouds take as user data, but for those that take it compressed only.
         assert!(text.len() < 32 * 1024, "{}", text.len());
     }

@@ -35,6 +35,7 @@ pub(super) struct Fetched<'a> {
 
 /// Fetches it on these hosts, until all have it or `done` (with the first) says that it is no use to wait longer.
 pub(super) async fn fetch<'a>(
+    asked: &Asked<'_>,
     hosts: impl Iterator<Item = &'a Reached>,
     image: &ImageRef,
     login: Option<&Login>,
@@ -42,14 +43,14 @@ pub(super) async fn fetch<'a>(
 ) -> Vec<Fetched<'a>> {
     let begun = Instant::now();
     let answering = hosts.filter_map(|reached| Some((reached, reached.host.as_ref().ok()?)));
-    let all = answering.map(|(reached, host)| one(reached, host, image, login, (begun, done)));
+    let all = answering.map(|(reached, host)| one(asked, (reached, host.as_ref()), image, login, (begun, done)));
     join_all(all).await.into_iter().flatten().collect()
 }
 
 /// None where nothing was begun, or nothing came in time.
 async fn one<'a>(
-    reached: &'a Reached,
-    host: &'a Host,
+    asked: &Asked<'_>,
+    (reached, host): (&'a Reached, &'a Host),
     image: &ImageRef,
     login: Option<&Login>,
     (begun, done): (Instant, &CancellationToken),
@@ -57,6 +58,9 @@ async fn one<'a>(
     let looked = tokio::join!(host.docker().image(image), host.free_mib("/var/lib/docker"));
     let (Ok(before), Ok(free)) = looked else { return None };
     if free.is_some_and(|free| free < FREE_MIB) {
+        return None;
+    }
+    if before.is_none() && asked.note_name(reached, image).await.is_err() {
         return None;
     }
     let heard = AtomicBool::new(false);
@@ -84,28 +88,24 @@ pub(super) async fn keep(
     made: &Resolved,
 ) -> Result<(), Stop> {
     asked.run.still_mine().await?;
-    let kept = fetched.iter().map(|fetched| async {
-        let seen = match &fetched.image {
-            Ok(seen) => seen,
-            Err(error) => {
-                let words = format!("{} did not get it from the registry: {}", fetched.reached.row.name, detail(error));
-                asked.say(asked.log.redacted(&words));
-                return Ok(());
-            }
-        };
-        // The tag may have moved in between, or mean another image for another kind of machine.
-        if seen.id == made.image_id {
-            match asked.keep(fetched.reached, fetched.host, &made.image, &seen.id).await {
-                Ok(()) => asked.say(format!("{} has it from the registry too", fetched.reached.row.name)),
+    let kept = fetched.iter().map(|fetched| async move {
+        let Fetched { reached, host, named, image } = fetched;
+        match image {
+            // The tag may have moved in between, or mean another image for another kind of machine.
+            Ok(seen) if seen.id == made.image_id => match asked.keep(reached, host, &made.image, &seen.id).await {
+                Ok(()) => asked.say(format!("{} has it from the registry too", reached.row.name)),
                 // A step of the plan brings it.
                 Err(Stop::Failed(failure)) => asked.say(asked.log.redacted(&failure.sentence())),
                 Err(stop) => return Err(stop),
+            },
+            Ok(_) => {}
+            Err(error) => {
+                let words = format!("{} did not get it from the registry: {}", reached.row.name, detail(error));
+                asked.say(asked.log.redacted(&words));
             }
         }
-        if fetched.named
-            && let Err(error) = fetched.host.docker().untag(name).await
-        {
-            asked.say(format!("{}: {}", fetched.reached.row.name, detail(error)));
+        if *named && let Err(error) = asked.let_go(reached, host, name).await? {
+            asked.say(format!("{}: {}", reached.row.name, detail(error)));
         }
         Ok(())
     });

@@ -38,9 +38,10 @@ pub(super) async fn fetch(asked: &Asked<'_>, git: &Git, access: &Access, commit:
     Ok(told)
 }
 
-/// Looks whether the commit can be built; what cannot is refused in words.
-pub(super) async fn look(asked: &Asked<'_>, git: &Git, commit: &CommitId) -> Result<Tree, Stop> {
-    let looking = asked.ctx.git.inspect(asked.source_id, commit, &git.dockerfile, &git.context);
+/// Looks whether the commit can be built; what cannot is refused in words. `own` where the Dockerfile is a file of it.
+pub(super) async fn look(asked: &Asked<'_>, git: &Git, commit: &CommitId, own: bool) -> Result<Tree, Stop> {
+    let dockerfile = own.then_some(&git.dockerfile);
+    let looking = asked.ctx.git.inspect(asked.source_id, commit, dockerfile, &git.context);
     let tree = looking.await.map_err(of_git)?;
     if tree.submodules {
         return Err(Stop::Failed(Failure::SourceUnsupported { what: "submodules".into() }));

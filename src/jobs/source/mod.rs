@@ -5,6 +5,7 @@ mod beside;
 mod build;
 mod checkout;
 mod pull;
+mod written;
 
 use std::sync::Arc;
 
@@ -15,12 +16,13 @@ use crate::access::Reached;
 use crate::db::host_logins;
 use crate::db::ledger::images;
 use crate::domain::deploy::{Failure, Target};
+use crate::domain::dockerfile::{DockerfileText, Found};
 use crate::domain::ids::{AppId, SecretId, SourceId};
 use crate::domain::job::StepState;
 use crate::domain::names::{ImageId, ImageRef};
 use crate::domain::release::Commit;
 use crate::domain::secret::Secret;
-use crate::domain::source::Source;
+use crate::domain::source::{Git, Source};
 use crate::queue::Run;
 use crate::remote;
 use crate::vault::SecretPlace;
@@ -43,6 +45,8 @@ pub struct Asked<'a> {
     pub source: &'a Source,
     /// The branch's head, or one commit.
     pub target: &'a Target,
+    /// The port the app's configuration names, for a Dockerfile that is written for it.
+    pub port: Option<u16>,
     /// The app's hosts. The first that answers pulls or builds.
     pub hosts: &'a [Reached],
 }
@@ -56,6 +60,8 @@ pub struct Resolved {
     pub image_id: ImageId,
     /// The commit it was built from, if it was built.
     pub commit: Option<Commit>,
+    /// The Dockerfile it was built with, where that is not the repository's own.
+    pub dockerfile: Option<DockerfileText>,
 }
 
 /// What was made, and the note beside the step.
@@ -63,6 +69,41 @@ struct Made {
     resolved: Resolved,
     state: StepState,
     note: String,
+}
+
+/// Looks at the head of the branch: whether it has a Dockerfile, and writes one where it has none. Ends at once when the job is
+/// cancelled or lost.
+pub async fn look(asked: &Asked<'_>, git: &Git) -> Result<(), Stop> {
+    if let Some(step) = asked.step {
+        asked.log.began(step);
+    }
+    let working = async {
+        let access = checkout::access(asked, git).await?;
+        let commit = checkout::head(asked, git, &access).await?;
+        let commit = checkout::fetch(asked, git, &access, &commit).await?;
+        written::look(asked, git, &commit.id).await
+    };
+    let looked = tokio::select! {
+        biased;
+        () = asked.run.lost.cancelled() => Err(Stop::Lost),
+        () = asked.run.cancel.cancelled() => Err(Stop::Cancelled),
+        looked = working => looked,
+    };
+    let ended = match &looked {
+        Ok(look) => Some((
+            StepState::Unchanged,
+            match &look.found {
+                Found::Own { path } => format!("it has {path}"),
+                Found::Written(written) => format!("{}: a Dockerfile was written", written.language.word()),
+                Found::Unknown { .. } => "nothing was recognised".to_owned(),
+            },
+        )),
+        Err(stop) => asked.broke(stop),
+    };
+    if let (Some(step), Some((state, note))) = (asked.step, ended) {
+        asked.log.ended(step, state, note);
+    }
+    looked.map(drop)
 }
 
 /// Makes sure that the image is on the first host that answers. Ends at once when the job is cancelled or lost: a
@@ -85,10 +126,7 @@ pub async fn resolve(asked: Asked<'_>) -> Result<Resolved, Stop> {
     };
     let ended = match &made {
         Ok(made) => Some((made.state, made.note.clone())),
-        Err(Stop::Cancelled) => Some((StepState::Failed, "cancelled".to_owned())),
-        Err(Stop::Failed(failure)) => Some((StepState::Failed, asked.log.redacted(&failure.sentence()))),
-        // Another run goes on with it.
-        Err(Stop::Lost | Stop::Again(_)) => None,
+        Err(stop) => asked.broke(stop),
     };
     if let (Some(step), Some((state, note))) = (asked.step, ended) {
         asked.log.ended(step, state, note);
@@ -97,6 +135,15 @@ pub async fn resolve(asked: Asked<'_>) -> Result<Resolved, Stop> {
 }
 
 impl Asked<'_> {
+    /// How the step ends that stops here; it goes on where another run does.
+    fn broke(&self, stop: &Stop) -> Option<(StepState, String)> {
+        match stop {
+            Stop::Cancelled => Some((StepState::Failed, "cancelled".to_owned())),
+            Stop::Failed(failure) => Some((StepState::Failed, self.log.redacted(&failure.sentence()))),
+            Stop::Lost | Stop::Again(_) => None,
+        }
+    }
+
     /// Says something in the step.
     fn say(&self, text: impl AsRef<str>) {
         self.log.say(self.step, text);
@@ -147,6 +194,31 @@ impl Asked<'_> {
         images::open(&mut tx, &self.run.permit, uuid::Uuid::now_v7(), self.app, &row).await?;
         tx.commit().await?;
         host.docker().tag(id, image).await.map_err(|error| on_host(&reached.row.name, error))
+    }
+
+    /// Notes the name by which a pull is about to bring an image to a host that does not have it: the registry's, which goes
+    /// again.
+    async fn note_name(&self, reached: &Reached, name: &ImageRef) -> Result<(), Stop> {
+        let mut tx = self.run.begin().await?;
+        let fresh = uuid::Uuid::now_v7();
+        images::passing(&mut tx, &self.run.permit, fresh, self.app, reached.id(), name).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Takes that name away. The inner error is the host's: what is still there goes with the app's old images.
+    async fn let_go(
+        &self,
+        reached: &Reached,
+        host: &remote::Host,
+        name: &ImageRef,
+    ) -> Result<Result<(), remote::Error>, Stop> {
+        if let Err(error) = host.docker().untag(name).await {
+            return Ok(Err(error));
+        }
+        let mut tx = self.run.begin().await?;
+        images::removed(&mut tx, &self.run.permit, reached.id(), name).await?;
+        tx.commit().await?;
+        Ok(Ok(()))
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn bring(asked: &Asked<'_>, image: &Image) -> Result<Made, Stop
     asked.run.still_mine().await?;
     let done = CancellationToken::new();
     let others = asked.hosts.iter().filter(|other| other.id() != reached.id());
-    let fetching = beside::fetch(others, &image.image, login.as_ref(), &done);
+    let fetching = beside::fetch(asked, others, &image.image, login.as_ref(), &done);
     let pulling = async {
         let made = pull(asked, image, login.as_ref(), reached, host).await?;
         done.cancel();
@@ -54,6 +54,9 @@ async fn pull(
     host: &remote::Host,
 ) -> Result<Made, Stop> {
     let before = host.docker().image(&image.image).await.map_err(|error| on_host(&reached.row.name, error))?;
+    if before.is_none() {
+        asked.note_name(reached, &image.image).await?;
+    }
     asked.say(format!("Asking the registry for {} from {}", image.image, reached.row.name));
     let mut progress = Progress::default();
     let pulled = {
@@ -73,14 +76,15 @@ async fn pull(
     asked.keep(reached, host, &name, &seen.id).await?;
     if before.is_none() {
         // The registry's name came with our pull: with it left there, the image would outlive the last release of it.
-        host.docker().untag(&image.image).await.map_err(|error| on_host(&reached.row.name, error))?;
+        let gone = asked.let_go(reached, host, &image.image).await?;
+        gone.map_err(|error| on_host(&reached.row.name, error))?;
     }
     let new = progress.moved || before.is_some_and(|before| before.id != seen.id);
     let digest = seen.repo_digests.first().cloned().unwrap_or_else(|| seen.id.to_string());
     asked.say(format!("The image is {digest}"));
     let state = if new { StepState::Changed } else { StepState::Unchanged };
     let note = if new { format!("{} MB", seen.size / 1_000_000) } else { "already there".to_owned() };
-    Ok(Made { resolved: Resolved { image: name, image_id: seen.id, commit: None }, state, note })
+    Ok(Made { resolved: Resolved { image: name, image_id: seen.id, commit: None, dockerfile: None }, state, note })
 }
 
 /// True where the registry, not the host, is what failed.

@@ -13,12 +13,13 @@ use super::tar_stream::{Filter, Rules};
 use super::{Error, Git, words};
 use crate::domain::deploy::Failure;
 use crate::domain::docker_ignore::DockerIgnore;
+use crate::domain::dockerfile::{self, DockerfileText};
 use crate::domain::ids::SourceId;
 use crate::domain::names::{CommitId, RepoPath};
 
 /// Git reads from the local disk: one piece in a minute means that the disk is gone.
 const PIECE_LIMIT: Duration = Duration::from_secs(60);
-/// The name in the stream of a Dockerfile that stands outside the context.
+/// The name in the stream of a Dockerfile that stands outside the context, or not in the repository at all.
 const OUTSIDE: &str = ".skiff.dockerfile";
 
 /// Which files are wanted.
@@ -30,6 +31,8 @@ pub struct Files<'a> {
     pub context: &'a RepoPath,
     /// The Dockerfile, relative to the repository's root.
     pub dockerfile: &'a RepoPath,
+    /// Its text, where it is not the repository's own: then nothing has to be at the path.
+    pub written: Option<&'a DockerfileText>,
     /// Whether files may be Git LFS pointers, as [`Git::inspect`] found.
     pub lfs: bool,
 }
@@ -65,15 +68,17 @@ impl Fault {
 impl Git {
     /// Begins the stream.
     pub async fn archive(&self, source: SourceId, files: Files<'_>) -> Result<Archive, Error> {
-        let Files { commit, context, dockerfile, lfs } = files;
+        let Files { commit, context, dockerfile, written, lfs } = files;
         let inside = match context.as_ref() {
+            _ if written.is_some() => None,
             "." => Some(dockerfile.as_ref()),
             folder => dockerfile.as_ref().strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')),
         };
         let missing = || Failure::NoDockerfile { path: dockerfile.to_string() };
-        let extra = match inside {
-            Some(_) => None,
-            None => Some((OUTSIDE, self.file(source, commit, dockerfile.as_ref()).await?.ok_or_else(missing)?)),
+        let extra = match (inside, written) {
+            (Some(_), _) => None,
+            (None, Some(text)) => Some((OUTSIDE, text.as_ref().as_bytes().to_vec())),
+            (None, None) => Some((OUTSIDE, self.file(source, commit, dockerfile.as_ref()).await?.ok_or_else(missing)?)),
         };
         let always = inside.unwrap_or_default().to_owned();
         let name = inside.unwrap_or(OUTSIDE).parse().map_err(|_| missing())?;
@@ -103,7 +108,8 @@ impl Git {
         Ok(Archive { dockerfile: name, stream: Box::pin(stream), fault })
     }
 
-    /// The rules for this Dockerfile: its own (`<name>.dockerignore` beside it), else the folder's.
+    /// The rules for this Dockerfile: its own (`<name>.dockerignore` beside it), else the folder's. Where neither is there and the
+    /// Dockerfile is not the repository's, those that go with it.
     async fn ignore(&self, source: SourceId, files: Files<'_>) -> Result<DockerIgnore, Error> {
         let own = format!("{}.dockerignore", files.dockerfile);
         let folders = match files.context.as_ref() {
@@ -116,7 +122,8 @@ impl Git {
                 return read.map_err(|bad| Failure::Refused { reason: bad.0 }.into());
             }
         }
-        Ok(DockerIgnore::default())
+        let usual = if files.written.is_some() { dockerfile::IGNORE } else { "" };
+        DockerIgnore::parse(usual).map_err(|bad| Failure::Refused { reason: bad.0 }.into())
     }
 
     /// The commit's time in seconds since 1970, the time of every file sent: so the same commit makes the same layers.

@@ -1,5 +1,7 @@
 //! What is in a commit that was fetched: who made it, whether it has the Dockerfile, what of it cannot be built.
 
+use std::collections::BTreeMap;
+
 use super::access::Env;
 use super::run::{LOCAL_LIMIT, SMALL};
 use super::{Error, Git, words};
@@ -16,6 +18,20 @@ const FILE_CAP: usize = 1024 * 1024;
 const TEXT: usize = 200;
 /// Files of attributes that are read; a repository with more uses them for something else.
 const ATTRIBUTE_FILES: usize = 64;
+
+/// Folders that a listed file may be below, with itself: deeper ones say nothing of what a repository is.
+const DEPTH: usize = 3;
+/// Files that are listed.
+const NAMES: usize = 20_000;
+
+/// Names of files, and the contents of some.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// The names.
+    pub names: Vec<String>,
+    /// The contents, by name.
+    pub texts: BTreeMap<String, String>,
+}
 
 /// What was seen in a commit, as far as the build is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +61,12 @@ impl Git {
         Ok(Commit { id: commit.clone(), author: part(), subject: part() })
     }
 
-    /// Looks at the commit's files. No Dockerfile at the path, or no such folder, is a failure in words.
+    /// Looks at the commit's files. No such folder, or no Dockerfile at the path where one is to be there, is a failure in words.
     pub async fn inspect(
         &self,
         source: SourceId,
         commit: &CommitId,
-        dockerfile: &RepoPath,
+        dockerfile: Option<&RepoPath>,
         context: &RepoPath,
     ) -> Result<Tree, Error> {
         let args = ["ls-tree", "-r", "-z", "--full-tree", commit.as_ref()];
@@ -59,8 +75,10 @@ impl Git {
             return Err(words::failure(&ended.err).into());
         }
         let entries = || ended.out.split(|byte| *byte == 0).filter_map(Entry::parse);
-        if !entries().any(|entry| entry.path == dockerfile.as_ref().as_bytes() && entry.is_file()) {
-            return Err(Failure::NoDockerfile { path: dockerfile.to_string() }.into());
+        let is_there =
+            |path: &RepoPath| entries().any(|entry| entry.path == path.as_ref().as_bytes() && entry.is_file());
+        if let Some(path) = dockerfile.filter(|path| !is_there(path)) {
+            return Err(Failure::NoDockerfile { path: path.to_string() }.into());
         }
         if !entries().any(|entry| below(entry.path, context)) {
             let reason = format!("The repository has no folder {context}: see the build's context.");
@@ -75,6 +93,51 @@ impl Git {
             lfs |= text.windows(10).any(|words| words == b"filter=lfs");
         }
         Ok(Tree { submodules, lfs })
+    }
+
+    /// True where a fetched commit has a file at this path; a link is none.
+    pub async fn has_file(&self, source: SourceId, commit: &CommitId, path: &RepoPath) -> Result<bool, Error> {
+        let args = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit.as_ref(), "--", path.as_ref()];
+        let out = self.small(source, &args).await?;
+        let mut entries = out.split(|byte| *byte == 0).filter_map(Entry::parse);
+        Ok(entries.any(|entry| entry.path == path.as_ref().as_bytes() && entry.is_file()))
+    }
+
+    /// Names of the files in a folder of a fetched commit, relative to it and not deep below, and the contents of those that are
+    /// wanted, stand in it and are not large.
+    pub async fn contents(
+        &self,
+        source: SourceId,
+        commit: &CommitId,
+        context: &RepoPath,
+        wanted: &[&str],
+    ) -> Result<Contents, Error> {
+        let args = ["ls-tree", "-r", "-z", "--full-tree", commit.as_ref()];
+        let ended = self.run(Some(&self.clone_of(source)), &args, &Env::default(), LOCAL_LIMIT, LIST_CAP).await?;
+        if ended.code != Some(0) {
+            return Err(words::failure(&ended.err).into());
+        }
+        let mut contents = Contents::default();
+        for entry in ended.out.split(|byte| *byte == 0).filter_map(Entry::parse).filter(Entry::is_file) {
+            let Some(name) = within(entry.path, context).and_then(|name| std::str::from_utf8(name).ok()) else {
+                continue;
+            };
+            if name.split('/').count() > DEPTH || contents.names.len() >= NAMES {
+                continue;
+            }
+            if wanted.contains(&name) {
+                match self.cat(source, &String::from_utf8_lossy(entry.id)).await {
+                    Ok(bytes) => {
+                        contents.texts.insert(name.to_owned(), String::from_utf8_lossy(&bytes).into_owned());
+                    }
+                    // What is too large for a manifest is none.
+                    Err(Error::Failure(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            contents.names.push(name.to_owned());
+        }
+        Ok(contents)
     }
 
     /// The bytes of a file of a fetched commit, if it is one: links are not followed.
@@ -128,6 +191,14 @@ fn below(path: &[u8], folder: &RepoPath) -> bool {
     folder == b"." || path.strip_prefix(folder).is_some_and(|rest| rest.first() == Some(&b'/'))
 }
 
+/// The path relative to the folder it is in; none where it is not in it.
+fn within<'a>(path: &'a [u8], folder: &RepoPath) -> Option<&'a [u8]> {
+    match folder.as_ref() {
+        "." => Some(path),
+        folder => path.strip_prefix(folder.as_bytes())?.strip_prefix(b"/"),
+    }
+}
+
 /// True for a `.gitattributes` whose rules can reach files in the folder: it stands in it or above it.
 fn governs(path: &[u8], folder: &RepoPath) -> bool {
     let Some(parent) = path.strip_suffix(b".gitattributes") else { return false };
@@ -138,6 +209,14 @@ fn governs(path: &[u8], folder: &RepoPath) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_in_a_folder_or_it_is_not() {
+        let folder: RepoPath = "web".parse().unwrap();
+        assert_eq!(within(b"web/src/a", &folder), Some(b"src/a".as_slice()));
+        assert_eq!((within(b"website/a", &folder), within(b"web", &folder)), (None, None));
+        assert_eq!(within(b"a", &".".parse().unwrap()), Some(b"a".as_slice()));
+    }
 
     #[test]
     fn attributes_above_and_in_the_folder_count_and_others_do_not() {

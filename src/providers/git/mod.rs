@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use access::Access;
 pub use archive::{Archive, Fault, Files, Pieces};
-pub use look::Tree;
+pub use look::{Contents, Tree};
 
 use crate::domain::deploy::Failure;
 use crate::domain::ids::SourceId;

@@ -146,11 +146,12 @@ impl Docker {
     }
 
     /// Takes a name away; Docker removes the image with its last name, never one that a container uses. Its untagged
-    /// parents stay. Gone already is fine.
-    pub async fn untag(&self, name: &ImageRef) -> Result<(), Error> {
+    /// parents stay. False where it was gone already.
+    pub async fn untag(&self, name: &ImageRef) -> Result<bool, Error> {
         let options = RemoveImageOptionsBuilder::default().force(false).noprune(true).build();
         match self.call("Removing an image's name", self.api.remove_image(name.as_ref(), Some(options), None)).await {
-            Ok(_) | Err(Error::NoSuchImage { .. } | Error::NotFound { .. }) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(Error::NoSuchImage { .. } | Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -32,7 +32,7 @@ pub use exec::Executed;
 pub use images::{ImageName, PullProgress};
 pub use inspection::{Inspection, Processes};
 pub use logs::{Following, LogLine, Reading, TAIL_LINES};
-pub use seen::{ContainerLine, ContainerSeen, ImageSeen, NetworkSeen};
+pub use seen::{ContainerLine, ContainerSeen, ImageSeen, NetworkLine, NetworkSeen};
 pub use status::{DockerInfo, DockerVersion};
 
 /// A short call answers in milliseconds; a daemon under load, or creating a container on a slow disk, in seconds.

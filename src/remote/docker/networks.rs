@@ -2,14 +2,14 @@
 //! half; Docker hands out the upper half only.
 
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
-use bollard::query_parameters::InspectNetworkOptions;
+use bollard::query_parameters::{InspectNetworkOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 use std::collections::HashMap;
 
-use super::seen::NetworkSeen;
+use super::seen::{NetworkLine, NetworkSeen};
 use super::{Docker, Made, labels};
 use crate::domain::address::Bridge;
 use crate::domain::names::NetworkName;
-use crate::remote::error::Error;
+use crate::remote::error::{Error, detail};
 
 /// The kernel's limit for an interface's name is 15 (IFNAMSIZ, less the NUL): `sk-` and twelve.
 const INTERFACE_DIGITS: usize = 12;
@@ -23,6 +23,27 @@ impl Docker {
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The networks with this label and value.
+    pub async fn networks_by_label(&self, label: &'static str, value: &str) -> Result<Vec<NetworkLine>, Error> {
+        let filters = HashMap::from([("label", vec![format!("{label}={value}")])]);
+        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+        let lines = self.call("Listing networks", self.api.list_networks(Some(options))).await?;
+        Ok(lines.into_iter().filter_map(NetworkLine::read).collect())
+    }
+
+    /// The names of the containers that have a place on a network, running or not: whatever an inspection of it says, a
+    /// stopped one needs it to start again.
+    pub async fn on_network(&self, name: &NetworkName) -> Result<Vec<String>, Error> {
+        let filters = HashMap::from([("network", vec![name.to_string()])]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let lines = self.call("Listing the containers on a network", self.api.list_containers(Some(options))).await?;
+        let first = |names: Option<Vec<String>>| names.unwrap_or_default().into_iter().next().unwrap_or_default();
+        let mut names: Vec<String> =
+            lines.into_iter().map(|line| detail(first(line.names).trim_start_matches('/'))).collect();
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// Makes the bridge unless it is there. One of that name with another subnet is [`Error::NameTaken`].

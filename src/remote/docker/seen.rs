@@ -2,13 +2,13 @@
 
 use bollard::models::{
     ContainerInspectResponse, ContainerStateStatusEnum as Status, ContainerSummary, ContainerSummaryStateEnum as State,
-    EndpointSettings, ImageInspect, NetworkInspect,
+    EndpointSettings, ImageInspect, Ipam, Network, NetworkInspect,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
 use crate::domain::container::Ended;
-use crate::domain::names::{ContainerId, ImageId};
+use crate::domain::names::{ContainerId, ImageId, NetworkName};
 use crate::domain::observed::Running;
 use crate::remote::error::{Error, detail};
 
@@ -76,8 +76,19 @@ pub struct ImageSeen {
 pub struct NetworkSeen {
     /// Its IPv4 subnet.
     pub subnet: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
     /// Addresses of the containers that run on it.
     pub taken: Vec<Ipv4Addr>,
+}
+
+/// A network, listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkLine {
+    /// Its name.
+    pub name: NetworkName,
+    /// Its IPv4 subnet.
+    pub subnet: String,
 }
 
 /// An answer that lacks what every Docker sends.
@@ -176,12 +187,27 @@ impl ImageSeen {
 impl NetworkSeen {
     /// Reads an inspection.
     pub(super) fn read(seen: NetworkInspect) -> Self {
-        let subnet = seen.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
         let taken = seen.containers.unwrap_or_default().into_values().filter_map(|end| {
             end.ipv4_address.as_deref().and_then(|text| text.split('/').next()).and_then(|text| text.parse().ok())
         });
         let mut taken: Vec<Ipv4Addr> = taken.collect();
         taken.sort_unstable();
-        Self { subnet: subnet.into_iter().find_map(|config| config.subnet).unwrap_or_default(), taken }
+        Self { subnet: subnet(seen.ipam), labels: seen.labels.unwrap_or_default().into_iter().collect(), taken }
     }
+}
+
+impl NetworkLine {
+    /// Reads a line of a list; none where its name is not one we give.
+    pub(super) fn read(line: Network) -> Option<Self> {
+        Some(Self { name: line.name?.parse().ok()?, subnet: subnet(line.ipam) })
+    }
+}
+
+/// The first subnet, which of ours is the only one.
+fn subnet(ipam: Option<Ipam>) -> String {
+    ipam.and_then(|ipam| ipam.config)
+        .unwrap_or_default()
+        .into_iter()
+        .find_map(|config| config.subnet)
+        .unwrap_or_default()
 }

@@ -63,7 +63,7 @@ impl Index {
         SafeUrl::path(["t", &self.team, "audit"])
     }
 
-    fn kinds(&self) -> [&'static str; 10] {
+    fn kinds(&self) -> [&'static str; 13] {
         audit::KINDS
     }
 

@@ -10,8 +10,9 @@ use super::jobs::{Course, Lines, LogPane};
 use super::releases::{Changes, roll_back};
 use crate::actions::Weigh;
 use crate::actions::apps as app_actions;
-use crate::actions::deploys::{self, DeployLine, DeployView, PlanStage, Preview, RequestDeploy};
+use crate::actions::deploys::{self, DeployLine, DeployView, FailureView, PlanStage, Preview, RequestDeploy};
 use crate::domain::deploy::{DeployState, Target};
+use crate::domain::help::Topic;
 use crate::domain::ids::{AppId, DeployId};
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -225,6 +226,10 @@ impl Head {
         lasting(self.view.line.started_at, self.view.line.finished_at)
     }
 
+    fn help(&self, failure: &FailureView) -> SafeUrl {
+        SafeUrl::help(failure.help)
+    }
+
     fn since(&self) -> Option<When> {
         self.view.line.started_at.filter(|_| self.view.line.finished_at.is_none()).map(When::new)
     }
@@ -315,6 +320,10 @@ pub struct Before {
 }
 
 impl Before {
+    fn help(&self) -> SafeUrl {
+        SafeUrl::help(Topic::PlanRefused)
+    }
+
     fn no_changes(&self) -> &'static str {
         match self.first {
             true => "Everything is new: this is the first release.",

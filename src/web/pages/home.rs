@@ -128,7 +128,7 @@ impl<'a> Show<'a> {
             NextStep::AddApp => (
                 2,
                 "Make the first app",
-                "From a git repository with a Dockerfile, or an image by its name.",
+                "From a git repository, or an image by its name.",
                 self.at("apps", "new"),
                 "New app",
             ),

@@ -3,6 +3,7 @@
 mod check;
 mod front;
 mod http_port;
+mod https_port;
 mod leaving;
 mod next;
 mod part;
@@ -21,6 +22,7 @@ use tower_sessions::Session;
 use super::jobs::{Course, Table as JobTable};
 use crate::actions::Refused;
 use crate::actions::hosts::{self, ConfirmHostKey, HostLine, HostView, InstanceLine, NewHost};
+use crate::domain::help;
 use crate::domain::host::{HostState, paste_line};
 use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
@@ -43,6 +45,7 @@ pub fn routes() -> Routes {
         .post("/t/{team}/hosts/{id}/provision", manage, provision)
         .post("/t/{team}/hosts/{id}/key", manage, confirm_key)
         .merge(http_port::routes())
+        .merge(https_port::routes())
         .merge(part::routes())
         .merge(check::routes())
         .merge(script::routes())
@@ -135,6 +138,12 @@ pub struct Index {
     pub may_manage: bool,
     /// The page that adds one.
     pub new: SafeUrl,
+    /// The page of certificates.
+    pub certificates: SafeUrl,
+    /// The page of the panel's own address, for who may own the team.
+    pub panel: Option<SafeUrl>,
+    /// The doctor.
+    pub doctor: SafeUrl,
     /// This page.
     pub own: SafeUrl,
 }
@@ -182,8 +191,12 @@ impl New {
                     .hint("Its fingerprint, where you know it. Otherwise Skiff shows the one it sees, and you confirm it."),
             ])
             .folded("A password or a key, once", "instead of the line above", "", pass::fields(&input.pass))
-            .folded("Web", "port 80", "", vec![
+            .folded("Web", "ports 80 and 443", "", vec![
                 Field::number("http_port", "Port for the web", "").value(&input.http_port).empty("80"),
+                Field::code("https_port", "Port for HTTPS")
+                    .value(&input.https_port)
+                    .empty("443")
+                    .hint("Or none, where something else has that port."),
             ])
             .back(list.clone());
         let shell = Shell::new(here, "Add host", "Hosts").crumb("Hosts", Some(list)).crumb("Add host", None);
@@ -206,6 +219,8 @@ pub struct Show {
     pub provision: Option<Form>,
     /// The form that gives its proxy another port.
     pub http_port: Option<Form>,
+    /// The form that gives it another port for HTTPS.
+    pub https_port: Option<Form>,
     /// The form that says what it does for the other hosts.
     pub part: Option<Form>,
     /// What the last check found.
@@ -254,6 +269,7 @@ impl Show {
                 let field = Field::number("http_port", "Another web port", "").value(view.http_port.to_string());
                 Form::new(action, &here.token, "Change", vec![field]).style("").inline()
             }),
+            https_port: view.may_manage.then(|| https_port::form(&team, &id, &here.token, &view)),
             check: check::Check::new(&team, &id, &here.token, &view),
             part: view.may_manage.then(|| part::form(&team, &id, &here.token, &view)),
             pass: (idle && view.line.state == HostState::New && !view.loopback)
@@ -322,6 +338,12 @@ impl Show {
     }
 }
 
+impl Show {
+    fn help(&self) -> Option<SafeUrl> {
+        help::of_host(self.view.line.state, &self.view.line.note).map(SafeUrl::help)
+    }
+}
+
 async fn index(State(web): State<Web>, here: Here) -> Result<Response, Problem> {
     let hosts = hosts::list(web.actions(), here.actor()?).await?;
     let place = here.place()?;
@@ -330,6 +352,9 @@ async fn index(State(web): State<Web>, here: Here) -> Result<Response, Problem> 
         shell: Shell::new(&here, "Hosts", "Hosts").crumb("Hosts", None),
         may_manage: place.actor.may_somewhere(Permission::ManageHosts).is_ok(),
         new: SafeUrl::path(["t", &team, "hosts", "new"]),
+        certificates: SafeUrl::path(["t", &team, "certificates"]),
+        panel: place.actor.may_somewhere(Permission::OwnTeam).is_ok().then(|| SafeUrl::path(["t", &team, "panel"])),
+        doctor: SafeUrl::path(["t", &team, "doctor"]),
         own: SafeUrl::path(["t", &team, "hosts"]),
         hosts: Table { team, hosts },
     }))
@@ -348,6 +373,7 @@ async fn create(State(web): State<Web>, here: Here, sent: Sent) -> Result<Respon
         port: sent.get("port"),
         user: sent.get("user"),
         http_port: sent.get("http_port"),
+        https_port: sent.get("https_port"),
         host_key: sent.get("host_key"),
         jump: sent.get("jump"),
         pass: pass::given(&sent),

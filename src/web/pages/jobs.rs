@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use tower_sessions::Session;
 
 use crate::actions::jobs::{self, JobLine, JobView, LogLine, StepLine};
+use crate::domain::help;
 use crate::domain::ids::JobId;
 use crate::domain::job::{JobState, StepState, Stream};
 use crate::domain::rights::Permission;
@@ -324,6 +325,11 @@ impl Head {
 
     fn took(&self) -> Option<Lasting> {
         lasting(self.line.started_at, self.line.finished_at)
+    }
+
+    fn help(&self) -> Option<SafeUrl> {
+        let failed = self.line.state == JobState::Failed;
+        help::of_job(&self.line.reason).filter(|_| failed).map(SafeUrl::help)
     }
 }
 

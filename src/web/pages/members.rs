@@ -80,6 +80,10 @@ impl Index {
         SafeUrl::path(["t", &self.team, "members", &line.id.to_string()])
     }
 
+    fn notices(&self) -> SafeUrl {
+        SafeUrl::path(["t", &self.team, "notices"])
+    }
+
     fn invite(&self) -> SafeUrl {
         SafeUrl::path(["t", &self.team, "invitations", "new"])
     }

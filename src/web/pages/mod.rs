@@ -1,9 +1,13 @@
 //! The pages, a file per noun. Not here: what they show is read from (the actions).
 
 pub mod account;
+pub mod acme;
 pub mod apps;
 pub mod audit;
+pub mod certificates;
 pub mod deploys;
+pub mod docs;
+pub mod doctor;
 pub mod health;
 pub mod home;
 pub mod hosts;
@@ -11,6 +15,8 @@ pub mod invitations;
 pub mod jobs;
 pub mod login;
 pub mod members;
+pub mod notices;
+pub mod panel;
 pub mod projects;
 pub mod releases;
 pub mod setup;
@@ -27,6 +33,7 @@ pub fn routes() -> Routes {
         .get("/assets/{hash}/{name}", Policy::Open, assets::hashed)
         .get("/assets/vendor/{folder}/{name}", Policy::Open, assets::vendored)
         .merge(health::routes())
+        .merge(docs::routes())
         .merge(setup::routes())
         .merge(login::routes())
         .merge(account::routes())
@@ -35,12 +42,17 @@ pub fn routes() -> Routes {
         .merge(deploys::routes())
         .merge(releases::routes())
         .merge(hosts::routes())
+        .merge(acme::routes())
         .merge(jobs::routes())
+        .merge(doctor::routes())
         .merge(projects::routes())
         .merge(members::routes())
         .merge(invitations::routes())
+        .merge(notices::routes())
         .merge(teams::routes())
         .merge(audit::routes())
+        .merge(certificates::routes())
         .merge(tokens::routes())
+        .merge(panel::routes())
         .merge(hooks::routes())
 }

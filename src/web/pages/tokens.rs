@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use time::OffsetDateTime;
 use tower_sessions::Session;
 
-use crate::actions::Refused;
 use crate::actions::tokens::{self, Made, NewToken, ScopeChoice, TokenLine};
+use crate::actions::{Refused, panel};
 use crate::domain::ids::TokenId;
 use crate::domain::rights::{Permission, Role};
 use crate::web::actor::{At, Here};
@@ -55,7 +55,7 @@ pub struct Index {
 
 impl Index {
     /// The page of these tokens.
-    pub fn new(web: &Web, here: &Here, lines: Vec<TokenLine>, scopes: Vec<ScopeChoice>) -> Result<Self, Problem> {
+    pub fn new(base: String, here: &Here, lines: Vec<TokenLine>, scopes: Vec<ScopeChoice>) -> Result<Self, Problem> {
         let team = here.place()?.team.slug.clone();
         let row = |line: TokenLine| {
             let action = SafeUrl::path(["t", &team, "tokens", &line.id.to_string(), "revoke"]);
@@ -67,7 +67,7 @@ impl Index {
             others: lines.iter().any(|line| !line.mine),
             rows: lines.into_iter().map(row).collect(),
             form: form(&team, &here.token, scopes),
-            base: web.base_url().as_str().trim_end_matches('/').to_owned(),
+            base,
         })
     }
 
@@ -112,7 +112,9 @@ fn form(team: &str, token: &str, scopes: Vec<ScopeChoice>) -> Form {
 async fn page(web: &Web, here: &Here) -> Result<Index, Problem> {
     let lines = tokens::list(web.actions(), here.actor()?).await?;
     let scopes = tokens::scopes(web.actions(), here.actor()?).await?;
-    Index::new(web, here, lines, scopes)
+    let own = || web.base_url().as_str().trim_end_matches('/').to_owned();
+    let base = panel::named_url(web.actions()).await?.unwrap_or_else(own);
+    Index::new(base, here, lines, scopes)
 }
 
 async fn index(State(web): State<Web>, here: Here) -> Result<Response, Problem> {

@@ -25,6 +25,8 @@ pub enum Input {
     Number,
     /// Several lines.
     Area,
+    /// A whole text of a file.
+    Tall,
     /// One of a few, all visible.
     Radio(Vec<Choice>),
     /// Any of a few, each ticked or not.
@@ -188,6 +190,10 @@ impl Field {
     pub fn exactly(mut self, text: impl Into<String>) -> Self {
         self.exactly = text.into();
         self
+    }
+
+    fn is_tall(&self) -> bool {
+        self.input == Input::Tall
     }
 
     fn is_code(&self) -> bool {

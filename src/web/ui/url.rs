@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::domain::help::Topic;
+
 /// An address that leads to a page: ours, or one over http(s). `javascript:` and its kin cannot be one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SafeUrl(String);
@@ -20,6 +22,21 @@ impl SafeUrl {
             );
         }
         if path.is_empty() { Self("/".to_owned()) } else { Self(path) }
+    }
+
+    /// A heading of a page of the docs; the page itself where the heading is empty.
+    pub fn docs(page: &str, heading: &str) -> Self {
+        let mut address = Self::path(["docs", page]);
+        if !heading.is_empty() {
+            address.0.push('#');
+            address.0.extend(url::form_urlencoded::byte_serialize(heading.as_bytes()));
+        }
+        address
+    }
+
+    /// Where the docs say more about it.
+    pub fn help(topic: Topic) -> Self {
+        Self(topic.path())
     }
 
     /// The same with something after the last part that is a constant of ours: `?to=head`, `#log`.

@@ -3,6 +3,7 @@
 mod accounts;
 mod apps;
 mod deploys;
+mod dockerfiles;
 mod hostile;
 mod hosts;
 pub mod instances;

@@ -1,20 +1,23 @@
 //! Every action on a team's things: who may, who may not, and that another team's things are simply not there.
 
 use futures_util::future::LocalBoxFuture;
-use skiff::actions::apps::{self, EditConfiguration, NewRoute, RenameApp, SetVariable};
+use skiff::actions::apps::{self, EditConfiguration, KeepDockerfile, NewRoute, RenameApp, SetVariable};
+use skiff::actions::certificates::{self, NewCertificate};
 use skiff::actions::hosts::{self, ConfirmHostKey, EditHost, ForgetHost, GivePass, NewHost, SetHttpPort};
 use skiff::actions::instances::{self, Wanted};
 use skiff::actions::invitations::{self, NewInvitation};
 use skiff::actions::members::{self, SetGrant};
+use skiff::actions::notices::{self, SetChannel, SetMail, SetMine};
 use skiff::actions::projects::{self, NewEnvironment, NewProject};
 use skiff::actions::secrets::{self, SetSecret};
 use skiff::actions::tokens::{self, NewToken};
 use skiff::actions::volumes::{self, NewVolume};
-use skiff::actions::{Refused, audit, deploys, home, hooks, jobs, releases, routes, teams};
+use skiff::actions::{Refused, acme, audit, deploys, home, hooks, jobs, releases, routes, teams};
 use skiff::db::deliveries;
 use skiff::domain::hook::Provider;
 use skiff::domain::ids::{
-    AppId, DeliveryId, DeployId, HostId, InvitationId, JobId, MemberId, ProjectId, RouteId, TokenId, VolumeId,
+    AppId, ChannelId, DeliveryId, DeployId, HostId, InvitationId, JobId, MemberId, ProjectId, RouteId, TokenId,
+    VolumeId,
 };
 use skiff::domain::rights::{Actor, Permit, Role};
 
@@ -34,6 +37,7 @@ struct Ids {
     member: MemberId,
     invitation: InvitationId,
     token: TokenId,
+    channel: ChannelId,
 }
 
 type Act = for<'a> fn(&'a Panel, &'a Actor, Ids) -> LocalBoxFuture<'a, Result<(), Refused>>;
@@ -64,6 +68,19 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
     }),
     ("http port", Role::Admin, true, |p, a, i| {
         Box::pin(async move { hosts::set_http_port(&p.ctx, a, i.host, SetHttpPort::default()).await })
+    }),
+    ("https port", Role::Admin, true, |p, a, i| {
+        Box::pin(async move {
+            let form = hosts::SetHttpsPort { https_port: "x".into() };
+            hosts::set_https_port(&p.ctx, a, i.host, form).await
+        })
+    }),
+    ("certificates", Role::Viewer, false, |p, a, _| Box::pin(async { certificates::list(&p.ctx, a).await.map(drop) })),
+    ("upload certificate", Role::Admin, false, |p, a, _| {
+        Box::pin(async { certificates::upload(&p.ctx, a, NewCertificate::default()).await.map(drop) })
+    }),
+    ("https only", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { apps::set_hsts(&p.ctx, a, i.app, apps::SetHsts::default()).await })
     }),
     ("edit host", Role::Admin, true, |p, a, i| {
         Box::pin(async move { hosts::edit(&p.ctx, a, i.host, EditHost::default()).await })
@@ -100,6 +117,15 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
     }),
     ("set source", Role::Developer, true, |p, a, i| {
         Box::pin(async move { apps::set_source(&p.ctx, a, i.app, Default::default()).await })
+    }),
+    ("dockerfile", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { apps::dockerfile(&p.ctx, a, i.app).await.map(drop) })
+    }),
+    ("keep dockerfile", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { apps::keep_dockerfile(&p.ctx, a, i.app, KeepDockerfile::default()).await })
+    }),
+    ("look at source", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { apps::look_at_source(&p.ctx, a, i.app).await.map(drop) })
     }),
     ("set variable", Role::Developer, true, |p, a, i| {
         Box::pin(async move { apps::set_variable(&p.ctx, a, i.app, SetVariable::default()).await })
@@ -234,17 +260,58 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
     ("make a token", Role::Viewer, false, |p, a, _| {
         Box::pin(async { tokens::create(&p.ctx, a, NewToken::default()).await.map(drop) })
     }),
+    ("notices", Role::Viewer, false, |p, a, _| Box::pin(async { notices::overview(&p.ctx, a).await.map(drop) })),
+    ("choose notices", Role::Viewer, false, |p, a, _| {
+        Box::pin(async { notices::choose(&p.ctx, a, SetMine::default()).await })
+    }),
+    ("channels", Role::Admin, false, |p, a, _| Box::pin(async { notices::channels(&p.ctx, a).await.map(drop) })),
+    ("channel", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { notices::get(&p.ctx, a, i.channel).await.map(drop) })
+    }),
+    ("add channel", Role::Admin, false, |p, a, _| {
+        Box::pin(async { notices::add(&p.ctx, a, SetChannel::default()).await.map(drop) })
+    }),
+    ("edit channel", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { notices::edit(&p.ctx, a, i.channel, SetChannel::default()).await })
+    }),
+    ("test channel", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { notices::test(&p.ctx, a, i.channel).await.map(drop) })
+    }),
+    ("mail server", Role::Admin, false, |p, a, _| Box::pin(async { notices::mail(&p.ctx, a).await.map(drop) })),
+    ("set mail server", Role::Admin, false, |p, a, _| {
+        Box::pin(async { notices::set_mail(&p.ctx, a, SetMail::default()).await })
+    }),
     ("teams", Role::Viewer, false, |p, a, _| Box::pin(async { teams::list(&p.ctx, a).await.map(drop) })),
     ("rename the team", Role::Owner, false, |p, a, _| Box::pin(async { teams::rename(&p.ctx, a, "").await.map(drop) })),
     ("another team", Role::Owner, false, |p, a, _| {
         Box::pin(async { teams::create_beside(&p.ctx, a, "").await.map(drop) })
     }),
     // What takes something away comes last, so that the others find it.
+    ("remove channel", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { notices::remove(&p.ctx, a, i.channel).await })
+    }),
     ("turn a hook off", Role::Developer, true, |p, a, i| {
         Box::pin(async move { hooks::remove(&p.ctx, a, i.app).await })
     }),
     ("remove secret", Role::Developer, true, |p, a, i| {
         Box::pin(async move { secrets::remove(&p.ctx, a, i.app, "KEY").await })
+    }),
+    ("certificate orders", Role::Viewer, false, |p, a, _| Box::pin(async { acme::list(&p.ctx, a).await.map(drop) })),
+    ("order certificate", Role::Admin, false, |p, a, _| {
+        Box::pin(async { acme::order(&p.ctx, a, acme::NewOrder::default()).await.map(drop) })
+    }),
+    ("dns accounts", Role::Viewer, false, |p, a, _| Box::pin(async { acme::accounts(&p.ctx, a).await.map(drop) })),
+    ("add dns account", Role::Admin, false, |p, a, _| {
+        Box::pin(async { acme::add_account(&p.ctx, a, acme::NewDnsAccount::default()).await.map(drop) })
+    }),
+    ("choose authority", Role::Owner, true, |p, a, _| {
+        Box::pin(async { acme::choose(&p.ctx, a, acme::Choice::default()).await })
+    }),
+    ("certificates of app", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { acme::of_app(&p.ctx, a, i.app).await.map(drop) })
+    }),
+    ("get certificate", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { acme::get_now_for(&p.ctx, a, i.app, "ours.example.org").await.map(drop) })
     }),
     ("detach volume", Role::Developer, true, |p, a, i| {
         Box::pin(async move { volumes::detach(&p.ctx, a, i.app, i.volume).await })
@@ -276,7 +343,6 @@ async fn things(panel: &Panel, of: &Actor, name: &str) -> Ids {
     let delivery = DeliveryId(uuid::Uuid::now_v7());
     let new = deliveries::New {
         id: delivery,
-        app,
         provider: Provider::Generic,
         key: "one",
         event: "push",
@@ -288,10 +354,11 @@ async fn things(panel: &Panel, of: &Actor, name: &str) -> Ids {
     };
     let permit = Permit::of_claimed_row(of.team());
     let mut tx = panel.test.begin(&permit).await.unwrap();
-    assert!(deliveries::insert(&mut tx, &permit, &new).await.unwrap());
+    assert_eq!(deliveries::insert(&mut tx, &permit, app, &[new]).await.unwrap(), [delivery]);
     tx.commit().await.unwrap();
     let project = view.line.project;
-    Ids { host, project, app, route, volume, deploy, job, delivery, member, invitation, token }
+    let channel = crate::notices::add(&panel.ctx, of, crate::notices::webhook(name, "http://127.0.0.1:9/")).await;
+    Ids { host, project, app, route, volume, deploy, job, delivery, member, invitation, token, channel }
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! The description: it is OpenAPI, names every call and no other, and real answers are as it says.
 
+use skiff::actions::certificates::{self, NewCertificate};
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::{Client, token};
 use crate::harness::door::Panel;
+use crate::harness::tls::Authority;
 use crate::pages::scene;
 
 async fn document(panel: &Panel) -> Value {
@@ -111,13 +113,16 @@ async fn answers_are_as_it_says() {
     ] {
         sqlx::query(line).execute(&mut conn).await.unwrap();
     }
+    let made = Authority::new("Test Authority").issue(&["shop.test"], 90);
+    let upload = NewCertificate { chain: made.chain, key: made.key };
+    certificates::upload(&panel.ctx, &scene.owner.actor, upload).await.unwrap();
     let mut first = async |of: &str| -> uuid::Uuid {
         let one = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("select id from {of} limit 1")));
         one.fetch_one(&mut conn).await.unwrap()
     };
     let (project, member) = (first("projects").await, first("members").await);
     let instance = first(&format!("ledger_instances where app_id = '{app}'")).await;
-    let delivery = first("deliveries").await;
+    let (delivery, certificate) = (first("deliveries").await, first("certificates").await);
     let mut asked = 0;
     for call in panel.calls.iter().filter(|call| call.method == "GET") {
         if ["/events", "/logs", "/script", ".txt", ".json"].iter().any(|end| call.path.ends_with(end)) {
@@ -129,6 +134,7 @@ async fn answers_are_as_it_says() {
             "members" => member.to_string(),
             "instances" => instance.to_string(),
             "deliveries" => delivery.to_string(),
+            "certificates" => certificate.to_string(),
             _ => project.to_string(),
         };
         let fills = [("{app}", app.to_string()), ("{host}", host.to_string()), ("{id}", id), ("{number}", "2".into())];

@@ -1,6 +1,7 @@
 //! Members, invitations and teams by calls: what they do, and that a token gives and takes no more than it may itself.
 
 use serde_json::{Value, json};
+use skiff::actions::invitations::{self, NewInvitation};
 use skiff::actions::tokens::{NewToken, create};
 use skiff::domain::rights::Role;
 
@@ -161,6 +162,41 @@ async fn a_token_gives_no_more_than_it_may_itself() {
     }
     assert_eq!(whole.get("/team").await["name"], "Acme");
     assert_eq!(whole.get("/invitations").await["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_invitation_made_with_a_token_ends_with_it() {
+    let (panel, owner, client) = owner("owner").await;
+    let opens = async |link: &str| {
+        let token = link.rsplit('=').next().unwrap();
+        panel.visitor().get(&format!("/join?token={token}")).await.status().as_u16()
+    };
+    let mut made = Vec::new();
+    for name in ["ended", "run out", "good"] {
+        let form = NewToken { name: name.into(), role: "admin".into(), scope: String::new(), days: "2".into() };
+        let token = create(&panel.ctx, &owner.actor, form).await.unwrap();
+        let with = Client::new(&panel, token.secret.expose());
+        let (status, invitation) = with.send("POST", "/invitations", Some(json!({ "role": "viewer" }))).await;
+        let link = invitation["link"].as_str().unwrap().to_owned();
+        assert_eq!((status, opens(&link).await), (201, 200), "{name}: {invitation}");
+        made.push((token.line, link));
+    }
+    let form = NewInvitation { role: "viewer".into(), ..NewInvitation::default() };
+    let by_page = invitations::create(&panel.ctx, &owner.actor, form).await.unwrap().link;
+    assert_eq!(client.send("DELETE", &format!("/tokens/{}", made[0].0.id), None).await.0, 204);
+    sqlx::query("update api_tokens set expires_at = now() where id = $1")
+        .bind(made[1].0.id.0)
+        .execute(&mut panel.db.superuser().await)
+        .await
+        .unwrap();
+    for (link, expected) in [(&made[0].1, 409), (&made[1].1, 409), (&made[2].1, 200), (&by_page, 200)] {
+        assert_eq!(opens(link).await, expected, "{link}");
+    }
+    // The list has those that still work, and says until when: no longer than the token.
+    let listed = client.get("/invitations").await;
+    let ends: Vec<&str> =
+        listed["items"].as_array().unwrap().iter().map(|line| line["expires_at"].as_str().unwrap()).collect();
+    assert!(ends.len() == 2 && ends[0] > ends[1], "{listed}");
 }
 
 #[tokio::test]

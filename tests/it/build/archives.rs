@@ -32,8 +32,8 @@ struct Sent {
 
 async fn send(panel: &Panel, commit: &CommitId, context: &str, dockerfile: &str) -> Result<Sent, Error> {
     let (context, dockerfile): (RepoPath, RepoPath) = (context.parse().unwrap(), dockerfile.parse().unwrap());
-    let Tree { lfs, .. } = panel.git.inspect(panel.source, commit, &dockerfile, &context).await?;
-    let files = Files { commit, context: &context, dockerfile: &dockerfile, lfs };
+    let Tree { lfs, .. } = panel.git.inspect(panel.source, commit, Some(&dockerfile), &context).await?;
+    let files = Files { commit, context: &context, dockerfile: &dockerfile, written: None, lfs };
     let archive = panel.git.archive(panel.source, files).await?;
     let fault = archive.fault.clone();
     let pieces: Result<Vec<_>, _> = archive.stream.try_collect().await;
@@ -166,7 +166,7 @@ async fn what_cannot_be_built_is_said_before_building() {
     with_module.git(&["commit", "--quiet", "--message", "Module"]);
     let (panel, commit) = fetched(&with_module).await;
     let (root, dockerfile) = (".".parse().unwrap(), "Dockerfile".parse().unwrap());
-    assert!(panel.git.inspect(panel.source, &commit, &dockerfile, &root).await.unwrap().submodules);
+    assert!(panel.git.inspect(panel.source, &commit, Some(&dockerfile), &root).await.unwrap().submodules);
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn a_large_folder_flows_without_being_held() {
     repo.commit("Big");
     let (panel, commit) = fetched(&repo).await;
     let (root, dockerfile) = (".".parse().unwrap(), "Dockerfile".parse().unwrap());
-    let files = Files { commit: &commit, context: &root, dockerfile: &dockerfile, lfs: false };
+    let files = Files { commit: &commit, context: &root, dockerfile: &dockerfile, written: None, lfs: false };
     let mut stream = panel.git.archive(panel.source, files).await.unwrap().stream;
     let mut total = 0;
     for _ in 0..10 {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use skiff::access::{self, Reached};
 use skiff::domain::deploy::{Failure, Target};
 use skiff::domain::ids::{AppId, HostId, JobId, SecretId, SourceId};
+use skiff::domain::rights::Permit;
 use skiff::domain::source::{Git, GitAccess, Source};
 use skiff::jobs::Ctx;
 use skiff::jobs::log::Log;
@@ -77,7 +78,11 @@ impl Bench {
             vault: vault.into(),
             pool: Pool::new(PoolSettings::default()),
             git: skiff::providers::git::Git::open(settings).await.unwrap(),
+            visitor: Default::default(),
+            names: Default::default(),
+            dns: Default::default(),
             panel: Uuid::now_v7(),
+            outside: crate::harness::services::outside(),
         };
         let mut bench = Self {
             app: AppId(Uuid::now_v7()),
@@ -146,6 +151,21 @@ impl Bench {
         id
     }
 
+    /// A transaction in the team.
+    pub async fn begin(&self) -> skiff::db::Tx<'static> {
+        self.db.db.begin(&self.team.permit).await.unwrap()
+    }
+
+    /// What the team's things are read and written with.
+    pub fn permit(&self) -> &Permit {
+        &self.team.permit
+    }
+
+    /// The source of the app.
+    pub fn source(&self) -> SourceId {
+        self.source
+    }
+
     /// A claimed job, as the queue hands it over.
     async fn run(&self) -> Run {
         let job = JobId(Uuid::now_v7());
@@ -203,6 +223,7 @@ impl Bench {
             source_id: self.source,
             source,
             target: &Target::Head,
+            port: Some(8080),
             hosts: &hosts,
         };
         let (resolved, ()) = tokio::join!(resolve(asked), meanwhile(run.cancel.clone(), run.job));

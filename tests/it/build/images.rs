@@ -128,7 +128,13 @@ async fn what_goes_wrong_in_a_build_is_named_with_its_step() {
     }
     let missing = Git { dockerfile: "docker/File".parse().unwrap(), ..git(&repo) };
     let found = bench.resolve(&Source::Git(missing)).await;
-    assert_eq!(found.failure(), &Failure::NoDockerfile { path: "docker/File".into() });
+    match found.failure() {
+        Failure::NotRecognised { path, detail: why } => {
+            assert_eq!(path, "docker/File");
+            assert!(why.contains("go.mod (Go)") && why.contains("index.html"), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
     let branch = Git { branch: "gone".parse().unwrap(), ..git(&repo) };
     let found = bench.resolve(&Source::Git(branch)).await;
     assert_eq!(found.failure(), &Failure::BranchNotFound { branch: "gone".parse().unwrap() });

@@ -2,6 +2,7 @@
 
 mod commands;
 mod deploys;
+mod dockerfiles;
 mod host_checks;
 mod logs;
 mod refusals;

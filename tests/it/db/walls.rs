@@ -102,9 +102,10 @@ async fn no_table_shows_another_teams_rows() {
         let mut of_the_queue = db.begin_worker().await.unwrap();
         assert_eq!(seen(&mut of_us, table).await, 0, "{table} shows them to us");
         assert_eq!(seen(&mut of_our_job, table).await, 0, "{table} shows them to our jobs");
-        let door = i64::from(["members", "grants", "api_tokens", "invitations", "hooks"].contains(&table.as_str()));
+        let door =
+            i64::from(["members", "grants", "api_tokens", "invitations", "hooks", "routes"].contains(&table.as_str()));
         assert_eq!(seen(&mut of_the_door, table).await, door, "{table} at the door");
-        let queue = i64::from(["jobs", "host_sights"].contains(&table.as_str()));
+        let queue = i64::from(["jobs", "host_sights", "acme_turns"].contains(&table.as_str()));
         assert_eq!(seen(&mut of_the_queue, table).await, queue, "{table} to the queue");
         let mut nobody = sqlx::Connection::begin(&mut superuser).await.unwrap();
         sqlx::raw_sql("set local role skiff_app").execute(&mut *nobody).await.unwrap();

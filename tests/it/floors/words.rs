@@ -63,6 +63,8 @@ pub fn script_owners(scripts: &[Source], sources: &[Source]) -> Vec<String> {
 const SUBJECTS: &[&str] = &[
     "account",
     "app",
+    "channel",
+    "certificate",
     "delivery",
     "deploy",
     "environment",
@@ -72,6 +74,7 @@ const SUBJECTS: &[&str] = &[
     "invitation",
     "job",
     "member",
+    "notice",
     "panel",
     "project",
     "route",

@@ -188,6 +188,20 @@ impl Browser {
         self.client.execute(script, vec![]).await.unwrap() == json!(true)
     }
 
+    /// True where a heading of a sheet touches the line under it.
+    pub async fn headings_cross(&self) -> bool {
+        let script = "return [...document.querySelectorAll('.panel > header')].some(header => \
+                        [...header.querySelectorAll(':scope > h2, :scope > p')].some(words => \
+                          words.getBoundingClientRect().bottom > header.getBoundingClientRect().bottom - 4))";
+        self.client.execute(script, vec![]).await.unwrap() == json!(true)
+    }
+
+    /// Pixels from the top of the page to the top of the first element that fits this CSS selector.
+    pub async fn top_of(&self, css: &str) -> i64 {
+        let script = "return Math.round(document.querySelector(arguments[0]).getBoundingClientRect().top)";
+        self.client.execute(script, vec![json!(css)]).await.unwrap().as_i64().unwrap()
+    }
+
     /// What the page wrote to its console since the last call; refusals of the content security policy are among it.
     pub async fn console(&self) -> Vec<String> {
         let answer = self

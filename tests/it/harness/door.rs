@@ -71,7 +71,13 @@ impl Panel {
         let mut tx = db.begin_door().await.unwrap();
         skiff::db::panel::create(&mut tx, &vault.key_check()).await.unwrap();
         tx.commit().await.unwrap();
-        let settings = actions::Settings { base_url: base.clone(), local_sources: None };
+        let settings = actions::Settings {
+            base_url: base.clone(),
+            local_sources: None,
+            door: listener.local_addr().unwrap().port(),
+            names: Default::default(),
+            place: None,
+        };
         let ctx = actions::Ctx {
             db: db.db.clone(),
             changes,
@@ -80,6 +86,8 @@ impl Panel {
             kept: Default::default(),
             pool: Default::default(),
             log_seats: Default::default(),
+            hooks: Default::default(),
+            outside: super::services::outside(),
         };
         let known_as = known_as.unwrap_or(&base).parse().unwrap();
         let doors = doors::open(ctx.clone(), known_as, Arc::new(Sessions::new(&db)), shutdown.clone());

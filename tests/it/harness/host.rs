@@ -62,6 +62,11 @@ impl TestHost {
         Self::up(Kind::Bare, 4096).await
     }
 
+    /// The same with a disk of this size, for large images.
+    pub async fn bare_with_disk(megabytes: u32) -> Self {
+        Self::up(Kind::Bare, megabytes).await
+    }
+
     /// A fresh Debian 12 with systemd or without any init system: no Docker, HAProxy, Postgres or sshd; it reaches the
     /// package mirror. These folders of this machine can be read there.
     pub async fn fresh(systemd: bool, shares: &[(&std::path::Path, &str)]) -> Self {
@@ -71,18 +76,31 @@ impl TestHost {
 
     /// A fresh Debian 12 with systemd as a provider hands it over: an sshd that lets root in by key, and nothing else.
     pub async fn fresh_with_sshd() -> Self {
-        let host = Self::fresh(true, &[]).await;
+        Self::fresh(true, &[]).await.with_sshd().await
+    }
+
+    async fn with_sshd(self) -> Self {
         let install = "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && \
                        apt-get -qq -o Dpkg::Options::=--force-confold install -y --no-install-recommends openssh-server && \
                        apt-get clean && rm -rf /var/lib/apt/lists/* && systemctl enable --now ssh";
-        host.enter(&["/bin/bash", "-c", install]).await.must("an sshd is installed");
-        host
+        self.enter(&["/bin/bash", "-c", install]).await.must("an sshd is installed");
+        self
     }
 
     /// The same as Ubuntu 24.04, with systemd.
     pub async fn fresh_ubuntu(shares: &[(&std::path::Path, &str)]) -> Self {
-        let root = run(ROOTFS, &["noble"]).await.must("a fresh Ubuntu is made");
+        Self::fresh_suite("noble", shares).await
+    }
+
+    /// The same as another release of Debian or Ubuntu, by its name, with systemd.
+    pub async fn fresh_suite(suite: &str, shares: &[(&std::path::Path, &str)]) -> Self {
+        let root = run(ROOTFS, &[suite]).await.must("a fresh system is made");
         Self::from_root(&root, "systemd", shares).await
+    }
+
+    /// The same as Ubuntu 24.04.
+    pub async fn fresh_ubuntu_with_sshd() -> Self {
+        Self::fresh_ubuntu(&[]).await.with_sshd().await
     }
 
     async fn from_root(root: &str, init: &str, shares: &[(&std::path::Path, &str)]) -> Self {
@@ -123,6 +141,11 @@ impl TestHost {
         }
     }
 
+    /// Gives it so many hundredths of a core, as a server of its own has its own: whoever else computes here.
+    pub async fn limit_cpu(&self, percent: u32) {
+        self.rig(&["cpu", &percent.to_string()]).await;
+    }
+
     /// The power goes and comes back: everything that runs is killed, the disk stays.
     pub async fn reboot(&self) {
         self.power_off().await;
@@ -154,6 +177,23 @@ impl TestHost {
     /// The wire is whole again.
     pub async fn heal(&self) {
         self.rig(&["heal"]).await;
+    }
+
+    /// What systemd runs there has this much memory and one core, as on a small server.
+    pub fn limit_to_one_core(&self, megabytes: u64) {
+        let bytes = (megabytes << 20).to_string();
+        let groups = std::path::Path::new("/sys/fs/cgroup");
+        let limits = if groups.join("cgroup.controllers").exists() {
+            vec![("skiffrig", "memory.max", bytes.as_str()), ("skiffrig", "cpu.max", "100000 100000")]
+        } else {
+            vec![
+                ("memory/skiffrig", "memory.limit_in_bytes", bytes.as_str()),
+                ("cpu/skiffrig", "cpu.cfs_quota_us", "100000"),
+            ]
+        };
+        for (group, file, limit) in limits {
+            std::fs::write(groups.join(group).join(&self.number).join(file), limit).unwrap();
+        }
     }
 
     /// Takes all of the disk but this many kilobytes.

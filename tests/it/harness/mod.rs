@@ -11,5 +11,7 @@ pub mod probe;
 pub mod program;
 pub mod quiet;
 pub mod served;
+pub mod services;
 pub mod team;
+pub mod tls;
 pub mod world;

@@ -40,15 +40,16 @@ pub async fn unowned() -> (TestDb, Ctx, tempfile::TempDir) {
     let mut tx = test.begin_door().await.unwrap();
     panel::create(&mut tx, &vault.key_check()).await.unwrap();
     tx.commit().await.unwrap();
-    let settings = actions::Settings { base_url: "http://127.0.0.1:7070".into(), local_sources: Some("/".into()) };
     let ctx = Ctx {
         changes: Changes::new(&test),
         db: test.db.clone(),
         vault,
-        settings: Arc::new(settings),
+        settings: Arc::new(settings()),
         kept: Default::default(),
         pool: Default::default(),
         log_seats: Default::default(),
+        hooks: Default::default(),
+        outside: super::services::outside(),
     };
     (test, ctx, key)
 }
@@ -164,7 +165,8 @@ impl Panel {
             placement: row.placement.0.clone(),
             commit: None,
         };
-        deploy_runs::insert_release(&mut tx, &permit, deploy, &release, &row.source.0, of.name()).await.unwrap();
+        let made = deploy_runs::Made { release: &release, source: &row.source.0, dockerfile: None, by: of.name() };
+        deploy_runs::insert_release(&mut tx, &permit, deploy, made).await.unwrap();
         deploy_runs::switch(&mut tx, &permit, deploy).await.unwrap();
         deploy_runs::succeed(&mut tx, &permit, deploy, 0).await.unwrap();
         sqlx::query("update jobs set state = 'succeeded', finished_at = now(), lease_until = null where id = (select job_id from deploys where id = $1)")
@@ -185,5 +187,16 @@ pub fn new_app(name: &str) -> NewApp {
         configuration: EditConfiguration { port: "8080".into(), ..EditConfiguration::default() },
         routes: vec![NewRoute { domain: format!("{name}.example.org"), path: String::new() }],
         ..NewApp::default()
+    }
+}
+
+/// What a panel of a test is started with.
+pub fn settings() -> actions::Settings {
+    actions::Settings {
+        base_url: "http://127.0.0.1:7070".into(),
+        local_sources: Some("/".into()),
+        door: 7070,
+        names: Default::default(),
+        place: None,
     }
 }

@@ -17,7 +17,7 @@ use skiff::jobs::provision::{self, Provision};
 use skiff::jobs::{self, Ctx};
 use skiff::providers::git::{Git, Settings};
 use skiff::queue::{self, New, Runner, RunnerSettings};
-use skiff::remote::{self, Pool, PoolSettings};
+use skiff::remote;
 use skiff::vault::{SecretPlace, Vault};
 use sqlx::types::Json;
 use tokio_util::sync::CancellationToken;
@@ -89,7 +89,14 @@ impl World {
         tx.commit().await.unwrap();
         let local_root = Some(std::env::temp_dir());
         let git = Git::open(Settings { data_dir: folder.path().join("git"), local_root, ca_file: None }).await.unwrap();
-        let ctx = Ctx { db: db.db.clone(), vault: vault.clone(), pool: Pool::new(PoolSettings::default()), git, panel };
+        let (outside, pool, visitor, names, dns) = (
+            super::services::outside(),
+            Default::default(),
+            Default::default(),
+            Default::default(),
+            Default::default(),
+        );
+        let ctx = Ctx { db: db.db.clone(), vault: vault.clone(), pool, git, panel, visitor, names, dns, outside };
         let changes = Changes::new(&db);
         let listener = CancellationToken::new();
         let (listening, until) = (changes.clone(), listener.clone());
@@ -104,15 +111,16 @@ impl World {
 
     /// What actions work with.
     pub fn actions(&self) -> actions::Ctx {
-        let settings = actions::Settings { base_url: "http://127.0.0.1:7070".into(), local_sources: Some("/".into()) };
         actions::Ctx {
             db: self.db.db.clone(),
             changes: self.changes.clone(),
             vault: (*self.vault).clone(),
-            settings: Arc::new(settings),
+            settings: Arc::new(super::panel::settings()),
             kept: Default::default(),
             pool: self.ctx.pool.clone(),
             log_seats: Default::default(),
+            hooks: Default::default(),
+            outside: self.ctx.outside.clone(),
         }
     }
 
@@ -142,11 +150,8 @@ impl World {
 
     /// Lets the time of all leases pass.
     pub async fn leases_run_out(&self) {
-        let mut conn = self.db.superuser().await;
-        sqlx::query("update jobs set lease_until = now() - interval '1 s' where state = 'running'")
-            .execute(&mut conn)
-            .await
-            .unwrap();
+        let sql = "update jobs set lease_until = now() - interval '1 s' where state = 'running'";
+        sqlx::query(sql).execute(&mut self.db.superuser().await).await.unwrap();
     }
 
     /// Seals a value as a secret of the team.
@@ -320,9 +325,8 @@ impl World {
 
     /// The numbers of the log's lines.
     pub async fn log_numbers(&self, job: JobId) -> Vec<i64> {
-        let mut conn = self.db.superuser().await;
-        let sql = "select seq from job_log where job_id = $1 order by seq";
-        sqlx::query_scalar(sql).bind(job.0).fetch_all(&mut conn).await.unwrap()
+        let asked = sqlx::query_scalar("select seq from job_log where job_id = $1 order by seq").bind(job.0);
+        asked.fetch_all(&mut self.db.superuser().await).await.unwrap()
     }
 
     /// Waits until a job is over and tells how it went.
@@ -444,8 +448,7 @@ impl TestApp<'_> {
 
     /// Deploys the head and waits for the end.
     pub async fn deploy(&self) -> Ended {
-        let (_, job) = self.request(Target::Head).await;
-        self.world.over(job).await
+        self.world.over(self.request(Target::Head).await.1).await
     }
 
     /// Deploys the head, which must succeed.

@@ -98,6 +98,44 @@ async fn of_many_pushes_the_newest_waits_and_going_back_to_an_older_commit_deplo
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_of_pushes_is_taken_whole_and_the_newest_of_them_waits() {
+    let hooked = Hooked::with("github").await;
+    let mut calls = Vec::new();
+    for n in 0..150 {
+        let commit = format!("{n:040x}").replacen('0', "b", 1);
+        let (other, twice) = (n % 10 == 3, n % 10 == 7);
+        let branch = if other { "refs/heads/next" } else { "refs/heads/main" };
+        let body = shapes::github_push(branch, &commit);
+        let hooked = &hooked;
+        calls.push(async move {
+            // The forge loses patience with some and sends them again at once.
+            let id = format!("burst-{}", n - i32::from(twice));
+            (other, hooked.github("push", &id, &body).await)
+        });
+    }
+    let answers = futures_util::future::join_all(calls).await;
+    let statuses = |wanted: u16| answers.iter().filter(|(_, (status, _))| *status == wanted).count();
+    assert_eq!((statuses(202), statuses(200)), (120, 30), "{answers:?}");
+    for (other, (status, words)) in &answers {
+        assert!(!other || (*status, words.starts_with("ignored")) == (200, true), "{words}");
+        assert!(*status != 202 || words.starts_with("deploys"), "{words}");
+    }
+    let (deliveries, deploys, jobs) = hooked.rows().await;
+    assert_eq!((deliveries, deploys), (135, jobs), "each once");
+    let states = hooked.deploys().await;
+    assert_eq!(states.iter().filter(|state| *state == "queued").count(), 1, "{states:?}");
+    assert_eq!(states.last().unwrap(), "queued");
+    let newest = "select d.deploy_id = (select id from deploys order by id desc limit 1) from deliveries d
+                   where d.answer = 'deploys' order by d.id desc limit 1";
+    let newest = sqlx::query_scalar::<_, bool>(newest).fetch_one(&mut hooked.panel.db.superuser().await).await.unwrap();
+    assert!(newest, "the newest push and the newest deploy belong together");
+    let without = "select count(*) from deliveries where answer = 'deploys' and deploy_id is null";
+    let without =
+        sqlx::query_scalar::<_, i64>(without).fetch_one(&mut hooked.panel.db.superuser().await).await.unwrap();
+    assert_eq!(without, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_form_of_github_is_read_too() {
     let hooked = Hooked::with("github").await;
     let json = shapes::github_push("refs/heads/main", ONE);

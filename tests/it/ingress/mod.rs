@@ -8,6 +8,7 @@ mod reloads;
 mod routes;
 mod rules;
 mod servers;
+mod tls;
 mod trust;
 
 use skiff::domain::app::Route;

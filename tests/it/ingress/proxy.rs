@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use skiff::domain::ingress::tls;
 use skiff::domain::ingress::{
-    Answer, Home, Ingress, ProxyProcesses, ServerSeen, read_answer, read_processes, read_servers,
+    Answer, Home, Ingress, ProxyProcesses, ServerSeen, TlsFiles, read_answer, read_processes, read_servers,
 };
 
 use super::apps::{LIMIT, free_port};
@@ -28,6 +29,13 @@ pub fn home(folder: &tempfile::TempDir) -> Home {
         run_as: None,
         map: path("routes.map"),
         peers: path("peers.lst"),
+        tls: TlsFiles {
+            folder: path("certs"),
+            list: path("certs/list"),
+            secured: path("https.map"),
+            strict: path("hsts.map"),
+            challenge: path("acme.map"),
+        },
         bind: Ipv4Addr::LOCALHOST,
     }
 }
@@ -45,6 +53,14 @@ pub fn accepts(ingress: &Ingress, folder: &tempfile::TempDir) -> Result<(), Stri
 fn write(ingress: &Ingress, folder: &tempfile::TempDir) {
     std::fs::write(folder.path().join("haproxy.cfg"), ingress.haproxy_cfg()).unwrap();
     std::fs::write(folder.path().join("routes.map"), ingress.routes_map()).unwrap();
+    if let Some(tls) = &ingress.tls {
+        let files = &ingress.home.tls;
+        std::fs::create_dir_all(files.folder.as_ref()).unwrap();
+        std::fs::write(files.list.as_ref(), tls.list(files)).unwrap();
+        for (map, entries) in tls.maps(files) {
+            std::fs::write(map.as_ref(), tls::map_text(&entries)).unwrap();
+        }
+    }
 }
 
 /// Looks until it is so.

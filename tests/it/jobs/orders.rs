@@ -61,6 +61,7 @@ async fn pairs(count: usize) {
             headers: [("x-skiff-signature".to_owned(), signature.clone())].into(),
             body: Vec::new(),
             address: "192.0.2.1".to_owned(),
+            seat: None,
         };
         let (button, push) = tokio::join!(button, hooks::receive(&ctx, incoming));
         button.unwrap();

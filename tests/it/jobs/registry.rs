@@ -1,6 +1,7 @@
 //! An image from a registry that wants a login: Docker's own registry on the host's loopback.
 
 use skiff::domain::app::{Route, Spec};
+use skiff::domain::deploy::Target;
 use skiff::domain::source::{Image, RegistryLogin, Source};
 
 use crate::harness::fleet;
@@ -112,6 +113,63 @@ async fn every_host_fetches_an_image_from_the_registry_and_who_cannot_has_it_bro
         assert!(ask(host, "hello.test", "/").await.1.contains('3'), "{third:#?}");
         let names = host.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]).await;
         assert!(!names.contains("team/hello"), "no name of the registry stays: {names}");
+    }
+    assert_eq!([a.foreign_inventory().await, b.foreign_inventory().await], foreign, "and no image without a name");
+    world.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_a_killed_worker_left_on_a_host_goes_with_the_same_deploy() {
+    let image = "127.0.0.1:5000/team/hello:1";
+    let (a, b, mut world) = (TestHost::bare().await, TestHost::bare().await, World::new().await);
+    let ids = fleet::ready(&world, &[&a, &b]).await;
+    for host in [&a, &b] {
+        serve(host, image, "1").await;
+    }
+    let names = async |host: &TestHost| host.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]).await;
+    let foreign = [a.foreign_inventory().await, b.foreign_inventory().await];
+    let mut spec = Spec::web(8080, "/up".parse().unwrap());
+    spec.routes.push(Route { domain: "hello.test".parse().unwrap(), path: "/".parse().unwrap() });
+    (spec.watch.seconds, spec.drain_s) = (0, 2);
+    let password = world.secret("source", uuid::Uuid::now_v7(), "right", PASSWORD).await;
+    let login = Some(RegistryLogin { user: "ada".into(), password });
+    let source = Source::Image(Image { image: image.parse().unwrap(), login });
+    let job = {
+        let mut app = world.app_of(ids[0], source, spec).await;
+        fleet::place(&world, app.id, &mut app.spec, &[(ids[0], 1), (ids[1], 1)]).await;
+        // The second host's worker stands between the pull and our own name for what came.
+        let held = format!(
+            "create function hold_here() returns trigger language plpgsql as $$
+             begin
+               if new.host_id = '{}' and new.image like 'skiff/%' then perform pg_advisory_xact_lock_shared(4711); end if;
+               return new;
+             end $$;
+             create trigger hold_here before insert on ledger_images for each row execute function hold_here();
+             select pg_advisory_lock(4711)",
+            ids[1]
+        );
+        let mut holder = world.db.superuser().await;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(held)).execute(&mut holder).await.unwrap();
+        let (_, job) = app.request(Target::Head).await;
+        let waits = "select exists (select from pg_locks where locktype = 'advisory' and objid = 4711 and not granted)";
+        for _ in 0..3000 {
+            if sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut holder).await.unwrap() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert!(names(&b).await.contains("team/hello"), "the registry's name is there in this moment");
+        world.kill_worker();
+        sqlx::query("select pg_advisory_unlock_all()").execute(&mut holder).await.unwrap();
+        job
+    };
+    world.leases_run_out().await;
+    world.start_worker();
+    let ended = world.over(job).await;
+    assert_eq!(ended.state, "succeeded", "{ended:#?}");
+    for host in [&a, &b] {
+        assert_eq!(ask(host, "hello.test", "/").await.0, 200, "{ended:#?}");
+        assert!(!names(host).await.contains("team/hello"), "no name of the registry stays: {ended:#?}");
     }
     assert_eq!([a.foreign_inventory().await, b.foreign_inventory().await], foreign, "and no image without a name");
     world.quiet().await;

@@ -18,7 +18,7 @@ use crate::harness::world::{TestApp, World, ask};
 const V1: &str = "127.0.0.1:5000/hello:1";
 const V2: &str = "127.0.0.1:5000/hello:2";
 
-fn person(world: &World) -> Actor {
+pub fn person(world: &World) -> Actor {
     Actor::on_the_panels_machine(world.team.id)
 }
 
@@ -27,7 +27,7 @@ async fn count(world: &World, what: &'static str, id: uuid::Uuid) -> i64 {
 }
 
 /// Removes an app as its page does.
-async fn remove(world: &World, app: AppId) -> JobId {
+pub async fn remove(world: &World, app: AppId) -> JobId {
     let name: String = sqlx::query_scalar("select name from apps where id = $1")
         .bind(app.0)
         .fetch_one(&mut world.db.superuser().await)
@@ -58,13 +58,13 @@ async fn images(host: &TestHost) -> usize {
 }
 
 /// Networks of ours on a host.
-async fn networks(host: &TestHost) -> usize {
+pub async fn networks(host: &TestHost) -> usize {
     let all = host.docker(&["network", "ls", "--format", "{{.Name}}"]).await;
     all.lines().filter(|line| line.starts_with("skiff-")).count()
 }
 
 /// An app that starts and ends quickly.
-async fn quick<'a>(world: &'a World, host: skiff::domain::ids::HostId, domain: &str) -> TestApp<'a> {
+pub async fn quick<'a>(world: &'a World, host: skiff::domain::ids::HostId, domain: &str) -> TestApp<'a> {
     let mut app = world.app(host, V1, domain).await;
     let mut spec = app.spec.clone();
     (spec.drain_s, spec.stop_grace_s) = (1, 1);

@@ -12,7 +12,8 @@ use crate::harness::world::{Ended, TestApp, World, ask};
 /// One more than is kept, and another.
 const DEPLOYS: usize = 12;
 
-async fn tidy(world: &World) -> Ended {
+/// Runs the daily upkeep of the team.
+pub async fn tidy(world: &World) -> Ended {
     let mut tx = world.db.begin(&world.team.permit).await.unwrap();
     let pushed = queue::push(&mut tx, &world.team.permit, &Tidy {}, New::new("Tidy up", cause())).await.unwrap();
     tx.commit().await.unwrap();

@@ -177,7 +177,7 @@ async fn what_a_proxy_does_not_take_changes_nothing_and_is_in_nobodys_way() {
     let remote = reached.host.unwrap();
     let broken = Home { map: "/nowhere/routes.map".parse().unwrap(), ..Home::default() };
     let (before, worker) = (file().await, workers(&host).await);
-    let said = bring::bring(&remote, &Ingress::empty(broken, 80)).await.unwrap();
+    let said = bring::bring(&world.ctx, &world.team.permit, id, &remote, &Ingress::empty(broken, 80)).await.unwrap();
     let words = said.unwrap_err();
     assert!(words.contains("HAProxy does not accept it") && words.contains("/nowhere/routes.map"), "{words}");
     assert_eq!((file().await, workers(&host).await), (before, worker));

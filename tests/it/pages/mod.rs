@@ -1,14 +1,16 @@
 //! The browser's door and the pages behind it, before a real database; some in a real browser.
 
 mod contrast;
+mod dockerfiles;
 mod door;
 mod fleet;
 mod forms;
 mod hostile;
+mod https;
 mod journey;
 mod live;
 mod members;
-mod pictures;
+pub mod pictures;
 mod refusals;
 mod removal;
 mod routes;

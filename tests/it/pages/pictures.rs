@@ -4,6 +4,7 @@
 use fantoccini::Locator;
 
 use skiff::actions::apps::{self, NewRoute, Pair, RemoveApp};
+use skiff::actions::hooks;
 use skiff::actions::hosts::{self, GivePass, NewHost};
 use skiff::actions::projects::{self, NewEnvironment};
 use skiff::actions::routes::{self, EditRules};
@@ -11,10 +12,11 @@ use skiff::domain::ids::{HostId, ProjectId, RouteId};
 
 use crate::harness::browser::{Browser, WAIT};
 use crate::harness::door::{PASSWORD, Panel};
+use crate::hooks::{ONE, shapes, sign};
 
-use super::scene;
+use super::{dockerfiles, scene};
 
-async fn sign_in(browser: &Browser, panel: &Panel) {
+pub async fn sign_in(browser: &Browser, panel: &Panel) {
     browser.client.goto(&format!("{}/login", panel.base)).await.unwrap();
     browser.fill("email", "ada@example.org").await;
     browser.fill("password", PASSWORD).await;
@@ -23,12 +25,13 @@ async fn sign_in(browser: &Browser, panel: &Panel) {
 }
 
 /// Opens a page, looks that it is whole, takes its picture.
-async fn look(browser: &Browser, panel: &Panel, name: &str, path: &str) {
+pub async fn look(browser: &Browser, panel: &Panel, name: &str, path: &str) {
     browser.client.goto(&format!("{}{path}", panel.base)).await.unwrap();
     browser.client.wait().at_most(WAIT).for_element(Locator::Css("h1")).await.unwrap();
     for width in [1280, 900, 390, 360] {
         browser.window(width, 844, width < 500).await;
         assert!(!browser.overflows().await, "{path} sticks out at {width} px");
+        assert!(!browser.headings_cross().await, "a heading of {path} crosses its line at {width} px");
     }
     browser.window(1280, 900, false).await;
     browser.picture(name).await;
@@ -71,6 +74,25 @@ async fn behind_a_jump_host(panel: &Panel, scene: &scene::Scene) -> HostId {
     host
 }
 
+/// Has pushes deploy the app, and one come in.
+async fn pushed(panel: &Panel, scene: &scene::Scene) {
+    let (ctx, by) = (&panel.ctx, &scene.owner.actor);
+    let secret = hooks::create(ctx, by, scene.web, "github").await.unwrap().secret;
+    let url = hooks::get(ctx, by, scene.web).await.unwrap().hook.unwrap().url;
+    let body = shapes::github_push("refs/heads/main", ONE);
+    let answer = reqwest::Client::new()
+        .post(url)
+        .header("content-type", "application/json")
+        .header("x-github-event", "push")
+        .header("x-github-delivery", "one")
+        .header("x-hub-signature-256", format!("sha256={}", sign(secret.expose(), body.as_bytes())))
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_of_a_team_at_work_are_whole() {
     let panel = Panel::open().await;
@@ -89,6 +111,11 @@ async fn pages_of_a_team_at_work_are_whole() {
     look(&browser, &panel, "app", &web).await;
     look(&browser, &panel, "app-configuration", &format!("{web}/configuration")).await;
     look(&browser, &panel, "app-source", &format!("{web}/source")).await;
+    dockerfiles::looked(&panel, scene.web, None).await;
+    look(&browser, &panel, "app-source-written", &format!("{web}/source")).await;
+    let edited = "FROM node:22-bookworm-slim\nWORKDIR /app\nCOPY . .\nRUN npm ci\nCMD [\"npm\", \"start\"]\n";
+    dockerfiles::looked(&panel, scene.web, Some((edited, "Ada"))).await;
+    look(&browser, &panel, "app-source-edited", &format!("{web}/source")).await;
     look(&browser, &panel, "app-variables", &format!("{web}/variables")).await;
     let route = with_rules(&panel, &scene).await;
     look(&browser, &panel, "app-routes", &format!("{web}/routes")).await;
@@ -108,6 +135,11 @@ async fn pages_of_a_team_at_work_are_whole() {
     look(&browser, &panel, "deploy-running", &format!("{team}/deploys/{}", scene.running)).await;
     look(&browser, &panel, "deploy-failed", &format!("{team}/deploys/{}", scene.failed)).await;
     look(&browser, &panel, "hosts", &format!("{team}/hosts")).await;
+    look(&browser, &panel, "doctor", &format!("{team}/doctor?now=yes")).await;
+    look(&browser, &panel, "docs", "/docs").await;
+    look(&browser, &panel, "docs-page", "/docs/deploy-failures").await;
+    look(&browser, &panel, "docs-table", "/docs/cli").await;
+    look(&browser, &panel, "docs-search", "/docs/search?q=health+check").await;
     look(&browser, &panel, "host-new", &format!("{team}/hosts/new")).await;
     look(&browser, &panel, "host", &format!("{team}/hosts/{}", scene.host)).await;
     look(&browser, &panel, "host-front", &format!("{team}/hosts/{}/front", scene.host)).await;
@@ -121,8 +153,17 @@ async fn pages_of_a_team_at_work_are_whole() {
     look(&browser, &panel, "job", &format!("{team}/jobs/{preparing}")).await;
     look(&browser, &panel, "projects", &format!("{team}/projects")).await;
     look(&browser, &panel, "history", &format!("{team}/audit")).await;
+    for width in [1280, 1024, 900] {
+        browser.window(width, 900, false).await;
+        let (from, to) = (browser.top_of("#from").await, browser.top_of("#to").await);
+        assert_eq!(from, to, "the two ends of a time stand side by side at {width} px");
+        let whole = browser.top_of("#who").await == from;
+        assert!(whole || width < 1280, "the search has one line at {width} px");
+    }
     look(&browser, &panel, "account", "/account").await;
     look(&browser, &panel, "app-push-none", &format!("{web}/push")).await;
+    pushed(&panel, &scene).await;
+    look(&browser, &panel, "app-push", &format!("{web}/push")).await;
     look(&browser, &panel, "app-settings", &format!("{web}/settings")).await;
     look(&browser, &panel, "tokens", &format!("{team}/tokens")).await;
     look(&browser, &panel, "members", &format!("{team}/members")).await;

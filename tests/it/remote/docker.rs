@@ -249,8 +249,8 @@ async fn images_are_found_named_moved_and_refused_in_words() {
     assert_eq!(docker.image(&kept).await.unwrap().unwrap().id, image.id);
     second.docker_bulk().load(bulk.save((&kept).into())).await.unwrap();
     assert_eq!(second.docker().image(&kept).await.unwrap().unwrap().id, image.id);
-    for _ in 0..2 {
-        docker.untag(&kept).await.unwrap();
+    for was_there in [true, false] {
+        assert_eq!(docker.untag(&kept).await.unwrap(), was_there);
     }
     assert!(docker.image(&kept).await.unwrap().is_none() && docker.image(&name).await.unwrap().is_some());
 

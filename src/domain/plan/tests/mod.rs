@@ -18,7 +18,7 @@ use super::{GivingUp, Plan, Want, check, give_up, instance_name, plan, words};
 use crate::domain::address::Bridge;
 use crate::domain::app::{Mount, Spec};
 use crate::domain::ids::{AppId, DeployId, EnvironmentId, HostId, InstanceId, ReleaseId, VolumeId};
-use crate::domain::observed::{Have, HostSeen, Instance, Running, Served};
+use crate::domain::observed::{Have, HostSeen, Instance, OldNetwork, Running, Served};
 use crate::domain::release::{Place, Release};
 
 pub(super) fn host(n: u16) -> HostId {
@@ -89,6 +89,7 @@ pub(super) fn have(hosts: u16) -> Have {
         peers: Vec::new(),
         image_present: true,
         network_present: true,
+        old_networks: Vec::new(),
         volumes: vec![VolumeId(Uuid::from_u128(9))],
         instances: Vec::new(),
         taken: Vec::new(),

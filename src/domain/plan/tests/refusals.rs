@@ -32,6 +32,9 @@ fn what_cannot_be_is_refused_with_what_to_try() {
         refused(|want, _| want.fresh.clear()),
         refused(|_, have| have.hosts[0].image_arch = Some("arm64".to_owned())),
         refused(|want, _| want.image_arch = Some("arm64".to_owned())),
+        refused(|_, have| have.hosts[0].old_networks = vec![old_network(true, 1)]),
+        refused(|_, have| have.hosts[0].old_networks = vec![old_network(true, 0), old_network(true, 7)]),
+        refused(|_, have| have.hosts[0].old_networks = vec![old_network(false, 0)]),
     ];
     expect![[r#"
         The app is placed on no host. Choose at least one host on its configuration page, then deploy again.
@@ -45,7 +48,46 @@ fn what_cannot_be_is_refused_with_what_to_try() {
         65 instances are more than the 64 an app may have. Ask for fewer, or split the app.
         Fewer identities than instances were handed in. Deploy again.
         The image is made for arm64, and fra-1 is amd64: it does not run there. Place the app on hosts of arm64, or build it on a host of amd64.
-        The image is made for arm64, and fra-1 is amd64: it does not run there. Place the app on hosts of arm64, or build it on a host of amd64."#]].assert_eq(&sentences.join("\n"));
+        The image is made for arm64, and fra-1 is amd64: it does not run there. Place the app on hosts of arm64, or build it on a host of amd64.
+        fra-1 has a network skiff-old with the subnet 10.64.0.0/24 from before it was added here, and containers are on it: c1. Remove them there, or take them off it (docker network disconnect -f skiff-old NAME), then deploy again.
+        fra-1 has a network skiff-old with the subnet 10.64.0.0/24 from before it was added here, and containers are on it: c1, c2, c3, c4, c5 and 2 more. Remove them there, or take them off it (docker network disconnect -f skiff-old NAME), then deploy again.
+        fra-1 has a network skiff-old with the subnet 10.64.0.0/24 that Skiff did not make. Remove it there (docker network rm skiff-old), then deploy again."#]].assert_eq(&sentences.join("\n"));
+}
+
+/// A network in the place of the environment's, with so many containers on it.
+fn old_network(ours: bool, on: usize) -> OldNetwork {
+    let on = (1..=on).map(|n| format!("c{n}")).collect();
+    OldNetwork { name: "skiff-old".parse().unwrap(), subnet: "10.64.0.0/24".to_owned(), ours, on }
+}
+
+#[test]
+fn an_old_network_that_nothing_is_on_makes_way() {
+    let mut have = one_serves();
+    have.hosts[0].network_present = false;
+    have.hosts[0].old_networks = vec![old_network(true, 0)];
+    super::pictures::check(
+        want(2, &[1]),
+        have,
+        expect![[r#"
+        prepare and first instance
+          - remove the old network skiff-old on fra-1
+            make the network 10.64.64.0/24 on fra-1
+            create web-1 v2 at 10.64.64.2 on fra-1
+            start web-1 v2 on fra-1
+            wait until web-1 v2 is healthy on fra-1
+          - write v2 to disk on fra-1
+        switch (traffic has moved)
+          - write the proxy's file with web-1 v2 on fra-1
+            send requests to web-1 v2 on fra-1
+            see a request answered through the proxy on fra-1
+        stop the old (traffic has moved)
+          - let web-1 v1 finish its requests, up to 30 s on fra-1
+            stop web-1 v1 on fra-1
+            take web-1 v1 out of the proxy on fra-1
+        clean up (traffic has moved)
+          - remove web-1 v1 on fra-1
+    "#]],
+    );
 }
 
 #[test]

@@ -44,7 +44,11 @@ impl World {
     pub fn step(&mut self, host: HostId, step: &Step) -> Result<(), Broken> {
         match step {
             Step::BringImage => self.seen(host).image_present = true,
-            Step::MakeNetwork { .. } => self.seen(host).network_present = true,
+            Step::ClearNetwork { name } => self.seen(host).old_networks.retain(|old| old.name != *name),
+            Step::MakeNetwork { .. } => {
+                assert!(self.seen(host).old_networks.is_empty(), "made beside one that stands in its place");
+                self.seen(host).network_present = true;
+            }
             Step::MakeVolume { volume } => self.seen(host).volumes.push(*volume),
             Step::WriteRelease => drop(self.written.insert(host)),
             Step::RunReleaseCommand { .. } => {

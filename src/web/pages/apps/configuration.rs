@@ -6,9 +6,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use tower_sessions::Session;
 
+use super::dockerfile::Dockerfile;
 use super::{Changes, Head, In, placement};
 use crate::actions::Refused;
-use crate::actions::apps::{self, AppView, EditConfiguration, EditSource, Pair, RenameApp};
+use crate::actions::apps::{self, AppView, DockerfileView, EditConfiguration, EditSource, Pair, RenameApp};
 use crate::domain::ids::AppId;
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -46,6 +47,8 @@ pub struct Show {
     pub place: Option<Form>,
     /// The form that renames the app, where it belongs to the page.
     pub rename: Option<Form>,
+    /// What is known of its Dockerfile, on the page of its source.
+    pub dockerfile: Option<Dockerfile>,
 }
 
 /// What the container is.
@@ -137,7 +140,7 @@ pub fn change_fields(input: &EditConfiguration) -> Vec<Field> {
 /// Where it comes from.
 pub fn source_fields(input: &EditSource) -> Vec<Field> {
     let from = vec![
-        Choice::new("git", "Git repository", "built from its Dockerfile"),
+        Choice::new("git", "Git repository", "built with its Dockerfile, or one that Skiff writes"),
         Choice::new("image", "Image", "run as it is"),
     ];
     let access = vec![
@@ -171,7 +174,10 @@ pub fn source_fields(input: &EditSource) -> Vec<Field> {
 /// How it is built.
 pub fn build_fields(input: &EditSource) -> Vec<Field> {
     vec![
-        Field::code("dockerfile", "Dockerfile").value(&input.dockerfile).empty("Dockerfile"),
+        Field::code("dockerfile", "Dockerfile")
+            .value(&input.dockerfile)
+            .empty("Dockerfile")
+            .hint("Where there is none, Skiff writes one."),
         Field::code("context", "Folder sent to the builder").value(&input.context).empty("the repository's root"),
         Field::code("target", "Stage").value(&input.target).empty("the last one"),
         rows("build_args", "Arguments", "Name", "Value", false, &input.build_args)
@@ -276,11 +282,25 @@ pub fn configuration_page(here: &Here, view: &AppView, input: &EditConfiguration
     let rename = view.may.edit.then(|| Form::new(rename, &here.token, "Rename", vec![field]).style("").inline());
     let place = (view.may.edit && placement::matters(view)).then(|| placement::form(here, view, "placement", "Save"));
     let place = place.transpose()?;
-    Ok(Show { shell, head, pending: Changes { changes: view.pending.clone() }, note, form, place, rename })
+    Ok(Show {
+        shell,
+        head,
+        pending: Changes { changes: view.pending.clone() },
+        note,
+        form,
+        place,
+        rename,
+        dockerfile: None,
+    })
 }
 
-/// The page of the source.
-pub fn source_page(here: &Here, view: &AppView, input: &EditSource) -> Result<Show, Problem> {
+/// The page of the source, with what is known of the Dockerfile of an app that has a repository.
+pub fn source_page(
+    here: &Here,
+    view: &AppView,
+    input: &EditSource,
+    dockerfile: Option<DockerfileView>,
+) -> Result<Show, Problem> {
     let team = &here.place()?.team.slug;
     let action = SafeUrl::path(["t", team, "apps", &view.line.id.to_string(), "source"]);
     let (shell, head) = In::app(here, view, "Source")?;
@@ -288,7 +308,17 @@ pub fn source_page(here: &Here, view: &AppView, input: &EditSource) -> Result<Sh
     form = form.folded("Build", "Dockerfile, folder, stage, arguments, secrets", "from=git", build_fields(input));
     form = form.folded("Registry login", "only where the registry wants one", "from=image", registry_fields(input));
     let note = "The next deploy takes its code or image from here. Releases that were made stay as they are.";
-    Ok(Show { shell, head, pending: Changes { changes: Vec::new() }, note, form, place: None, rename: None })
+    let dockerfile = dockerfile.map(|known| Dockerfile::new(here, view, known)).transpose()?;
+    Ok(Show {
+        shell,
+        head,
+        pending: Changes { changes: Vec::new() },
+        note,
+        form,
+        place: None,
+        rename: None,
+        dockerfile,
+    })
 }
 
 async fn configuration(
@@ -345,7 +375,8 @@ async fn rename(
 
 async fn source(State(web): State<Web>, here: Here, At((_, id)): At<(String, AppId)>) -> Result<Response, Problem> {
     let view = apps::get(web.actions(), here.actor()?, id).await?;
-    Ok(page_with(StatusCode::OK, &source_page(&here, &view, &view.source_form)?))
+    let dockerfile = apps::dockerfile(web.actions(), here.actor()?, id).await?;
+    Ok(page_with(StatusCode::OK, &source_page(&here, &view, &view.source_form, dockerfile)?))
 }
 
 async fn set_source(
@@ -360,7 +391,8 @@ async fn set_source(
         Ok(()) => saved(&here, &session, id, "source").await,
         Err(Refused::Fields(errors)) => {
             let view = apps::get(web.actions(), here.actor()?, id).await?;
-            let mut show = source_page(&here, &view, &input)?;
+            let dockerfile = apps::dockerfile(web.actions(), here.actor()?, id).await?;
+            let mut show = source_page(&here, &view, &input, dockerfile)?;
             show.form = show.form.refuse(&errors);
             Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show))
         }

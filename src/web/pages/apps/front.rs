@@ -7,7 +7,7 @@ use tower_sessions::Session;
 
 use super::configuration::pairs;
 use super::route::Differences;
-use super::routes::{Show, Typed, look, saved};
+use super::routes::{Typed, page, saved};
 use crate::actions::Refused;
 use crate::actions::routes::{self, Change, EditFront};
 use crate::domain::ids::AppId;
@@ -106,8 +106,7 @@ async fn set(
     } else {
         match routes::preview(ctx, here.actor()?, id, Change::Front(input)).await {
             Ok(hosts) => {
-                let (view, front) = look(&web, &here, id).await?;
-                let mut show = Show::new(&here, &view, &front, &typed)?;
+                let mut show = page(&web, &here, id, &typed).await?;
                 show.differences = Some(Differences { hosts });
                 return Ok(page_with(StatusCode::OK, &show));
             }
@@ -115,8 +114,7 @@ async fn set(
         }
     };
     let Refused::Fields(errors) = refused else { return Err(refused.into()) };
-    let (view, front) = look(&web, &here, id).await?;
-    let mut show = Show::new(&here, &view, &front, &typed)?;
+    let mut show = page(&web, &here, id, &typed).await?;
     show.front = show.front.map(|form| form.refuse(&errors));
     Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show))
 }

@@ -1,6 +1,7 @@
 //! Apps: the list, one at a glance. Its forms are in the files beside; its releases and deploys in rooms of their own.
 
 mod configuration;
+mod dockerfile;
 mod front;
 mod gone;
 mod instances;
@@ -49,6 +50,7 @@ pub fn routes() -> Routes {
         .merge(logs::routes())
         .merge(settings::routes())
         .merge(configuration::routes())
+        .merge(dockerfile::routes())
         .merge(placement::routes())
         .merge(variables::routes())
         .merge(routes::routes())

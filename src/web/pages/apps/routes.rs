@@ -12,6 +12,7 @@ use super::front;
 use super::route::{self, Differences};
 use super::{Head, In};
 use crate::actions::Refused;
+use crate::actions::acme::{self as certificates, DomainView};
 use crate::actions::apps::{self, AppView, NewRoute, RouteView};
 use crate::actions::routes::{self, Change, Changed, EditFront, EditRules, RoutesView};
 use crate::domain::app::Kind;
@@ -19,19 +20,20 @@ use crate::domain::ids::{AppId, RouteId};
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
+use crate::web::pages::acme;
 use crate::web::pages::told::Told;
 use crate::web::routes::{Policy, Routes};
-use crate::web::ui::{Field, Form, SafeUrl, Sent, Shape, Shell, page_with};
+use crate::web::ui::{Badge, Field, Form, SafeUrl, Sent, Shape, Shell, Tone, page_with};
 use crate::web::{Web, session};
 
 /// The routes of this file (of the panel, that is).
 pub fn routes() -> Routes {
     let (view, edit) = (Policy::Team(Permission::View), Policy::Team(Permission::EditApps));
-    Routes::new().get("/t/{team}/apps/{id}/routes", view, show).post("/t/{team}/apps/{id}/routes", edit, add).post(
-        "/t/{team}/apps/{id}/routes/remove",
-        edit,
-        remove,
-    )
+    Routes::new()
+        .get("/t/{team}/apps/{id}/routes", view, show)
+        .post("/t/{team}/apps/{id}/routes", edit, add)
+        .post("/t/{team}/apps/{id}/routes/remove", edit, remove)
+        .post("/t/{team}/apps/{id}/routes/certificate", edit, certificate)
 }
 
 /// A route, what is asked there, and what one may do with it.
@@ -46,6 +48,20 @@ pub struct Row {
     pub href: SafeUrl,
     /// The button that removes it.
     pub remove: Option<Form>,
+    /// How the domain's certificate stands.
+    pub certificate: Option<Certificate>,
+}
+
+/// How a domain's certificate stands, and what can be done.
+pub struct Certificate {
+    /// How it stands.
+    pub badge: Badge,
+    /// What is wrong and what to try; empty where nothing is.
+    pub trouble: String,
+    /// The job that is at it.
+    pub watched: Option<SafeUrl>,
+    /// The button that gets one now.
+    pub now: Option<Form>,
 }
 
 /// The page.
@@ -87,7 +103,13 @@ pub struct Typed {
 
 impl Show {
     /// The page of this app, with what was typed.
-    pub fn new(here: &Here, view: &AppView, front: &RoutesView, typed: &Typed) -> Result<Self, Problem> {
+    pub fn new(
+        here: &Here,
+        view: &AppView,
+        front: &RoutesView,
+        domains: &[DomainView],
+        typed: &Typed,
+    ) -> Result<Self, Problem> {
         let (shell, head) = In::app(here, view, "Routes")?;
         let (team, id) = (here.place()?.team.slug.clone(), view.line.id.to_string());
         let below = |what: &str| SafeUrl::path(["t", &team, "apps", &id, what]);
@@ -97,11 +119,26 @@ impl Show {
             for group in &mut form.groups {
                 group.fields = vec![Field::hidden("id", line.id.to_string())];
             }
+            let certificate = domains.iter().find(|one| one.domain == line.domain).map(|one| {
+                let to = SafeUrl::path(["t", &team, "apps", &id, "routes", "certificate"]);
+                let mut now = Form::act(to, &here.token, "Get one now", "small");
+                for group in &mut now.groups {
+                    group.fields = vec![Field::hidden("domain", one.domain.clone())];
+                }
+                let none = || Badge::new(Shape::Dotted, Tone::Quiet, one.words.clone());
+                Certificate {
+                    badge: one.state.map_or_else(none, |state| acme::badge(state, &one.words)),
+                    trouble: one.trouble.clone(),
+                    watched: one.job.map(|job| SafeUrl::path(["t", &team, "jobs", &job.to_string()])),
+                    now: (view.may.edit && one.job.is_none() && one.gettable).then_some(now),
+                }
+            });
             Row {
                 url: SafeUrl::web(&line.url),
                 href: SafeUrl::path(["t", &team, "apps", &id, "routes", &line.id.to_string()]),
                 words: line.rules.words(),
                 line: line.clone(),
+                certificate,
                 remove: view.may.edit.then_some(form),
             }
         };
@@ -139,8 +176,14 @@ fn adding(action: SafeUrl, here: &Here, typed: &Typed, offered: &str) -> Form {
 }
 
 async fn show(State(web): State<Web>, here: Here, At((_, id)): At<(String, AppId)>) -> Result<Response, Problem> {
-    let (view, front) = look(&web, &here, id).await?;
-    Ok(page_with(StatusCode::OK, &Show::new(&here, &view, &front, &Typed::default())?))
+    Ok(page_with(StatusCode::OK, &page(&web, &here, id, &Typed::default()).await?))
+}
+
+/// The page, with what was typed.
+pub async fn page(web: &Web, here: &Here, id: AppId, typed: &Typed) -> Result<Show, Problem> {
+    let (view, front) = look(web, here, id).await?;
+    let domains = certificates::of_app(web.actions(), here.actor()?, id).await?;
+    Show::new(here, &view, &front, &domains, typed)
 }
 
 /// The app and its routes.
@@ -167,8 +210,7 @@ async fn add(
     } else {
         match routes::preview(ctx, here.actor()?, id, Change::Add(route, rules)).await {
             Ok(found) => {
-                let (view, front) = look(&web, &here, id).await?;
-                let mut show = Show::new(&here, &view, &front, &typed)?;
+                let mut show = page(&web, &here, id, &typed).await?;
                 show.differences = Some(Differences { hosts: found });
                 return Ok(page_with(StatusCode::OK, &show));
             }
@@ -176,8 +218,7 @@ async fn add(
         }
     };
     let Refused::Fields(errors) = refused else { return Err(refused.into()) };
-    let (view, front) = look(&web, &here, id).await?;
-    let mut show = Show::new(&here, &view, &front, &typed)?;
+    let mut show = page(&web, &here, id, &typed).await?;
     show.add = show.add.map(|form| form.refuse(&errors));
     Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show))
 }
@@ -208,4 +249,23 @@ pub async fn saved(here: &Here, session: &Session, app: AppId, changed: Changed)
     session::flash(session, words).await?;
     let page = SafeUrl::path(["t", &here.place()?.team.slug, "apps", &app.to_string(), "routes"]);
     Ok(Redirect::to(page.as_str()).into_response())
+}
+
+async fn certificate(
+    State(web): State<Web>,
+    here: Here,
+    session: Session,
+    At((_, id)): At<(String, AppId)>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let team = here.place()?.team.slug.clone();
+    match certificates::get_now_for(web.actions(), here.actor()?, id, &sent.get("domain")).await {
+        Ok(job) => Ok(Redirect::to(SafeUrl::path(["t", &team, "jobs", &job.to_string()]).as_str()).into_response()),
+        Err(Refused::TooOften(why) | Refused::Conflict(why)) => {
+            session::flash(&session, &why).await?;
+            let page = SafeUrl::path(["t", &team, "apps", &id.to_string(), "routes"]);
+            Ok(Redirect::to(page.as_str()).into_response())
+        }
+        Err(refused) => Err(gone(&web, &here, id, refused).await),
+    }
 }

@@ -8,7 +8,7 @@ use tower_sessions::Session;
 
 use super::{Head, In, again};
 use crate::actions::Refused;
-use crate::actions::apps::{self, AppView, RemoveApp};
+use crate::actions::apps::{self, AppView, RemoveApp, SetHsts};
 use crate::domain::ids::AppId;
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -20,11 +20,11 @@ use crate::web::{Web, session};
 /// The routes.
 pub fn routes() -> Routes {
     let (view, deploy) = (Policy::Team(Permission::View), Policy::Team(Permission::Deploy));
-    Routes::new().get("/t/{team}/apps/{id}/settings", view, show).post("/t/{team}/apps/{id}/stop", deploy, stop).post(
-        "/t/{team}/apps/{id}/remove",
-        Policy::Team(Permission::EditProjects),
-        remove,
-    )
+    Routes::new()
+        .get("/t/{team}/apps/{id}/settings", view, show)
+        .post("/t/{team}/apps/{id}/stop", deploy, stop)
+        .post("/t/{team}/apps/{id}/remove", Policy::Team(Permission::EditProjects), remove)
+        .post("/t/{team}/apps/{id}/hsts", Policy::Team(Permission::EditApps), hsts)
 }
 
 /// The page.
@@ -43,6 +43,10 @@ pub struct Show {
     pub again: Option<Form>,
     /// The button that stops it.
     pub stop: Option<Form>,
+    /// Whether browsers are told to come by HTTPS only.
+    pub hsts: bool,
+    /// The button that changes it.
+    pub set_hsts: Option<Form>,
     /// The form that removes it.
     pub remove: Option<Form>,
     /// Its name.
@@ -66,6 +70,8 @@ impl Show {
             stopped: view.line.stopped.as_ref().map(|stopped| (stopped.by.clone(), When::new(stopped.at))),
             deployed: view.line.current.is_some(),
             again: again(&team, view, &here.token, ""),
+            hsts: view.hsts,
+            set_hsts: view.may.edit.then(|| hsts_form(&team, view, &here.token)),
             remove: view.may.remove.then(|| removal(&team, view, &here.token)),
             name: view.line.name.clone(),
             volumes: view.volumes.iter().map(|volume| volume.name.clone()).collect(),
@@ -73,6 +79,17 @@ impl Show {
             stop: (may_stop && view.line.stopped.is_none()).then(|| Form::act(action, &here.token, "Stop", "danger")),
         })
     }
+}
+
+/// The button that changes what browsers are told.
+fn hsts_form(team: &str, view: &AppView, token: &str) -> Form {
+    let action = SafeUrl::path(["t", team, "apps", &view.line.id.to_string(), "hsts"]);
+    let (verb, value) = if view.hsts { ("Do not tell them any more", "no") } else { ("Tell them", "yes") };
+    let mut form = Form::act(action, token, verb, "");
+    for group in &mut form.groups {
+        group.fields = vec![Field::hidden("hsts", value)];
+    }
+    form
 }
 
 /// The form that removes an app.
@@ -90,6 +107,19 @@ fn removal(team: &str, view: &AppView, token: &str) -> Form {
 async fn show(State(web): State<Web>, here: Here, At((_, id)): At<(String, AppId)>) -> Result<Response, Problem> {
     let view = apps::get(web.actions(), here.actor()?, id).await?;
     Ok(page(&Show::new(&here, &view)?))
+}
+
+async fn hsts(
+    State(web): State<Web>,
+    here: Here,
+    session: Session,
+    At((_, id)): At<(String, AppId)>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    apps::set_hsts(web.actions(), here.actor()?, id, SetHsts { hsts: sent.get("hsts") }).await?;
+    session::flash(&session, "It is noted, and its hosts say it from now on.").await?;
+    let page = SafeUrl::path(["t", &here.place()?.team.slug, "apps", &id.to_string(), "settings"]);
+    Ok(Redirect::to(page.as_str()).into_response())
 }
 
 async fn stop(

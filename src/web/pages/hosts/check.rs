@@ -6,7 +6,8 @@ use axum::extract::State;
 use axum::response::Redirect;
 use tower_sessions::Session;
 
-use crate::actions::hosts::{self, CheckView, HostView};
+use crate::actions::hosts::{self, CheckView, Difference, HostView};
+use crate::domain::help;
 use crate::domain::host::HostState;
 use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
@@ -53,6 +54,10 @@ impl Check {
             (true, 1) => Badge::new(Shape::Triangle, Tone::Watch, "one thing differs"),
             (true, many) => Badge::new(Shape::Triangle, Tone::Watch, format!("{many} things differ")),
         }
+    }
+
+    fn help(&self, difference: &Difference) -> SafeUrl {
+        SafeUrl::help(help::of_difference(difference))
     }
 
     fn when(&self, last: &CheckView) -> When {

@@ -316,6 +316,20 @@ pub fn fields() -> Vec<(&'static str, &'static str, Send)> {
                 Ok(Shown::As(hosts::get(&t.panel.ctx, &t.panel.owner, t.host).await?.http_port.to_string()))
             })
         }),
+        ("host", "https_port", |t, text| {
+            Box::pin(async move {
+                let form = hosts::SetHttpsPort { https_port: text.clone() };
+                hosts::set_https_port(&t.panel.ctx, &t.panel.owner, t.host, form).await?;
+                let shown = hosts::get(&t.panel.ctx, &t.panel.owner, t.host).await?.https_port;
+                Ok(or_default(&text, shown.map(|port| port.to_string()).unwrap_or("0".into())))
+            })
+        }),
+        ("new host", "https_port", |t, text| {
+            Box::pin(async move {
+                let shown = new_host(t, NewHost { https_port: text.clone(), ..some_host() }).await?.https_port;
+                Ok(or_default(&text, shown.map(|port| port.to_string()).unwrap_or("0".into())))
+            })
+        }),
         ("host", "host_key", |t, text| {
             Box::pin(async move {
                 hosts::confirm_key(
@@ -392,6 +406,7 @@ pub fn fields() -> Vec<(&'static str, &'static str, Send)> {
     all.extend(more);
     all.extend(super::people::fields());
     all.extend(super::ways::fields());
+    all.extend(super::acme::fields());
     all
 }
 

@@ -1,5 +1,6 @@
 //! Hostile text in every field of every form: each is refused by the field's name, or kept and shown byte for byte.
 
+mod acme;
 mod fields;
 mod people;
 mod ways;

@@ -1,0 +1,152 @@
+#!/bin/bash
+# Installs Skiff from its signed package on Debian 12 or 13 or Ubuntu 24.04 (amd64, systemd), without a compiler, and starts the panel.
+# Run it as root or by a user who may sudo; again at any time: what is there already stays.
+#   bash install.sh            the package that lies beside this file, with SHA256SUMS and SHA256SUMS.sig, else the one at the address below
+#   bash install.sh FROM       the package in that folder, that file, or at that address (the address of a folder, or of the .deb in it)
+# DATABASE_URL=…   a PostgreSQL of yours      SKIFF_LISTEN=…   where the panel listens (127.0.0.1:7070)      SKIFF_HTTP_PORT=…   the proxy's port
+# What it does: looks at the system; fetches the package; compares it with SHA256SUMS, and the signature of SHA256SUMS with the key below;
+# installs it with apt; runs /usr/lib/skiff/set-up, which the package brings.
+set -euo pipefail
+umask 022
+export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+# Written here when the package is made: who signs it, and where it is published (or nothing).
+SIGNER='@SIGNER@'
+PUBLISHED='@PUBLISHED@'
+# The panel, PostgreSQL, Docker and HAProxy together use about 150 MB when nothing is deployed.
+LEAST_MEMORY_MB=450
+# Docker, PostgreSQL, HAProxy and the package.
+NEED_MB=1500
+# Another package manager may be at work on a fresh server; it is waited for that long.
+LOCK_S=180
+# The package is some 10 MB; a slow line is waited for, a dead one is not.
+FETCH_S=900
+
+fail() { printf '\ninstall.sh: %s\n' "$*" >&2; exit 1; }
+step() { printf '\n\033[1m── %s\033[0m\n' "$*"; }
+
+system_suits() {
+  local id version name memory free
+  command -v apt-get >/dev/null 2>&1 && [ -r /etc/os-release ] || fail "this machine is neither Debian nor Ubuntu: the package is for those."
+  id=$(. /etc/os-release; echo "${ID:-}") version=$(. /etc/os-release; echo "${VERSION_ID:-}") name=$(. /etc/os-release; echo "${PRETTY_NAME:-}")
+  case $id-${version%%.*} in
+    debian-12 | debian-13 | ubuntu-24 | ubuntu-25 | ubuntu-26) ;;
+    *) fail "this machine runs ${name:-an unknown system}. Skiff's package is for Debian 12, Debian 13 and Ubuntu 24.04. Nothing was changed." ;;
+  esac
+  [ "$(dpkg --print-architecture)" = amd64 ] || fail "this machine is $(dpkg --print-architecture); the package is for amd64. On others bin/up builds Skiff from its repository."
+  [ -d /run/systemd/system ] || fail "this machine does not run systemd, by which the package's panel is started. (bin/up in Skiff's repository does without.)"
+  memory=$(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo)
+  [ "$memory" -ge "$LEAST_MEMORY_MB" ] || fail "this machine has $memory MB of memory; Skiff with PostgreSQL, Docker and HAProxy needs $LEAST_MEMORY_MB, and your apps more."
+  free=$(df -Pm /var | awk 'NR == 2 { print $4 }')
+  dpkg-query -W -f '${db:Status-Status}' skiff 2>/dev/null | grep -qx installed || [ "$free" -ge "$NEED_MB" ] ||
+    fail "the disk is nearly full: /var has $free MB free, and about $NEED_MB are needed. Nothing was changed."
+  echo "   $name, $memory MB of memory, $free MB of disk"
+}
+
+# In a session of its own: a Ctrl-C reaches this script, which ends once the packages are whole, and never dpkg halfway.
+apt_get() { # apt_get WHAT ARGUMENTS…
+  local what=$1; shift
+  DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 setsid --wait apt-get -qq -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout="$LOCK_S" \
+    -o Acquire::Retries=1 -o Acquire::http::Timeout=20 "$@" </dev/null >"$WORK/apt" 2>&1 && return 0
+  tail -n 15 "$WORK/apt" >&2
+  ! grep -q 'Could not get lock' "$WORK/apt" || fail "another package manager has held apt's lock for $LOCK_S seconds; let it finish, then run this again."
+  ! grep -q 'No space left' "$WORK/apt" || fail "the disk is full: about $NEED_MB MB are needed."
+  ! grep -qE 'resolving|resolve|Could not connect|Unable to connect|Failed to fetch|timed out' "$WORK/apt" ||
+    fail "packages could not be fetched: this machine does not reach its package mirror. Check its network and DNS, then run this again."
+  fail "apt could not $what; its last words are above."
+}
+
+tools() { # what looking at the package needs
+  local missing=()
+  command -v ssh-keygen >/dev/null 2>&1 || missing+=(openssh-client)
+  command -v curl >/dev/null 2>&1 || missing+=(curl)
+  [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+  if [ -n "$(dpkg --audit)" ]; then
+    echo "   finishing an installation of packages that was interrupted"
+    DEBIAN_FRONTEND=noninteractive setsid --wait dpkg --force-confold --configure -a </dev/null >/dev/null 2>&1 || true
+    apt_get "finish an interrupted installation" install -y -f
+  fi
+  [ ${#missing[@]} -gt 0 ] || return 0
+  echo "   installing ${missing[*]}"
+  apt_get "read the package lists" update
+  apt_get "install ${missing[*]}" install -y --no-install-recommends "${missing[@]}"
+}
+
+fetch() { # fetch ADDRESS FILE
+  curl -fsSL --proto '=https,http' --connect-timeout 20 --max-time "$FETCH_S" --retry 2 -o "$2" -- "$1" ||
+    fail "$1 could not be fetched; curl's reason is above. Check the address and this machine's network."
+}
+
+get() { # puts SHA256SUMS, SHA256SUMS.sig and the package it names into $WORK
+  local from=$1 named= folder
+  case $from in
+    http://* | https://*)
+      case $from in *.deb) named=${from##*/} folder=${from%/*} ;; *) folder=${from%/} ;; esac
+      fetch "$folder/SHA256SUMS" "$WORK/SHA256SUMS"; fetch "$folder/SHA256SUMS.sig" "$WORK/SHA256SUMS.sig" ;;
+    *)
+      if [ -d "$from" ]; then folder=${from%/}
+      elif [ -f "$from" ]; then named=$(basename "$from") folder=$(dirname "$from")
+      else fail "$from is neither a file nor a folder here, nor an address that begins with https://"; fi
+      [ -f "$folder/SHA256SUMS" ] && [ -f "$folder/SHA256SUMS.sig" ] || fail "SHA256SUMS and SHA256SUMS.sig do not lie in $folder: without them nobody knows whose package that is."
+      cp "$folder/SHA256SUMS" "$folder/SHA256SUMS.sig" "$WORK/" ;;
+  esac
+  printf 'skiff namespaces="skiff-release" %s\n' "$SIGNER" > "$WORK/signers"
+  ssh-keygen -Y verify -f "$WORK/signers" -I skiff -n skiff-release -s "$WORK/SHA256SUMS.sig" < "$WORK/SHA256SUMS" >/dev/null 2>&1 ||
+    fail "the signature of SHA256SUMS in $folder is not that of Skiff's key. Nothing was installed. Get the package again; if that does not help, tell whoever publishes it."
+  NAME=${named:-$(sed -n 's/^[0-9a-f]\{64\}  \(skiff_[0-9A-Za-z.+~-]*_amd64\.deb\)$/\1/p' "$WORK/SHA256SUMS" | sort -V | tail -n 1)}
+  [[ $NAME =~ ^skiff_[0-9A-Za-z.+~-]+_amd64\.deb$ ]] || fail "there is no package for amd64 in $folder."
+  case $from in
+    http://* | https://*) fetch "$folder/$NAME" "$WORK/$NAME" ;;
+    *) cp "$folder/$NAME" "$WORK/$NAME" || fail "$folder/$NAME cannot be read." ;;
+  esac
+  awk -v name="$NAME" 'NF == 2 && $2 == name' "$WORK/SHA256SUMS" > "$WORK/one"
+  [ -s "$WORK/one" ] || fail "SHA256SUMS does not name $NAME. Nothing was installed."
+  (cd "$WORK" && sha256sum --check --status one) || fail "$NAME is not the package that was signed: its bytes differ. Nothing was installed. Fetch it again."
+}
+
+main() {
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null 2>&1 || fail "this needs root, and sudo is not installed: run it as root."
+    [ -f "$0" ] || fail "this needs root: … | sudo bash"
+    exec sudo --preserve-env=DATABASE_URL,SKIFF_LISTEN,SKIFF_HTTP_PORT,SKIFF_HTTPS_PORT -- bash "$0" "$@"
+  fi
+  case ${1:-} in -*) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;; esac
+  case $SIGNER in ssh-ed25519\ *) ;; *) fail "no key is written in this file: bin/package makes the one to be used, beside the package." ;; esac
+  local began=$SECONDS here from=${1:-} have version
+  here=$(dirname "$(readlink -f "$0" 2>/dev/null || echo /nowhere/x)")
+  if [ -z "$from" ]; then
+    if [ -f "$here/SHA256SUMS" ]; then from=$here; else from=$PUBLISHED; fi
+  fi
+  [ -n "$from" ] || fail "no package lies beside this file. Say where it is: bash install.sh FOLDER-OR-ADDRESS"
+  WORK=$(mktemp -d /tmp/skiff-install.XXXXXX)
+  trap 'rm -rf "$WORK"' EXIT
+  trap 'exit 130' INT TERM HUP
+
+  step "this machine"
+  system_suits
+  step "the package"
+  tools
+  get "$from"
+  echo "   $NAME: signed and whole"
+  have=$(dpkg-query -W -f '${db:Status-Status} ${Version}' skiff 2>/dev/null || true)
+  version=$(dpkg-deb -f "$WORK/$NAME" Version)
+  case $have in
+    "installed $version") echo "   is installed already" ;;
+    installed\ *) fail "Skiff ${have#* } is installed here. Another version comes with a copy of the database and a way back: sudo skiff self-upgrade --from $from" ;;
+    *)
+      if [ ! -d /usr/lib/postgresql ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+        # Skiff starts a cluster of its own; Debian's on port 5432 is not needed.
+        mkdir -p /etc/postgresql-common /var/lib/skiff-up
+        echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
+        echo /etc/postgresql-common/createcluster.conf >> /var/lib/skiff-up/files
+      fi
+      echo "   installing it, PostgreSQL and git (a minute or two)"
+      apt_get "read the package lists" update
+      # Docker, HAProxy and an sshd come with set-up, which keeps their own services from taking ports.
+      apt_get "install $NAME" install -y --no-install-recommends "$WORK/$NAME" ;;
+  esac
+  rm -rf "$WORK"
+  /usr/lib/skiff/set-up
+  echo "The whole took $((SECONDS - began)) s."
+}
+# All of it was read before any of it runs: half a download does nothing.
+main "$@"

@@ -1,0 +1,129 @@
+//! `skiff certificates`: what HTTPS is served with.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::Failed;
+use super::client::{Ask, Client};
+use super::remote::{Answer, Common};
+use super::show::{at, items, plain, table, time};
+
+/// Certificates at most.
+const MOST: usize = 10_000;
+/// Bytes of a file that are read: a chain or a key has some KiB.
+const LONGEST: u64 = 64 * 1024;
+
+/// What is done with them.
+#[derive(Clone, Debug, Args)]
+pub struct Certificates {
+    /// What to do [default: list]
+    #[command(subcommand)]
+    pub what: Option<What>,
+    /// Which panel, and how.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What is done.
+#[derive(Clone, Debug, Subcommand)]
+pub enum What {
+    /// List them: names, days left, where they are served
+    List,
+    /// Upload one with its chain and its key; one for the same names is replaced
+    Upload {
+        /// File with the certificate and, after it, those of its issuers (PEM)
+        #[arg(value_name = "CHAIN.PEM")]
+        chain: PathBuf,
+        /// File with the private key (PEM), without a passphrase
+        #[arg(value_name = "KEY.PEM")]
+        key: PathBuf,
+    },
+    /// Remove one, here and on the hosts
+    Remove {
+        /// One of its names, or its id
+        name: String,
+    },
+}
+
+/// Does it.
+pub async fn run(input: Certificates) -> Result<String, Failed> {
+    let client = input.common.client()?;
+    let answer = match input.what.unwrap_or(What::List) {
+        What::List => list(&client).await?,
+        What::Upload { chain, key } => {
+            let (chain, key) = (read(&chain)?, read(&key)?);
+            let made = client.ask(Ask::post(&["certificates"], json!({ "chain": chain, "key": key }))).await?;
+            let text =
+                format!("The certificate for {} is there; good for {} days.", names(&made), at(&made, "days_left"));
+            Answer::new(made, text)
+        }
+        What::Remove { name } => {
+            let found = find(&client, &name).await?;
+            client.ask(Ask::delete(&["certificates", &at(&found, "id")])).await?;
+            let text = format!("The certificate for {} is removed.", names(&found));
+            Answer::new(found, text)
+        }
+    };
+    Ok(input.common.print(answer))
+}
+
+async fn list(client: &Client) -> Result<Answer, Failed> {
+    let all = client.list(Ask::get(&["certificates"]), MOST).await?;
+    let row = |one: &Value| {
+        let places = items(one, "hosts").iter().map(|place| match at(place, "trouble").as_str() {
+            "" => at(place, "name"),
+            trouble => format!("{} ({trouble})", at(place, "name")),
+        });
+        [
+            names(one),
+            at(one, "days_left"),
+            time(one, "not_after"),
+            at(one, "issuer"),
+            places.collect::<Vec<_>>().join(", "),
+        ]
+    };
+    let rows: Vec<[String; 5]> = all.iter().map(row).collect();
+    let text = match rows.is_empty() {
+        true => "There is no certificate yet: skiff certificates upload CHAIN.PEM KEY.PEM".to_owned(),
+        false => table(["names", "days left", "until (UTC)", "issuer", "served by"], &rows),
+    };
+    Ok(Answer::list(all, text))
+}
+
+fn names(one: &Value) -> String {
+    let names = one.get("names").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    names.iter().filter_map(Value::as_str).map(plain).collect::<Vec<_>>().join(", ")
+}
+
+/// The one that is meant.
+async fn find(client: &Client, name: &str) -> Result<Value, Failed> {
+    let all = client.list(Ask::get(&["certificates"]), MOST).await?;
+    let wanted = name.trim().to_lowercase();
+    let named = |one: &Value| {
+        let names = one.get("names").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        at(one, "id") == wanted || names.iter().any(|known| known.as_str() == Some(wanted.as_str()))
+    };
+    let mut found: Vec<Value> = all.into_iter().filter(named).collect();
+    match (found.pop(), found.len()) {
+        (Some(one), 0) => Ok(one),
+        (Some(_), _) => Err(Failed::Said(format!(
+            "Several certificates are for {}. Give the id: skiff certificates --json",
+            plain(name)
+        ))),
+        (None, _) => Err(Failed::Said(format!(
+            "There is no certificate for {}. Those that are there: skiff certificates",
+            plain(name)
+        ))),
+    }
+}
+
+fn read(file: &Path) -> Result<String, Failed> {
+    let cannot = |why: String| Failed::Said(format!("{} cannot be read: {why}.", plain(&file.display().to_string())));
+    let size = std::fs::metadata(file).map_err(|error| cannot(error.to_string()))?.len();
+    if size > LONGEST {
+        return Err(cannot("it is larger than 64 KiB".to_owned()));
+    }
+    std::fs::read_to_string(file).map_err(|error| cannot(error.to_string()))
+}

@@ -1,0 +1,88 @@
+//! `skiff notices`: where the team is told what happened, trying that, and what was sent.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::Failed;
+use super::client::{Ask, Client};
+use super::remote::{Answer, Common};
+use super::show::{at, plain, table, time};
+
+/// Channels, and letters, that are listed.
+const MOST: usize = 1000;
+
+/// What of notices.
+#[derive(Clone, Debug, Args)]
+pub struct Notices {
+    /// What [default: list]
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Which panel, and how.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// List the team's channels
+    List,
+    /// Send a test to a channel; ends with 1 where the service does not take it
+    Test {
+        /// The channel, by its name
+        name: String,
+    },
+    /// List what was sent lately, and what was answered
+    Sent,
+}
+
+/// Does it.
+pub async fn run(input: Notices) -> Result<String, Failed> {
+    let client = input.common.client()?;
+    match input.command {
+        None | Some(Command::List) => list(&client, &input.common).await,
+        Some(Command::Test { name }) => test(&client, &input.common, &name).await,
+        Some(Command::Sent) => sent(&client, &input.common).await,
+    }
+}
+
+async fn list(client: &Client, common: &Common) -> Result<String, Failed> {
+    let channels = client.list(Ask::get(&["notices", "channels"]), MOST).await?;
+    let row = |channel: &Value| {
+        let events = channel.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
+        let events: Vec<&str> = events.iter().filter_map(Value::as_str).collect();
+        [at(channel, "name"), at(channel, "service"), at(channel, "leads_to"), events.join(", ")]
+    };
+    let rows: Vec<[String; 4]> = channels.iter().map(row).collect();
+    let text = match rows.is_empty() {
+        true => "The team has no channel yet: add one on its page Notices.".to_owned(),
+        false => table(["channel", "service", "leads to", "told of"], &rows),
+    };
+    Ok(common.print(Answer::list(channels, text)))
+}
+
+async fn test(client: &Client, common: &Common, name: &str) -> Result<String, Failed> {
+    let channels = client.list(Ask::get(&["notices", "channels"]), MOST).await?;
+    let Some(channel) = channels.iter().find(|channel| at(channel, "name") == name) else {
+        return Err(Failed::Said(format!("The team has no channel {}: skiff notices lists them.", plain(name))));
+    };
+    let answer = client.ask(Ask::post(&["notices", "channels", &at(channel, "id"), "test"], json!({}))).await?;
+    let words = plain(&at(&answer, "answer"));
+    if at(&answer, "taken") == "yes" {
+        return Ok(common.print(Answer::new(answer, words)));
+    }
+    Err(common.not_as_wanted(Answer::new(answer, ""), words))
+}
+
+async fn sent(client: &Client, common: &Common) -> Result<String, Failed> {
+    let letters = client.list(Ask::get(&["notices", "sent"]), MOST).await?;
+    let row = |letter: &Value| {
+        [at(letter, "title"), at(letter, "to"), at(letter, "state"), at(letter, "answer"), time(letter, "created_at")]
+    };
+    let rows: Vec<[String; 5]> = letters.iter().map(row).collect();
+    let text = match rows.is_empty() {
+        true => "Nothing was sent yet.".to_owned(),
+        false => table(["what", "to", "state", "answer", "put in (UTC)"], &rows),
+    };
+    Ok(common.print(Answer::list(letters, text)))
+}

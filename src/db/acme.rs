@@ -1,0 +1,122 @@
+//! The panel's choice of a certificate authority, its accounts there, and proofs that failed. No team's things.
+//! Not here: what a team wants certificates for (`acme_orders.rs`).
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// What was chosen.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the authority's directory is.
+    pub directory: String,
+    /// Whom it may write to; empty for nobody.
+    pub email: String,
+    /// The authority's own root (PEM); empty where the machine trusts it anyway.
+    pub ca_root: String,
+    /// The id of the key that binds the account; empty for none.
+    pub eab_id: String,
+    /// The key, sealed.
+    pub eab_sealed: Option<Vec<u8>>,
+    /// Who agreed to the authority's terms.
+    pub terms_agreed_by: String,
+    /// When.
+    pub terms_agreed_at: OffsetDateTime,
+}
+
+/// An account at an authority.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// What it is sealed for.
+    pub id: Uuid,
+    /// Its address there.
+    pub url: String,
+    /// What proves it over HTTP.
+    pub thumbprint: String,
+    /// Its key and address, sealed.
+    pub sealed: Vec<u8>,
+}
+
+/// What was chosen; none before anybody did.
+pub async fn settings(conn: &mut PgConnection) -> Result<Option<Settings>, sqlx::Error> {
+    sqlx::query_as!(
+        Settings,
+        "select directory, email, ca_root, eab_id, eab_sealed, terms_agreed_by, terms_agreed_at from acme_settings",
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Chooses. The teams' certificates are looked at soon after.
+pub async fn choose(conn: &mut PgConnection, settings: &Settings) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into acme_settings (directory, email, ca_root, eab_id, eab_sealed, terms_agreed_by, terms_agreed_at)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (one) do update set directory = $1, email = $2, ca_root = $3, eab_id = $4, eab_sealed = $5,
+                terms_agreed_by = $6, terms_agreed_at = $7, changed_at = now()",
+        settings.directory,
+        settings.email,
+        settings.ca_root,
+        settings.eab_id,
+        settings.eab_sealed,
+        settings.terms_agreed_by,
+        settings.terms_agreed_at,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!("update teams set acme_at = now()").execute(conn).await.map(drop)
+}
+
+/// Chooses none any more. What was got goes on serving until it runs out.
+pub async fn forget(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from acme_settings").execute(conn).await.map(drop)
+}
+
+/// The account at this authority.
+pub async fn account(conn: &mut PgConnection, directory: &str) -> Result<Option<Account>, sqlx::Error> {
+    sqlx::query_as!(Account, "select id, url, thumbprint, sealed from acme_accounts where directory = $1", directory)
+        .fetch_optional(conn)
+        .await
+}
+
+/// Keeps an account. Of two that were made at once the first stays.
+pub async fn keep_account(conn: &mut PgConnection, directory: &str, account: &Account) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into acme_accounts (id, directory, url, thumbprint, sealed) values ($1, $2, $3, $4, $5)
+         on conflict (directory) do nothing",
+        account.id,
+        directory,
+        account.url,
+        account.thumbprint,
+        account.sealed,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Forgets an account that the authority does not accept: another one is made.
+pub async fn forget_account(conn: &mut PgConnection, directory: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from acme_accounts where directory = $1", directory).execute(conn).await.map(drop)
+}
+
+/// Notes that proofs of these names failed now. Those of more than a day ago are forgotten.
+pub async fn note_failures(conn: &mut PgConnection, names: &[String]) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from acme_failures where at < now() - interval '1 day'").execute(&mut *conn).await?;
+    sqlx::query!("insert into acme_failures (name) select unnest($1::text[])", names).execute(conn).await.map(drop)
+}
+
+/// When proofs of any of these names failed within the last hour, the oldest first; and the database's time.
+pub async fn failures(
+    conn: &mut PgConnection,
+    names: &[String],
+) -> Result<(Vec<OffsetDateTime>, OffsetDateTime), sqlx::Error> {
+    let failed = sqlx::query_scalar!(
+        "select at from acme_failures where name = any($1) and at > now() - interval '1 hour' order by at",
+        names,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let now = sqlx::query_scalar!(r#"select now() as "now!""#).fetch_one(conn).await?;
+    Ok((failed, now))
+}

@@ -1,0 +1,203 @@
+//! Alerts: what is wrong now, and what was; and what of hosts is needed to decide it. Not here: deciding.
+
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::ids::{AlertId, HostId};
+use crate::domain::notice::{Detail, Kind};
+use crate::domain::rights::Permit;
+
+/// A host that does not answer.
+pub const HOST_DOWN: &str = "host_down";
+/// No host answers: the panel's own network. Its subject is the team.
+pub const NOBODY_ANSWERS: &str = "nobody_answers";
+/// A certificate that cannot be had, or runs out.
+pub const CERTIFICATE: &str = "certificate";
+
+/// Trouble that begins.
+#[derive(Clone, Debug)]
+pub struct New<'a> {
+    /// What kind: one of those above.
+    pub kind: &'static str,
+    /// The kind of thing it is with: `host`.
+    pub subject_kind: &'static str,
+    /// The thing.
+    pub subject: Uuid,
+    /// Its name, now.
+    pub name: &'a str,
+    /// Why, where it is known.
+    pub cause: &'a str,
+}
+
+/// An alert in a list.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The alert.
+    pub id: AlertId,
+    /// What kind.
+    pub kind: String,
+    /// The kind of thing it is with.
+    pub subject_kind: String,
+    /// The thing.
+    pub subject: Uuid,
+    /// Its name at that time.
+    pub subject_name: String,
+    /// Why.
+    pub cause: String,
+    /// Since when.
+    pub opened_at: OffsetDateTime,
+    /// Until when; none while it lasts.
+    pub closed_at: Option<OffsetDateTime>,
+}
+
+/// What was seen of one host lately.
+#[derive(Clone, Debug)]
+pub struct HostSeen {
+    /// The host.
+    pub host: HostId,
+    /// Its name.
+    pub name: String,
+    /// Where it is reached.
+    pub address: String,
+    /// Why it does not answer.
+    pub note: String,
+    /// Looks in a row in vain.
+    pub failures: i32,
+    /// Seconds since the first of them.
+    pub failing_s: i64,
+    /// Looks in a row that were answered.
+    pub answers: i32,
+    /// Seconds since the first of them.
+    pub answering_s: i64,
+    /// An alert of it is open.
+    pub told: bool,
+}
+
+/// What is open of the panel's own network.
+#[derive(Clone, Copy, Debug)]
+pub struct NetworkSeen {
+    /// No host answers, and that was told.
+    pub gone: bool,
+    /// Seconds since it was back, where it was ever gone.
+    pub back_s: Option<i64>,
+}
+
+/// Opens an alert; false where one of its kind is open for this thing.
+pub async fn open(conn: &mut PgConnection, permit: &Permit, new: &New<'_>) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "insert into alerts (team_id, id, kind, subject_kind, subject_id, subject_name, cause)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (team_id, kind, subject_id) where closed_at is null do nothing",
+        permit.team().0,
+        Uuid::now_v7(),
+        new.kind,
+        new.subject_kind,
+        new.subject,
+        new.name,
+        new.cause,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Closes what is open of this kind for this thing; false where nothing is.
+pub async fn close(conn: &mut PgConnection, permit: &Permit, kind: &str, subject: Uuid) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update alerts set closed_at = now() where team_id = $1 and kind = $2 and subject_id = $3 and closed_at is null",
+        permit.team().0,
+        kind,
+        subject,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Writes down that something happened, to be told to whoever wants to know: in the caller's transaction.
+pub async fn happened(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    kind: Kind,
+    detail: &Detail,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("select skiff_happened($1, $2, null, null, $3)", permit.team().0, kind.slug(), Json(detail) as _,)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// What becomes of a certificate: trouble is told when it begins, and when it is over; the same trouble again says nothing new.
+/// Whoever looks after certificates calls this in the transaction in which it finds out; `cause` is none where all is well.
+pub async fn certificate(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    certificate: Uuid,
+    domain: &str,
+    cause: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    let is_news = match cause {
+        Some(cause) => {
+            let new = New { kind: CERTIFICATE, subject_kind: "certificate", subject: certificate, name: domain, cause };
+            open(conn, permit, &new).await?
+        }
+        None => close(conn, permit, CERTIFICATE, certificate).await?,
+    };
+    if !is_news {
+        return Ok(());
+    }
+    let cause = cause.unwrap_or_default().to_owned();
+    let detail = Detail { domain: domain.to_owned(), cause, ..Detail::default() };
+    happened(conn, permit, Kind::Certificate, &detail).await
+}
+
+/// The team's hosts that are looked at, as they were seen. Whoever asks decides for the team alone until the transaction ends:
+/// two looks at once would both tell of the same.
+pub async fn hosts(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<HostSeen>, sqlx::Error> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('alerts:' || $1::uuid::text, 0))", permit.team().0,)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query_as!(
+        HostSeen,
+        r#"select s.host_id as "host: HostId", h.name, h.address, h.state_note as note, s.failures, s.answers,
+                  coalesce(extract(epoch from now() - s.failing_since), 0)::bigint as "failing_s!",
+                  coalesce(extract(epoch from now() - s.answering_since), 0)::bigint as "answering_s!",
+                  exists (select from alerts a where a.team_id = s.team_id and a.kind = 'host_down'
+                             and a.subject_id = s.host_id and a.closed_at is null) as "told!"
+             from host_sights s join hosts h on h.team_id = s.team_id and h.id = s.host_id
+            where s.team_id = $1 and h.state <> 'new' and s.looked_at > now() - interval '3 minutes'
+            order by lower(h.name), h.id"#,
+        permit.team().0,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// What was told of the panel's own network.
+pub async fn network(conn: &mut PgConnection, permit: &Permit) -> Result<NetworkSeen, sqlx::Error> {
+    sqlx::query_as!(
+        NetworkSeen,
+        r#"select coalesce(bool_or(closed_at is null), false) as "gone!",
+                  extract(epoch from now() - max(closed_at))::bigint as back_s
+             from alerts where team_id = $1 and kind = 'nobody_answers'"#,
+        permit.team().0,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The newest alerts, those that are open first.
+pub async fn list(conn: &mut PgConnection, permit: &Permit, limit: i64) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"select id as "id: AlertId", kind, subject_kind, subject_id as subject, subject_name, cause, opened_at, closed_at
+             from alerts where team_id = $1
+            order by closed_at is null desc, opened_at desc, id desc limit $2"#,
+        permit.team().0,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}

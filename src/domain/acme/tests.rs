@@ -1,0 +1,157 @@
+//! Decisions as text.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::macros::datetime;
+use uuid::Uuid;
+
+use super::*;
+
+const NOW: OffsetDateTime = datetime!(2026-11-26 12:00 UTC);
+
+fn problem(kind: &str, detail: &str, status: u16) -> Problem {
+    Problem { kind: format!("urn:ietf:params:acme:error:{kind}"), detail: detail.into(), status }
+}
+
+#[test]
+fn what_an_authority_says_becomes_what_people_can_do() {
+    let brief = |at, kind: &str, detail: &str, status| {
+        classify(at, "shop.test", "ca.test", &problem(kind, detail, status), None).brief()
+    };
+    for (at, kind, detail, status, wanted) in [
+        (At::Order, "rateLimited", "too many certificates already issued", 429, "rate limited"),
+        (
+            At::Order,
+            "rateLimited",
+            "Your account is temporarily prevented … visit … to unpause",
+            429,
+            "paused: needs you",
+        ),
+        (At::Proof, "caa", "CAA record for shop.test prevents issuance", 403, "CAA records forbid it"),
+        (At::Proof, "dns", "NXDOMAIN looking up A for shop.test", 400, "the authority cannot look it up"),
+        (At::Proof, "connection", "Timeout during connect", 400, "the proof was not accepted"),
+        (At::Proof, "unauthorized", "Invalid response from http://…: 404", 403, "the proof was not accepted"),
+        (At::Account, "unauthorized", "account is deactivated", 403, "the account is not accepted"),
+        (At::Account, "externalAccountRequired", "", 403, "the account is not accepted"),
+        (At::Order, "userActionRequired", "terms have changed", 403, "the account is not accepted"),
+        (At::Order, "serverInternal", "", 500, "the authority does not answer"),
+        (At::Order, "rejectedIdentifier", "policy forbids", 400, "refused"),
+        (At::Order, "somethingNew", "", 429, "rate limited"),
+        (At::Order, "somethingNew", "", 503, "the authority does not answer"),
+    ] {
+        assert_eq!(brief(at, kind, detail, status), wanted, "{kind} {detail}");
+    }
+}
+
+#[test]
+fn every_trouble_says_what_to_try() {
+    let name = || "shop.test".to_owned();
+    let elsewhere =
+        Trouble::Elsewhere { name: name(), points_to: vec!["1.2.3.4".into()], expected: vec!["5.6.7.8".into()] };
+    assert_eq!(
+        elsewhere.sentence(),
+        "shop.test points to 1.2.3.4, expected 5.6.7.8. Change its records (A and AAAA) to the server's address."
+    );
+    let until = Some(datetime!(2026-11-27 03:04:05.678 UTC));
+    let limited = classify(At::Order, "shop.test", "ca", &problem("rateLimited", "too many", 429), until);
+    assert_eq!(
+        limited.sentence(),
+        "The certificate authority takes no more orders for this name until 2026-11-27 03:04:05 UTC: too many. It is tried again \
+         after that; nothing is to be done."
+    );
+    let hostile = classify(At::Order, "shop.test", "ca", &problem("x", &"<b>\n\u{202e}".repeat(300), 400), None);
+    assert!(hostile.sentence().len() < 1_200 && !hostile.sentence().contains('\n'));
+}
+
+#[test]
+fn it_is_tried_again_ever_later_and_not_at_all_where_a_person_is_needed() {
+    let minutes = |trouble: &Trouble, tries| match again(trouble, tries, NOW) {
+        Again::After(pause) => Some(pause.as_secs() / 60),
+        Again::Asked => None,
+    };
+    let proof = Trouble::NotProven { name: "shop.test".into(), detail: String::new() };
+    let all: Vec<_> = (1..=6).map(|tries| minutes(&proof, tries).unwrap()).collect();
+    assert_eq!(all, [15, 60, 360, 1_440, 1_440, 1_440]);
+    let dns = Trouble::NoAddress { name: "shop.test".into() };
+    let all: Vec<_> = (1..=6).map(|tries| minutes(&dns, tries).unwrap()).collect();
+    assert_eq!(all, [1, 2, 5, 15, 15, 15]);
+    let until = |hours| Some(NOW + Duration::from_secs(hours * 3_600));
+    let limited = |hours| Trouble::RateLimited { until: until(hours), detail: String::new() };
+    assert_eq!(minutes(&limited(34), 1), Some(34 * 60));
+    assert_eq!(minutes(&limited(0), 2), Some(60));
+    assert_eq!(minutes(&limited(1_000_000), 1), Some(8 * 24 * 60));
+    let down = Trouble::ServerDown { server: "ca".into(), detail: String::new(), until: None };
+    assert_eq!(minutes(&down, 9), Some(360));
+    assert_eq!(minutes(&Trouble::Paused { detail: String::new() }, 1), None);
+    assert_eq!(minutes(&Trouble::Account { detail: String::new() }, 1), None);
+}
+
+#[test]
+fn three_failed_proofs_within_an_hour_are_enough() {
+    let ago = |minutes: i64| NOW - time::Duration::minutes(minutes);
+    assert_eq!(wait_for(&[], NOW), None);
+    assert_eq!(wait_for(&[ago(10), ago(5)], NOW), None);
+    assert_eq!(wait_for(&[ago(50), ago(30), ago(5)], NOW), Some(Duration::from_secs(10 * 60)));
+    assert_eq!(wait_for(&[ago(70), ago(30), ago(5)], NOW), None);
+    assert_eq!(wait_for(&[ago(50), ago(40), ago(30), ago(5)], NOW), Some(Duration::from_secs(20 * 60)));
+}
+
+#[test]
+fn a_certificate_is_renewed_at_a_third_of_its_life_or_in_the_authoritys_window() {
+    let (born, dies) = (NOW, NOW + time::Duration::days(90));
+    let mut moments = Vec::new();
+    for n in 0..200_u128 {
+        let id = Uuid::from_u128(n * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        let at = renew_at(id, born, dies, None);
+        assert!(at <= dies - time::Duration::days(30) && at >= dies - time::Duration::days(35), "{at}");
+        assert_eq!(at, renew_at(id, born, dies, None), "always the same for one");
+        let window = Window { start: NOW, end: NOW + time::Duration::hours(10) };
+        let inside = renew_at(id, born, dies, Some(window));
+        assert!(inside >= window.start && inside <= window.end);
+        moments.push(at);
+    }
+    moments.sort_unstable();
+    assert!(moments[150] - moments[50] > time::Duration::days(1), "they are spread");
+    let wrong = Window { start: NOW, end: NOW };
+    assert!(
+        renew_at(Uuid::nil(), born, dies, Some(wrong)) > NOW + time::Duration::days(50),
+        "a window without length is none"
+    );
+}
+
+#[test]
+fn a_name_is_looked_at_from_every_address() {
+    let at = |text: &str| text.parse().unwrap();
+    let (ours, theirs) = (at("5.6.7.8"), at("1.2.3.4"));
+    let found = |all: &[(std::net::IpAddr, Met)]| {
+        reachable("shop.test", all, &[ours]).map_or("fine".to_owned(), |trouble| trouble.brief())
+    };
+    let nobody = || Met::Nobody("it refused".into());
+    let other = || Met::Other("404".into());
+    assert_eq!(found(&[]), "waiting for DNS: no address yet");
+    assert_eq!(found(&[(ours, Met::Us)]), "fine");
+    assert_eq!(found(&[(theirs, Met::Us)]), "fine", "an address that is passed on to us is good");
+    assert_eq!(found(&[(theirs, other())]), "waiting for DNS: points to 1.2.3.4, expected 5.6.7.8");
+    assert_eq!(found(&[(theirs, nobody())]), "waiting for DNS: points to 1.2.3.4, expected 5.6.7.8");
+    assert_eq!(found(&[(ours, nobody())]), "port 80 of 5.6.7.8 does not answer");
+    assert_eq!(found(&[(ours, other())]), "something else answers at 5.6.7.8");
+    assert_eq!(found(&[(ours, Met::Us), (theirs, nobody())]), "waiting for DNS: points to 1.2.3.4, expected 5.6.7.8");
+    assert_eq!(found(&[(ours, Met::Us), (at("2001:db8::1"), Met::NotAsked)]), "fine");
+    assert_eq!(found(&[(at("127.0.0.1"), Met::NotAsked)]), "waiting for DNS: points to 127.0.0.1, expected 5.6.7.8");
+}
+
+#[test]
+fn names_are_domains_or_everything_below_one() {
+    let name = |text: &str| text.parse::<CertName>();
+    assert_eq!(name(" Shop.Example ").unwrap().as_ref(), "shop.example");
+    let star = name("*.example.org").unwrap();
+    assert!(star.is_wildcard() && star.base() == "example.org");
+    assert_eq!(star.challenge_record(), "_acme-challenge.example.org");
+    for wrong in ["*", "*.", "*.*.example.org", "a.*.example.org", "192.0.2.1", "example", ""] {
+        assert!(name(wrong).is_err(), "{wrong}");
+    }
+    let all = |texts: &[&str]| names_key(&texts.iter().map(|text| name(text).unwrap()).collect::<Vec<_>>());
+    assert_eq!(all(&["b.example", "a.example", "b.example"]), all(&["a.example", "b.example"]));
+    assert_ne!(all(&["a.example"]), all(&["*.a.example"]));
+}

@@ -1,0 +1,101 @@
+//! Certificates: where one comes from, which names it is for, and which of several serves a name. Not here: reading one
+//! (`read`), the proxy's words about them (`ingress::tls`).
+
+mod read;
+
+#[cfg(test)]
+mod tests;
+
+pub use read::{Checked, Fault, Field, read};
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::ids::CertificateId;
+
+/// Days before its end from which on a certificate is warned about.
+pub const WARN_DAYS: i64 = 30;
+
+/// Where a certificate comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Origin {
+    /// A person brought it.
+    Uploaded,
+    /// Skiff asked an ACME server for it, and renews it.
+    Acme,
+}
+
+impl Origin {
+    /// As the table has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Uploaded => "uploaded",
+            Self::Acme => "acme",
+        }
+    }
+}
+
+/// What a certificate says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The names it is for, in lower case: `shop.example.org`, `*.example.org`.
+    pub names: Vec<String>,
+    /// Who issued it, as people read it.
+    pub issuer: String,
+    /// The serial number, hex, in capitals.
+    pub serial: String,
+    /// The SHA-256 of the certificate, hex.
+    pub fingerprint: String,
+    /// From when it is valid.
+    pub not_before: OffsetDateTime,
+    /// Until when.
+    pub not_after: OffsetDateTime,
+}
+
+/// How long a certificate is still good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// Long enough.
+    Fine,
+    /// It ends within [`WARN_DAYS`].
+    Ending,
+    /// It has ended.
+    Over,
+}
+
+/// Whole days that are left, and what that means; negative where it has ended.
+pub fn age(not_after: OffsetDateTime, now: OffsetDateTime) -> (i64, Age) {
+    let left = not_after - now;
+    match left.whole_days() {
+        _ if left.is_negative() => (left.whole_days().min(0), Age::Over),
+        days if days < WARN_DAYS => (days, Age::Ending),
+        days => (days, Age::Fine),
+    }
+}
+
+/// True where a certificate for this name is one for the domain: the same, or a wildcard in the place of its first label.
+pub fn covers(name: &str, domain: &str) -> bool {
+    match name.strip_prefix("*.") {
+        Some(above) => domain.split_once('.').is_some_and(|(first, rest)| !first.is_empty() && rest == above),
+        None => name == domain,
+    }
+}
+
+/// What is needed to choose among certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The certificate.
+    pub id: CertificateId,
+    /// Its names.
+    pub names: Vec<String>,
+    /// Until when it is valid.
+    pub not_after: OffsetDateTime,
+}
+
+/// The certificate that serves a domain: one that names it before a wildcard, then the one that is good for longest.
+pub fn choose<'a>(candidates: &'a [Candidate], domain: &str) -> Option<&'a Candidate> {
+    let fits = candidates.iter().filter(|one| one.names.iter().any(|name| covers(name, domain)));
+    fits.max_by_key(|one| (one.names.iter().any(|name| name == domain), one.not_after, one.id))
+}

@@ -1,0 +1,96 @@
+//! What a `package.json` says.
+
+use serde_json::Value;
+
+use crate::domain::dockerfile::Files;
+use crate::domain::dockerfile::checked::{FilePath, Version};
+use crate::domain::dockerfile::text::Making;
+
+/// What serves a developer on their own machine and nobody else: an app with only this is a build of static files.
+const FOR_DEVELOPERS: [&str; 10] = [
+    "react-scripts",
+    "vite",
+    "ng",
+    "vue-cli-service",
+    "astro",
+    "parcel",
+    "webpack",
+    "webpack-dev-server",
+    "gatsby",
+    "eleventy",
+];
+/// Files that a program without a start script usually begins in.
+const ENTRIES: [&str; 6] = ["server.js", "index.js", "app.js", "main.js", "src/index.js", "src/server.js"];
+
+/// A `package.json`.
+pub(super) struct Package(Value);
+
+impl Package {
+    /// Reads it; none where it is none.
+    pub(super) fn read(files: &Files) -> Option<Self> {
+        serde_json::from_str(files.text("package.json")?.trim_start_matches('\u{feff}')).ok().map(Self)
+    }
+
+    /// A script that has something in it.
+    pub(super) fn script(&self, name: &str) -> Option<&str> {
+        self.0.get("scripts")?.get(name)?.as_str().filter(|script| !script.trim().is_empty())
+    }
+
+    /// A text at its top.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
+    /// Whether it needs this package, to run or to be built.
+    pub(super) fn needs(&self, package: &str) -> bool {
+        ["dependencies", "devDependencies"]
+            .iter()
+            .any(|kind| self.0.get(kind).is_some_and(|all| all.get(package).is_some()))
+    }
+
+    /// The start script, unless it is for developers.
+    pub(super) fn start(&self) -> Option<&str> {
+        let script = self.script("start")?;
+        let first = script.split_whitespace().next().unwrap_or_default();
+        (!FOR_DEVELOPERS.contains(&first)).then_some(script)
+    }
+
+    /// Where the file stands that a plain `node` begins in.
+    pub(super) fn entry(&self, files: &Files) -> Option<FilePath> {
+        let by_script =
+            self.start().and_then(|script| script.strip_prefix("node ")).and_then(|file| file.trim().parse().ok());
+        let there = |path: &FilePath| files.has(path.as_ref());
+        let main = || self.text("main").and_then(|main| main.parse().ok()).filter(there);
+        match self.start() {
+            // What a build makes is not there yet.
+            Some(_) => by_script,
+            None => main().or_else(|| files.first(&ENTRIES)?.parse().ok()),
+        }
+    }
+
+    /// Whether installing needs more than the manifests.
+    pub(super) fn installs_with_all(&self) -> bool {
+        let scripts = ["preinstall", "install", "postinstall", "prepare"];
+        self.0.get("workspaces").is_some()
+            || scripts.iter().any(|script| self.script(script).is_some())
+            || ["prisma", "@prisma/client"].iter().any(|package| self.needs(package))
+    }
+
+    /// Whether it names packages that only its development needs.
+    pub(super) fn has_development(&self) -> bool {
+        self.0.get("devDependencies").is_some()
+    }
+
+    /// The version that is asked for, and where.
+    pub(super) fn version(&self, files: &Files, making: &mut Making) -> Option<Version> {
+        let engines = self.0.get("engines").and_then(|engines| engines.get("node")).and_then(Value::as_str);
+        let places = [
+            ("engines.node", engines),
+            (".nvmrc", files.text(".nvmrc")),
+            (".node-version", files.text(".node-version")),
+        ];
+        let (place, version) = places.into_iter().find_map(|(place, text)| Some((place, Version::within(text?)?)))?;
+        making.because(format!("{place} {version}"));
+        Some(version)
+    }
+}

@@ -1,0 +1,186 @@
+use std::net::IpAddr;
+
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::domain::host::HostState;
+use crate::domain::host_check::Difference;
+
+fn check(found: &[Finding], expected: Expect) {
+    let line = |finding: &Finding| {
+        let help = finding.help.map(Topic::path).unwrap_or_default();
+        [finding.grade.word(), &finding.of, &finding.what, &finding.act, &help].join(" | ") + "\n"
+    };
+    expected.assert_eq(&found.iter().map(line).collect::<String>());
+}
+
+fn well() -> MachineSeen {
+    MachineSeen {
+        version: "0.1.0",
+        folder: "/var/lib/skiff-panel".into(),
+        folder_mode: 0o750,
+        free_mib: Some(40_000),
+        base_url: "http://127.0.0.1:7070".into(),
+        ..MachineSeen::default()
+    }
+}
+
+#[test]
+fn a_machine_that_is_well_and_one_that_is_not() {
+    assert!(machine(&well()).iter().all(|finding| finding.grade == Grade::Ok));
+    let seen = MachineSeen {
+        folder_mode: 0o755,
+        free_mib: Some(100),
+        key_fault: Some("The master key /x is not there.".into()),
+        ..well()
+    };
+    let grades: Vec<Grade> = machine(&seen).iter().map(|finding| finding.grade).collect();
+    assert_eq!(grades, [Grade::Ok, Grade::Warn, Grade::Bad, Grade::Bad]);
+    let seen = MachineSeen { folder_fault: Some("Permission denied (os error 13)".into()), ..well() };
+    assert_eq!(machine(&seen)[1].grade, Grade::Bad);
+}
+
+#[test]
+fn a_database_is_held_against_what_the_program_knows() {
+    let seen = Database {
+        version: "15.8".into(),
+        size_mib: 31,
+        connections: 14,
+        most_connections: 60,
+        schema: SchemaSeen { found: 96, known: 96, broken: 0 },
+        ahead_ms: -40,
+    };
+    check(
+        &database(&seen),
+        expect![[r#"
+        ok | server | PostgreSQL 15.8 answers; the database takes 31 MiB. |  | 
+        ok | schema | Its schema is 96, as this program knows it. |  | 
+        ok | connections | 14 of 60 connections are open. |  | 
+        ok | clock | Its clock and this machine's agree. |  | 
+    "#]],
+    );
+    let schema = |found, broken| Database { schema: SchemaSeen { found, known: 96, broken }, ..seen.clone() };
+    let grade = |seen: &Database| database(seen)[1].grade;
+    assert_eq!(
+        [grade(&schema(90, 0)), grade(&schema(97, 0)), grade(&schema(96, 1))],
+        [Grade::Warn, Grade::Bad, Grade::Bad]
+    );
+    let off = Database { ahead_ms: 90_000, connections: 58, ..seen };
+    let grades: Vec<Grade> = database(&off).iter().map(|finding| finding.grade).collect();
+    assert_eq!(grades, [Grade::Ok, Grade::Ok, Grade::Warn, Grade::Warn]);
+}
+
+#[test]
+fn jobs_that_nobody_takes_are_bad() {
+    let at_work = Queue { waiting: 3, running: 1, oldest_s: Some(600), overdue: 0 };
+    assert_eq!(queue(&at_work).grade, Grade::Ok);
+    assert_eq!(queue(&Queue { running: 0, ..at_work }).grade, Grade::Bad);
+    assert_eq!(queue(&Queue { overdue: 1, ..at_work }).grade, Grade::Bad);
+    assert_eq!(queue(&Queue { oldest_s: Some(2), running: 0, ..at_work }).grade, Grade::Ok);
+}
+
+fn fra() -> HostSeen {
+    HostSeen {
+        name: "fra-1".into(),
+        state: HostState::Ready,
+        port: 80,
+        glance: Some(Ok(Glance {
+            ahead_ms: Some(20),
+            free_mib: Some(40_000),
+            proxy_runs: Some(true),
+            listens: Some(true),
+        })),
+        check: Some((Vec::new(), 3)),
+        check_failed: String::new(),
+    }
+}
+
+#[test]
+fn a_host_is_told_by_what_is_newest() {
+    check(
+        &host(&fra()),
+        expect![[r#"
+        ok | fra-1 | It answers and is as it was made. |  | 
+    "#]],
+    );
+    let difference = |what: &str| Difference {
+        what: what.into(),
+        is: "x".into(),
+        should: "y".into(),
+        act: "Make the host ready again.".into(),
+    };
+    // The clock of yesterday's check counts no more: it was looked at just now.
+    let check_found = Some((vec![difference("clock"), difference("proxy"), difference("folder /etc/skiff")], 60));
+    let glance = Glance { ahead_ms: Some(-65_000), free_mib: Some(90), proxy_runs: Some(false), listens: None };
+    check(
+        &host(&HostSeen { check: check_found, glance: Some(Ok(glance)), ..fra() }),
+        expect![[r#"
+        look | fra-1 | Its clock is 65 s behind the panel's. | On the server: timedatectl set-ntp true | /docs/host-trouble#the-clock-is-wrong
+        bad | fra-1 | Only 90 MiB of its disk are free. | Make room on the server, or give it a larger disk: the next image may not fit. | /docs/host-trouble#the-disk-is-full
+        bad | fra-1 | Its proxy does not run: no app on it is reached. | Make the host ready again; on the server, journalctl -u skiff-haproxy says why it ended. | /docs/host-trouble#the-proxy-does-not-answer
+        bad | fra-1 | proxy is x; should be y. | Make the host ready again. | /docs/host-trouble#the-proxy-does-not-answer
+        look | fra-1 | folder /etc/skiff is x; should be y. | Make the host ready again. | /docs/host-trouble#it-is-not-as-it-was-made
+        look | fra-1 | Its last check is 2 days old. | Skiff checks a host once a day: is the panel running all the time? Check it on its page. | /docs/host-trouble#it-is-not-as-it-was-made
+    "#]],
+    );
+    let away = Some(Err(("The host does not answer by SSH (timed out).".to_owned(), Topic::HostAway)));
+    let found = host(&HostSeen { glance: away, ..fra() });
+    assert_eq!((found.len(), found[0].grade, found[0].help), (1, Grade::Bad, Some(Topic::HostAway)));
+    assert_eq!(host(&HostSeen { state: HostState::New, ..fra() })[0].grade, Grade::Warn);
+    assert_eq!(host(&HostSeen { check: None, ..fra() })[0].grade, Grade::Warn);
+}
+
+#[test]
+fn clocks_that_are_all_off_one_way_are_the_panels_fault() {
+    assert!(clocks(&[60_000, 61_000]).is_some() && clocks(&[-60_000, -61_000, -59_000]).is_some());
+    for fine in [&[60_000][..], &[60_000, -60_000], &[60_000, 20], &[]] {
+        assert_eq!(clocks(fine), None, "{fine:?}");
+    }
+}
+
+fn seen(leads_to: Resolved, host: &str) -> NameSeen {
+    let address: IpAddr = host.parse().unwrap();
+    NameSeen {
+        domain: "shop.example.org".into(),
+        app: "shop".into(),
+        resolved: leads_to,
+        hosts: vec![("fra-1".into(), [address].into())],
+    }
+}
+
+#[test]
+fn a_domain_leads_to_its_app_or_it_is_said_where_to() {
+    let to = |text: &str| Resolved::Addresses([text.parse().unwrap()].into());
+    let found = [
+        name(&seen(to("203.0.113.7"), "203.0.113.7")),
+        name(&seen(to("198.51.100.1"), "203.0.113.7")),
+        name(&seen(to("198.51.100.1"), "10.0.0.7")),
+        name(&seen(Resolved::Nowhere, "203.0.113.7")),
+        name(&seen(Resolved::NotAsked("no answer in 3 s".into()), "203.0.113.7")),
+        name(&NameSeen { domain: "hello.localhost".into(), ..seen(Resolved::Nowhere, "127.0.0.1") }),
+    ];
+    check(
+        &found,
+        expect![[r#"
+        ok | shop.example.org | It leads to fra-1. |  | 
+        look | shop.example.org | It leads to 198.51.100.1, which is not fra-1 (203.0.113.7). | Where something stands in between (a CDN, a load balancer), that is as it should be. Else change the record. | /docs/panel-trouble#a-domain-leads-elsewhere
+        ok | shop.example.org | It leads to 198.51.100.1; whether that is fra-1 cannot be told from its inner address. |  | 
+        bad | shop.example.org | There is no such name, so nobody reaches shop by it. | Where the domain is managed, add an A or AAAA record that leads to fra-1 (203.0.113.7). | /docs/panel-trouble#a-domain-leads-elsewhere
+        look | shop.example.org | It could not be looked up: no answer in 3 s. | See that the panel's machine reaches its name server, then look again. | /docs/panel-trouble#a-domain-leads-elsewhere
+        ok | hello.localhost | It leads to the machine of whoever asks, as all names below localhost do. |  | 
+    "#]],
+    );
+}
+
+#[test]
+fn the_worst_finding_is_the_reports() {
+    let mut report = Report::default();
+    assert_eq!((report.grade(), report.headline().as_str()), (Grade::Ok, "All well: 0 things were looked at."));
+    report.add([Finding::ok(Area::Host, "fra-1", "Well.")]);
+    report.add([Finding::warn(Area::Panel, "disk", "Low.", "Make room.", Topic::PanelDisk)]);
+    assert_eq!(report.headline(), "1 thing is to be looked at in time; nothing is bad.");
+    report.add([unreached("It is away.")]);
+    let order: Vec<&str> = report.findings.iter().map(|finding| finding.of.as_str()).collect();
+    assert_eq!((report.grade(), order), (Grade::Bad, vec!["disk", "server", "fra-1"]));
+    assert_eq!(report.headline(), "1 thing is bad, and 1 to be looked at in time.");
+}

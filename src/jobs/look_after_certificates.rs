@@ -1,0 +1,175 @@
+//! A team's certificates held against its routes, some times a day: domains that have none get an order, orders for names that
+//! lead nowhere any more go, and the authority is asked when it wants what is there renewed. Not here: getting one.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::Ctx;
+use super::log::Log;
+use super::obtain_certificate::{self, current_leaf};
+use super::stop::detail;
+use crate::db::acme_orders::{self, Row};
+use crate::db::{acme, acme_routes, certificates, host_logins, job_steps};
+use crate::domain::acme::{CertName, Trouble, Window, renew_at};
+use crate::domain::cause::Cause;
+use crate::domain::certificate::{Origin, covers};
+use crate::domain::ids::AcmeOrderId;
+use crate::domain::job::StepState;
+use crate::domain::rights::Permit;
+use crate::domain::secret::Secret;
+use crate::providers::acme::{Account, Authority};
+use crate::queue::{Job, Outcome, Run};
+use crate::vault::Context;
+
+/// Look after a team's certificates.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LookAfterCertificates {}
+
+/// Orders of one team that are made in one go; the rest follow with the next. An authority takes 300 in three hours.
+const AT_ONCE: usize = 100;
+/// The steps.
+const STEPS: [&str; 2] = ["hold the certificates against the routes", "ask when they are to be renewed"];
+
+/// Wants certificates for domains that no certificate of a person and no order covers yet, and asks for them. Nothing where no
+/// authority is chosen. How many.
+pub async fn want(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    domains: &[String],
+    cause: &Cause,
+) -> Result<usize, sqlx::Error> {
+    if domains.is_empty() || acme::settings(&mut *conn).await?.is_none() {
+        return Ok(0);
+    }
+    let now = acme_orders::now(&mut *conn).await?;
+    let there = certificates::list(&mut *conn, permit, None).await?;
+    let orders = acme_orders::list(&mut *conn, permit, None).await?;
+    let covered = |domain: &String| {
+        let by_a_person = there.iter().filter(|row| row.origin == Origin::Uploaded && row.not_after > now);
+        by_a_person
+            .flat_map(|row| &row.names)
+            .chain(orders.iter().flat_map(|row| &row.names))
+            .any(|name| covers(name, domain))
+    };
+    let mut wanted = 0;
+    for domain in domains.iter().filter(|domain| !covered(domain)).take(AT_ONCE) {
+        let Ok(name) = domain.parse::<CertName>() else { continue };
+        let id = AcmeOrderId(Uuid::now_v7());
+        if acme_orders::insert(&mut *conn, permit, id, std::slice::from_ref(&name), None).await?
+            && let Some(row) = acme_orders::list(&mut *conn, permit, Some(id)).await?.pop()
+        {
+            obtain_certificate::ask(&mut *conn, permit, &row, cause.clone(), 0).await?;
+            wanted += 1;
+        }
+    }
+    Ok(wanted)
+}
+
+impl Job for LookAfterCertificates {
+    const KIND: &'static str = "look_after_certificates";
+    /// A question for each certificate, each answered within seconds.
+    const DEADLINE: Duration = Duration::from_secs(30 * 60);
+    type Ctx = Ctx;
+
+    async fn run(self, ctx: &Ctx, run: &Run) -> Outcome {
+        let (log, writer) = Log::open(run);
+        let ended = tokio::select! {
+            () = run.lost.cancelled() => Ok(Outcome::Again { after: Duration::ZERO, why: String::new() }),
+            () = run.cancel.cancelled() => Ok(Outcome::Cancelled),
+            ended = look(ctx, run, &log) => ended,
+        };
+        let outcome = ended.unwrap_or_else(|error| Outcome::Again { after: run.backoff(), why: detail(error) });
+        drop(log);
+        writer.close().await;
+        outcome
+    }
+}
+
+async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
+    let permit = &run.permit;
+    let mut tx = ctx.db.begin(permit).await?;
+    let settings = acme::settings(&mut tx).await?;
+    let steps = STEPS.map(|words| job_steps::NewStep { stage: String::new(), host: None, words: words.to_owned() });
+    let first = job_steps::plan(&mut tx, permit, run.job, run.fence, &steps).await?;
+    tx.commit().await?;
+    let Some(first) = first else { return Ok(Outcome::Again { after: Duration::ZERO, why: String::new() }) };
+    let Some(settings) = settings else { return Ok(Outcome::Succeeded) };
+
+    log.began(first);
+    let mut tx = ctx.db.begin(permit).await?;
+    let gone = acme_routes::remove_unrouted(&mut tx, permit).await?;
+    let domains = acme_routes::domains_without(&mut tx, permit).await?;
+    let wanted = want(&mut tx, permit, &domains, &run.cause).await?;
+    tx.commit().await?;
+    let changed = if gone == 0 && wanted == 0 { StepState::Unchanged } else { StepState::Changed };
+    log.ended(first, changed, format!("{wanted} new, {gone} no longer wanted"));
+
+    log.began(first + 1);
+    let mut tx = ctx.db.begin(permit).await?;
+    let rows = acme_orders::list(&mut tx, permit, None).await?;
+    let data_key = host_logins::data_key(&mut tx, permit).await?;
+    let account = acme::account(&mut tx, &settings.directory).await?;
+    tx.commit().await?;
+    let held: Vec<Row> = rows.into_iter().filter(|row| row.trouble.is_none() && row.not_after.is_some()).collect();
+    let Some(account) = account.filter(|_| !held.is_empty()) else {
+        log.ended(first + 1, StepState::Unchanged, "there is none");
+        log.flush().await;
+        return Ok(Outcome::Succeeded);
+    };
+    let asked = ask_all(ctx, run, log, &settings, &account, &held, &data_key).await?;
+    let (state, note) = match asked {
+        Ok(note) => (StepState::Changed, note),
+        // What the authority does not say is decided by the certificates' lives.
+        Err(trouble) => (StepState::Skipped, log.redacted(&trouble.brief())),
+    };
+    log.ended(first + 1, state, detail(note));
+    log.flush().await;
+    Ok(Outcome::Succeeded)
+}
+
+/// Asks about each, and writes down what was said.
+async fn ask_all(
+    ctx: &Ctx,
+    run: &Run,
+    log: &Log,
+    settings: &acme::Settings,
+    account: &acme::Account,
+    rows: &[Row],
+    data_key: &[u8],
+) -> Result<Result<String, Trouble>, sqlx::Error> {
+    let signed = match sign_in(ctx, log, settings, account).await {
+        Ok(signed) => signed,
+        Err(trouble) => return Ok(Err(trouble)),
+    };
+    let mut windows = 0;
+    for row in rows {
+        let (Some(certificate), Some(born), Some(dies)) = (row.certificate, row.not_before, row.not_after) else {
+            continue;
+        };
+        let Some(leaf) = current_leaf(ctx, run, certificate, data_key).await? else { continue };
+        let window = match signed.window(&leaf).await {
+            Ok(window) => window,
+            Err(trouble) => return Ok(Err(trouble)),
+        };
+        windows += usize::from(window.is_some());
+        let next: OffsetDateTime = renew_at(row.id.0, born, dies, window);
+        let window = window.map(|Window { start, end }| (start, end));
+        let mut tx = ctx.db.begin(&run.permit).await?;
+        acme_orders::note_window(&mut tx, &run.permit, row.id, window, next).await?;
+        tx.commit().await?;
+    }
+    Ok(Ok(format!("the authority has a wish for {windows} of {}", rows.len())))
+}
+
+async fn sign_in(ctx: &Ctx, log: &Log, settings: &acme::Settings, account: &acme::Account) -> Result<Account, Trouble> {
+    let opened = ctx.vault.open_for_panel(&Context::acme_account(account.id), &account.sealed);
+    let opened = opened.ok().and_then(|bytes| String::from_utf8(bytes.expose().clone()).ok()).map(Secret::new);
+    let opened =
+        opened.ok_or_else(|| Trouble::Account { detail: "the panel's key of it cannot be opened.".to_owned() })?;
+    log.learn([opened.expose().as_bytes()]);
+    Authority::new(&settings.directory, &settings.ca_root)?.sign_in(&opened).await
+}

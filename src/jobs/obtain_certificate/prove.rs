@@ -1,0 +1,122 @@
+//! Proving the names: by what the proxies answer, or by a record beside each.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{Stop, Work};
+use crate::db::dns_accounts;
+use crate::domain::acme::Trouble;
+use crate::domain::secret::Secret;
+use crate::providers::acme::{Order, Proof, Stage, Way};
+use crate::providers::dns::{self, NotWritten, Records};
+use crate::providers::names::NoAnswer;
+use crate::vault::Context;
+
+/// How long a record may take to be seen: name servers tell each other within a minute or two.
+const SEEN_WITHIN: Duration = Duration::from_secs(150);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(2);
+
+impl Work<'_> {
+    pub(super) async fn prove(&self, order: &mut Order) -> Result<((), String), Stop> {
+        if order.stage() != Stage::Proving {
+            return Ok(((), "they were proven".to_owned()));
+        }
+        let proofs = order.proofs(self.way).await?;
+        let note = match proofs.len() {
+            0 => "they were proven".to_owned(),
+            1 => "1 name".to_owned(),
+            many => format!("{many} names"),
+        };
+        match self.way {
+            Way::Http => self.have_looked(order).await?,
+            Way::Dns => {
+                let (account, records) = self.records().await?;
+                let proven = self.by_records(order, &proofs, &account, &*records).await;
+                // Whatever came of it, nothing is left behind.
+                for proof in &proofs {
+                    let record = record_of(proof);
+                    if let Err(NotWritten(detail)) = records.remove(&record, &proof.record).await {
+                        self.log.say(None, format!("The record {record} could not be taken away again: {detail}"));
+                    }
+                }
+                proven?;
+            }
+        }
+        Ok(((), note))
+    }
+
+    async fn have_looked(&self, order: &mut Order) -> Result<(), Stop> {
+        self.run.still_mine().await?;
+        order.prove(self.way).await?;
+        Ok(order.proven().await?)
+    }
+
+    async fn by_records(
+        &self,
+        order: &mut Order,
+        proofs: &[Proof],
+        account: &str,
+        records: &dyn Records,
+    ) -> Result<(), Stop> {
+        for proof in proofs {
+            self.run.still_mine().await?;
+            let written = records.add(&record_of(proof), &proof.record).await;
+            written.map_err(|NotWritten(detail)| Trouble::DnsAccount { account: account.to_owned(), detail })?;
+        }
+        let until = Instant::now() + SEEN_WITHIN;
+        for proof in proofs {
+            let record = record_of(proof);
+            loop {
+                let seen = match self.ctx.names.texts(&record).await {
+                    Ok(texts) => texts.iter().any(|text| text == proof.record.as_bytes()),
+                    Err(NoAnswer(detail)) => {
+                        tracing::debug!(%detail, "a record is not seen yet");
+                        false
+                    }
+                };
+                if seen {
+                    break;
+                }
+                if Instant::now() > until {
+                    return Err(Trouble::NotSeen { record }.into());
+                }
+                sleep(PAUSE).await;
+            }
+        }
+        self.have_looked(order).await
+    }
+
+    /// The account that the order proves with, opened.
+    async fn records(&self) -> Result<(String, Box<dyn Records>), Stop> {
+        let (ctx, permit) = (self.ctx, &self.run.permit);
+        let mut tx = ctx.db.begin(permit).await?;
+        let row = match self.row.dns_account {
+            Some(id) => dns_accounts::list(&mut tx, permit, Some(id)).await?.pop(),
+            None => None,
+        };
+        tx.commit().await?;
+        let row = row.ok_or_else(|| Stop::Nothing("The DNS account of this certificate is gone.".to_owned()))?;
+        let refused = |detail: String| Trouble::DnsAccount { account: row.name.clone(), detail };
+        let place = Context::dns_account(permit.team(), row.id.0);
+        let opened = ctx.vault.unseal(&self.data_key, &place, &row.sealed);
+        let opened = opened.map_err(|error| refused(error.to_string()))?;
+        self.log.learn([opened.expose().as_slice()]);
+        let secret =
+            String::from_utf8(opened.expose().clone()).map_err(|_| refused("its token is no text.".to_owned()))?;
+        let account = dns::Account {
+            kind: row.kind,
+            server: row.server.parse().ok(),
+            key_name: row.key_name.clone(),
+            algorithm: crate::domain::dns::Algorithm::of_name(&row.algorithm),
+            secret: Secret::new(secret),
+        };
+        let records = dns::of(account, &ctx.dns, &ctx.names).map_err(|NotWritten(detail)| refused(detail))?;
+        Ok((row.name, records))
+    }
+}
+
+fn record_of(proof: &Proof) -> String {
+    format!("_acme-challenge.{}", proof.name)
+}

@@ -1,0 +1,219 @@
+//! Trying a name for the panel: the server's proxy leads to the panel under it, and the panel is reached through the name as from
+//! outside. It stays on trial until somebody who came under it says so, and goes by itself otherwise. Not here: what the panel is
+//! called meanwhile; the loopback address and the former name go on working.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Ctx;
+use super::execute::ingress::Listens;
+use super::log::Log;
+use super::set_certificates;
+use super::stop::{self, Stop};
+use crate::access::{self, Reached};
+use crate::db::panel_addresses::{self, Row, State};
+use crate::db::{certificates, job_steps};
+use crate::domain::certificate::{self, Candidate};
+use crate::domain::ingress::PROOF_PATH;
+use crate::domain::job::StepState;
+use crate::providers::outside::{self, Asked};
+use crate::queue::{Job, Outcome, Run};
+use crate::remote::Host;
+
+/// Try the name that is on trial.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PanelAddress {
+    /// Which trial: another one has another nonce.
+    pub nonce: String,
+    /// Whether the name is kept as soon as it was reached.
+    pub keep: bool,
+}
+
+/// The lock key: one name at a time.
+pub const LOCK: &str = "panel-address";
+/// How long somebody has to open the panel under a name that leads to it, and to say that it works.
+pub const CONFIRM: Duration = Duration::from_secs(15 * 60);
+/// Between two tries of a name that does not lead here yet: DNS takes its time.
+const PAUSE: Duration = Duration::from_secs(15);
+/// How long a connection to the panel's own door may take.
+const DOOR_LIMIT: Duration = Duration::from_secs(5);
+/// The steps.
+const STEPS: [&str; 3] = [
+    "look for the panel on the server's loopback",
+    "have the server's proxy lead to it",
+    "reach it through the name, as from outside",
+];
+
+impl Job for PanelAddress {
+    const KIND: &'static str = "panel_address";
+    /// Some connections, each with its limit, and a proxy's files.
+    const DEADLINE: Duration = Duration::from_secs(300);
+    type Ctx = Ctx;
+
+    async fn run(self, ctx: &Ctx, run: &Run) -> Outcome {
+        let (log, writer) = Log::open(run);
+        let ended = tokio::select! {
+            () = run.lost.cancelled() => Err(Stop::Lost),
+            () = run.cancel.cancelled() => Err(Stop::Cancelled),
+            ended = self.go_on(ctx, run, &log) => ended,
+        };
+        let outcome = match ended {
+            Ok(outcome) => outcome,
+            Err(Stop::Failed(failure)) => {
+                let why = log.redacted(&failure.sentence());
+                log.say(None, &why);
+                Outcome::Later { after: PAUSE, why }
+            }
+            Err(Stop::Cancelled) => Outcome::Cancelled,
+            Err(Stop::Lost) => Outcome::Again { after: Duration::ZERO, why: String::new() },
+            Err(Stop::Again(why)) => Outcome::Again { after: run.backoff(), why },
+        };
+        drop(log);
+        writer.close().await;
+        outcome
+    }
+}
+
+impl PanelAddress {
+    async fn go_on(&self, ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, Stop> {
+        let mut tx = ctx.db.begin(&run.permit).await?;
+        let row = panel_addresses::of_nonce(&mut tx, &self.nonce).await?;
+        let ended = panel_addresses::end_trial(&mut tx, &self.nonce).await?;
+        tx.commit().await?;
+        let Some(row) = row else {
+            log.say(None, "The trial is over.");
+            return Ok(Outcome::Succeeded);
+        };
+        if row.state == State::Serving {
+            log.say(None, format!("The panel is known as {}.", row.domain));
+            return Ok(Outcome::Succeeded);
+        }
+        if ended {
+            return self.returned(ctx, run, log, &row).await;
+        }
+        if row.reached_at.is_some() {
+            return Ok(waits());
+        }
+        let steps = STEPS.map(|words| job_steps::NewStep {
+            stage: String::new(),
+            host: Some(row.host),
+            words: words.to_owned(),
+        });
+        let mut tx = ctx.db.begin(&run.permit).await?;
+        let first = job_steps::plan(&mut tx, &run.permit, run.job, run.fence, &steps).await?;
+        tx.commit().await?;
+        let Some(first) = first else { return Err(Stop::Lost) };
+        let Some(reached) = access::reach(&ctx.access(), &run.permit, &[row.host]).await?.pop() else {
+            return Ok(Outcome::Failed { reason: "The host is gone.".to_owned() });
+        };
+        let host = reached.host.clone().map_err(|error| stop::on_host(&reached.row.name, error))?;
+        log.began(first);
+        if let Err(why) = at_the_door(&host, &row).await {
+            let why = format!(
+                "The panel is not on the loopback of {}: {why} Choose the server that the panel runs on.",
+                reached.row.name
+            );
+            return self.not_yet(ctx, run, log, first, why).await;
+        }
+        log.ended(first, StepState::Unchanged, "");
+        log.began(first + 1);
+        set_certificates::up_to_date(ctx, run, log, &reached, &host).await?;
+        log.ended(first + 1, StepState::Changed, "");
+        log.began(first + 2);
+        match from_outside(ctx, run, &row, &reached).await? {
+            Err(why) => self.not_yet(ctx, run, log, first + 2, why).await,
+            Ok(at) => {
+                log.ended(first + 2, StepState::Changed, format!("{} answers at {at}", row.domain));
+                log.flush().await;
+                let mut tx = run.begin().await?;
+                panel_addresses::note(&mut tx, &self.nonce, "", Some(CONFIRM.as_secs_f64())).await?;
+                let kept = self.keep && panel_addresses::confirm(&mut tx, &self.nonce).await?;
+                tx.commit().await?;
+                if kept {
+                    // The former name leads here no more.
+                    set_certificates::up_to_date(ctx, run, log, &reached, &host).await?;
+                    return Ok(Outcome::Succeeded);
+                }
+                Ok(waits())
+            }
+        }
+    }
+
+    /// Notes why the name does not lead here yet, and waits.
+    async fn not_yet(&self, ctx: &Ctx, run: &Run, log: &Log, seq: i32, why: String) -> Result<Outcome, Stop> {
+        log.ended(seq, StepState::Failed, stop::detail(&why));
+        log.flush().await;
+        let mut tx = ctx.db.begin(&run.permit).await?;
+        panel_addresses::note(&mut tx, &self.nonce, &why, None).await?;
+        tx.commit().await?;
+        Ok(Outcome::Later { after: PAUSE, why })
+    }
+
+    /// The time is over: the proxy leads here under the former name alone.
+    async fn returned(&self, ctx: &Ctx, run: &Run, log: &Log, row: &Row) -> Result<Outcome, Stop> {
+        if let Some(reached) = access::reach(&ctx.access(), &run.permit, &[row.host]).await?.pop() {
+            let host = reached.host.clone().map_err(|error| stop::on_host(&reached.row.name, error))?;
+            set_certificates::up_to_date(ctx, run, log, &reached, &host).await?;
+        }
+        let why = match (row.reached_at, row.note.as_str()) {
+            (Some(_), _) => "Nobody said within 15 minutes that the panel works under it.",
+            (None, "") => "It was not reached in time.",
+            (None, note) => note,
+        };
+        Ok(Outcome::Failed {
+            reason: format!("The panel's address is as it was before {} was tried. {why}", row.domain),
+        })
+    }
+}
+
+fn waits() -> Outcome {
+    let why = "Open the panel under the new name, and say there that it works.".to_owned();
+    Outcome::Later { after: CONFIRM + Duration::from_secs(1), why }
+}
+
+/// Whether the panel itself answers on the host's loopback, where the proxy will look for it.
+async fn at_the_door(host: &Host, row: &Row) -> Result<(), String> {
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let port = u16::try_from(row.door).unwrap_or_default();
+    let opened = host.open_tcp(loopback, port, DOOR_LIMIT).await;
+    let stream = opened.map_err(|_| format!("nothing answers there on port {port}."))?;
+    let path = format!("{PROOF_PATH}{}", row.nonce);
+    let asked = Asked { domain: &row.domain, port, certificate: None, path: &path };
+    match outside::exchange(stream, loopback, &asked).await {
+        Ok(answered) if answered.body == row.nonce => Ok(()),
+        Ok(_) | Err(_) => Err(format!("something else answers on port {port}.")),
+    }
+}
+
+/// Whether the panel is reached through the name; or why not, as a sentence. Over HTTPS, as browsers will.
+async fn from_outside(ctx: &Ctx, run: &Run, row: &Row, reached: &Reached) -> Result<Result<String, String>, Stop> {
+    let mut tx = ctx.db.begin(&run.permit).await?;
+    let rows = certificates::list(&mut tx, &run.permit, None).await?;
+    tx.commit().await?;
+    let candidates: Vec<Candidate> =
+        rows.iter().map(|row| Candidate { id: row.id, names: row.names.clone(), not_after: row.not_after }).collect();
+    let chosen = certificate::choose(&candidates, row.domain.as_ref());
+    let chosen = chosen.and_then(|chosen| rows.iter().find(|row| row.id == chosen.id));
+    let listens = Listens::now(&reached.row);
+    let path = format!("{PROOF_PATH}{}", row.nonce);
+    let plain = u16::try_from(reached.row.proxy_port).unwrap_or(80);
+    let (port, certificate) = match (listens.https, chosen) {
+        (Some(port), Some(chosen)) => (port, Some(chosen.fingerprint.as_str())),
+        _ => (plain, None),
+    };
+    let asked = Asked { domain: &row.domain, port, certificate, path: &path };
+    Ok(match ctx.visitor.ask(&asked).await {
+        Err(why) => Err(why),
+        Ok(answered) if answered.body != row.nonce => Err(format!(
+            "{} leads to {}, where something else than this panel answers. Point the name to the server {}.",
+            row.domain, answered.address, reached.row.name
+        )),
+        Ok(_) if certificate.is_none() => Err(format!(
+            "{} leads here, and there is no certificate for it yet: upload one, or have one issued.",
+            row.domain
+        )),
+        Ok(answered) => Ok(answered.address.to_string()),
+    })
+}

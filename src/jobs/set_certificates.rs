@@ -1,0 +1,176 @@
+//! Bringing a host's certificates up to date: what its routes need comes, what they do not goes, without a reload. Not here: which
+//! certificate serves which name (`domain/certificate`).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::Ctx;
+use super::certificates::{self, Trouble};
+use super::execute::ingress::{self, Listens};
+use super::log::Log;
+use super::stop::{self, Stop};
+use crate::access::{self, Reached};
+use crate::db::{self, job_steps};
+use crate::domain::cause::Cause;
+use crate::domain::deploy::Failure;
+use crate::domain::ids::{HostId, JobId};
+use crate::domain::job::StepState;
+use crate::domain::rights::Permit;
+use crate::queue::{self, Job, New, Outcome, Run};
+use crate::remote::Host;
+
+/// Bring a host's certificates up to date.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SetCertificates {
+    /// The host.
+    pub host: HostId,
+}
+
+/// Between two tries at a host that does not answer. It goes on until the host is back or is forgotten.
+const AWAY_PAUSE: Duration = Duration::from_secs(120);
+/// The steps.
+const STEPS: [&str; 2] = ["write the certificates' files", "have the running proxy serve them"];
+
+/// Asks for it, in the transaction that stores what is new.
+pub async fn ask(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    host: HostId,
+    name: &str,
+    cause: Cause,
+) -> Result<JobId, sqlx::Error> {
+    let title = format!("Certificates of {name}");
+    let new = New { lock_key: Some(format!("certificates:{host}")), host: Some(host), ..New::new(&title, cause) };
+    Ok(queue::push(conn, permit, &SetCertificates { host }, new).await?.job)
+}
+
+/// Asks for it on every host of the team whose proxy serves HTTPS.
+pub async fn ask_all(conn: &mut PgConnection, permit: &Permit, cause: Cause) -> Result<Vec<JobId>, sqlx::Error> {
+    let mut jobs = Vec::new();
+    for (host, name) in db::certificates::hosts(&mut *conn, permit).await? {
+        jobs.push(ask(&mut *conn, permit, host, &name, cause.clone()).await?);
+    }
+    Ok(jobs)
+}
+
+impl Job for SetCertificates {
+    const KIND: &'static str = "set_certificates";
+    /// A thousand files on a slow line.
+    const DEADLINE: Duration = Duration::from_secs(600);
+    type Ctx = Ctx;
+
+    async fn run(self, ctx: &Ctx, run: &Run) -> Outcome {
+        let (log, writer) = Log::open(run);
+        let ended = tokio::select! {
+            () = run.lost.cancelled() => Err(Stop::Lost),
+            () = run.cancel.cancelled() => Err(Stop::Cancelled),
+            ended = self.set(ctx, run, &log) => ended,
+        };
+        let outcome = match ended {
+            Ok(()) => Outcome::Succeeded,
+            Err(Stop::Failed(failure)) => {
+                let reason = log.redacted(&failure.sentence());
+                log.say(None, &reason);
+                let away = matches!(failure, Failure::HostUnreachable { .. } | Failure::ProxyUnavailable { .. });
+                match away {
+                    true => Outcome::Later { after: AWAY_PAUSE, why: reason },
+                    false => Outcome::Failed { reason },
+                }
+            }
+            Err(Stop::Cancelled) => Outcome::Cancelled,
+            Err(Stop::Lost) => Outcome::Again { after: Duration::ZERO, why: String::new() },
+            Err(Stop::Again(why)) => Outcome::Again { after: run.backoff(), why },
+        };
+        drop(log);
+        writer.close().await;
+        outcome
+    }
+}
+
+impl SetCertificates {
+    async fn set(&self, ctx: &Ctx, run: &Run, log: &Log) -> Result<(), Stop> {
+        let steps = STEPS.map(|words| job_steps::NewStep {
+            stage: String::new(),
+            host: Some(self.host),
+            words: words.to_owned(),
+        });
+        let mut tx = ctx.db.begin(&run.permit).await?;
+        let first = job_steps::plan(&mut tx, &run.permit, run.job, run.fence, &steps).await?;
+        tx.commit().await?;
+        let Some(first) = first else { return Err(Stop::Lost) };
+        let Some(reached) = access::reach(&ctx.access(), &run.permit, &[self.host]).await?.pop() else {
+            return Ok(());
+        };
+        let host = reached.host.clone().map_err(|error| stop::on_host(&reached.row.name, error))?;
+        if Listens::now(&reached.row).https.is_none() {
+            log.say(None, "The proxy of this server does not serve HTTPS. Give it a port for that, and make the server ready again.");
+            return Ok(());
+        }
+        set(ctx, run, log, &reached, &host, Some(first)).await
+    }
+}
+
+/// The same as a part of another job.
+pub async fn up_to_date(ctx: &Ctx, run: &Run, log: &Log, reached: &Reached, host: &Host) -> Result<(), Stop> {
+    set(ctx, run, log, reached, host, None).await
+}
+
+async fn set(ctx: &Ctx, run: &Run, log: &Log, reached: &Reached, host: &Host, first: Option<i32>) -> Result<(), Stop> {
+    ingress::lock(ctx, run, reached.id(), &reached.row.name).await?;
+    let done = locked(ctx, run, &Told { log, first }, reached, host).await;
+    ingress::unlock(ctx, run, reached.id()).await?;
+    log.flush().await;
+    done
+}
+
+/// The two steps as they are shown, where they are steps.
+struct Told<'a> {
+    log: &'a Log,
+    first: Option<i32>,
+}
+
+impl Told<'_> {
+    fn began(&self, step: i32) {
+        if let Some(first) = self.first {
+            self.log.began(first + step);
+        }
+    }
+
+    fn ended(&self, step: i32, state: StepState, note: String) {
+        match self.first {
+            Some(first) => self.log.ended(first + step, state, note),
+            None => self.log.say(None, note),
+        }
+    }
+}
+
+async fn locked(ctx: &Ctx, run: &Run, told: &Told<'_>, reached: &Reached, host: &Host) -> Result<(), Stop> {
+    let (permit, row) = (&run.permit, &reached.row);
+    let troubled = |trouble| ingress::troubled(&row.name, trouble);
+    told.began(0);
+    let wanted = ingress::of_host(ctx, permit, row.id, &Listens::now(row)).await?;
+    run.still_mine().await?;
+    let brought = ingress::write(ctx, permit, row.id, host, &wanted).await.map_err(troubled)?;
+    let note = match brought.len() {
+        0 => "they are there".to_owned(),
+        1 => "one is new".to_owned(),
+        many => format!("{many} are new"),
+    };
+    told.ended(0, if brought.is_empty() { StepState::Unchanged } else { StepState::Changed }, note);
+    told.began(1);
+    let settled = certificates::settle(ctx, permit, row.id, host, &wanted, brought, true).await;
+    let said = settled.map_err(|trouble| {
+        if let Trouble::Host(error) = &trouble {
+            told.ended(1, StepState::Failed, stop::detail(error));
+        }
+        troubled(trouble)
+    })?;
+    let (state, note) = match said.is_empty() {
+        true => (StepState::Unchanged, "it serves them".to_owned()),
+        false => (StepState::Changed, stop::detail(said.join("; "))),
+    };
+    told.ended(1, state, note);
+    Ok(())
+}

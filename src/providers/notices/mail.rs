@@ -1,0 +1,148 @@
+//! E-mail by the team's mail server. The connection is made to an address that was judged; TLS is checked against the name.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use lettre::address::{Address, Envelope};
+use lettre::message::header::ContentType;
+use lettre::message::{Mailbox, Message};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+
+use super::outward::addresses;
+use super::{Mailing, NotSent, Outside, said};
+use crate::domain::channel::Security;
+use crate::domain::names::Email;
+use crate::domain::notice::Letter;
+
+/// Each word of the server may take so long.
+const WORD: Duration = Duration::from_secs(10);
+
+pub(super) async fn send(
+    outside: &Outside,
+    mailing: Option<&Mailing>,
+    to: &[Email],
+    letter: &Letter,
+) -> Result<String, NotSent> {
+    let Some(Mailing { server, password }) = mailing else {
+        return Err(NotSent::never("The team has no mail server: an admin enters one under Notices."));
+    };
+    let host = server.host.as_ref();
+    let message = message(outside, &server.sender, to, letter)?;
+    let recipients: Vec<Address> = to.iter().map(address).collect::<Result<_, _>>()?;
+    let envelope = Envelope::new(Some(address(&server.sender)?), recipients).map_err(|_| unfit())?;
+    let found = addresses(outside, host, server.port).await?;
+    let domain = server.sender.as_ref().rsplit('@').next().unwrap_or("localhost");
+    let hello = ClientId::Domain(domain.to_owned());
+    let tls = match server.security {
+        Security::None => None,
+        Security::Starttls | Security::Tls => Some(parameters(outside, host)?),
+    };
+    let broke = |stage: &'static str| move |error: Error| explain(host, stage, &error);
+    let at_once = tls.clone().filter(|_| server.security == Security::Tls);
+    let connecting = AsyncSmtpConnection::connect_tokio1(found.as_slice(), Some(WORD), &hello, at_once, None);
+    let mut connection = connecting.await.map_err(broke("the connection"))?;
+    if let (Security::Starttls, Some(tls)) = (server.security, tls) {
+        if !connection.can_starttls() {
+            connection.abort().await;
+            let words = format!(
+                "{host} offers no STARTTLS, so nothing was sent. If it listens for TLS at port 465, choose that; without \
+                 any, choose None."
+            );
+            return Err(NotSent::never(words));
+        }
+        connection.starttls(tls, &hello).await.map_err(broke("STARTTLS"))?;
+    }
+    if let (false, Some(password)) = (server.username.is_empty(), password) {
+        let credentials = Credentials::new(server.username.clone(), password.expose().clone());
+        let mechanisms = [Mechanism::Plain, Mechanism::Login];
+        connection.auth(&mechanisms, &credentials).await.map_err(broke("signing in"))?;
+    }
+    let taken = connection.send(&envelope, &message).await.map_err(broke("the letter"))?;
+    // It has the letter: how it says good-bye changes nothing.
+    let _ = tokio::time::timeout(WORD, connection.quit()).await;
+    let words: Vec<&str> = taken.message().collect();
+    Ok(format!("{host} answered {}: {}", taken.code(), said(&words.join(" "))))
+}
+
+fn message(outside: &Outside, sender: &Email, to: &[Email], letter: &Letter) -> Result<Vec<u8>, NotSent> {
+    let domain = sender.as_ref().rsplit('@').next().unwrap_or("localhost");
+    let mut builder = Message::builder()
+        .from(Mailbox::new(Some("Skiff".to_owned()), address(sender)?))
+        // The same for every try: who got it twice sees it once.
+        .message_id(Some(format!("<{}@{domain}>", letter.id)))
+        .subject(format!("[{}] {}", one_line(&letter.team), one_line(&letter.title)));
+    for receiver in to {
+        builder = builder.to(Mailbox::new(None, address(receiver)?));
+    }
+    let text = format!("{}\n\n{}\n\n{}\n", letter.title, letter.body, outside.link(letter));
+    let message = builder.header(ContentType::TEXT_PLAIN).body(text).map_err(|_| unfit())?;
+    Ok(message.formatted())
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn address(email: &Email) -> Result<Address, NotSent> {
+    email.as_ref().parse().map_err(|_| NotSent::never(format!("{email} is no address that mail can be sent to.")))
+}
+
+fn unfit() -> NotSent {
+    NotSent::never("The letter cannot be written to these addresses: look at them again.")
+}
+
+fn parameters(outside: &Outside, host: &str) -> Result<TlsParameters, NotSent> {
+    let cannot = |error: Error| NotSent::never(format!("TLS with {host} cannot begin: {}.", said(&chain(&error))));
+    let mut builder = TlsParameters::builder(host.to_owned());
+    if let Some(pem) = &outside.0.roots {
+        builder = builder.certificate_store(CertificateStore::None);
+        builder = builder.add_root_certificate(Certificate::from_pem(pem).map_err(cannot)?);
+    }
+    builder.build().map_err(cannot)
+}
+
+/// Why it was not taken: what the server said, and what to try.
+fn explain(host: &str, stage: &'static str, error: &Error) -> NotSent {
+    let detail = said(&chain(error));
+    let advice = match (stage, error.is_permanent()) {
+        ("signing in", true) => " Are user and password right?",
+        ("STARTTLS", _) | ("the connection", _) if detail.contains("certificate") => {
+            " Is its certificate in order, and is this the name in it?"
+        }
+        ("the connection", false) if !error.is_transient() => " Are host, port and security right?",
+        ("the letter", true) => " Does it let this sender send to these addresses?",
+        _ => "",
+    };
+    let words = match error.status() {
+        Some(code) => format!("{host} answered {code} to {stage}: {}.{advice}", after_code(&detail)),
+        None => format!("{stage} failed at {host}: {detail}.{advice}"),
+    };
+    let mut words = words;
+    if let Some(first) = words.get(..1).map(str::to_uppercase).filter(|_| error.status().is_none()) {
+        words.replace_range(..1, &first);
+    }
+    NotSent { words, again: !error.is_permanent(), after: None }
+}
+
+/// lettre begins with its own words for the code, which stands before it already.
+fn after_code(detail: &str) -> &str {
+    detail.split_once("): ").map_or(detail, |(_, said)| said).trim_end_matches('.')
+}
+
+/// An error with all that it came from.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let next_text = next.to_string();
+        if !text.contains(&next_text) {
+            text.push_str(": ");
+            text.push_str(&next_text);
+        }
+        cause = next.source();
+    }
+    text.trim_end_matches('.').to_owned()
+}

@@ -1,0 +1,209 @@
+//! Reaching a name as somebody outside would: its addresses, a connection, what answers there. Not here: what is made of it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{Request, header};
+use hyper_util::rt::TokioIo;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::domain::names::Domain;
+
+/// How long a name server may take.
+const RESOLVE: Duration = Duration::from_secs(10);
+/// How long a connection with its handshake may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Bytes of an answer that are read: what is asked for is shorter.
+const MAX_ANSWER: usize = 4 * 1024;
+/// Addresses of a name that are tried.
+const ADDRESSES: usize = 4;
+
+/// The way out. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    known: Arc<BTreeMap<String, IpAddr>>,
+}
+
+/// Where to ask, and as what.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    /// The name.
+    pub domain: &'a Domain,
+    /// The port.
+    pub port: u16,
+    /// The SHA-256 (hex) of the certificate that must answer; none asks over plain HTTP.
+    pub certificate: Option<&'a str>,
+    /// The path.
+    pub path: &'a str,
+}
+
+/// What was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The address that did.
+    pub address: IpAddr,
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
+
+impl Outside {
+    /// A way out that knows the addresses of some names by itself, as a hosts file does.
+    pub fn knowing(names: impl IntoIterator<Item = (String, IpAddr)>) -> Self {
+        Self { known: Arc::new(names.into_iter().collect()) }
+    }
+
+    /// The addresses of a name; or why there are none, as a sentence.
+    pub async fn addresses(&self, domain: &Domain) -> Result<Vec<IpAddr>, String> {
+        if let Some(address) = self.known.get(domain.as_ref()) {
+            return Ok(vec![*address]);
+        }
+        let found = timeout(RESOLVE, tokio::net::lookup_host((domain.as_ref(), 0))).await;
+        let found = found.map_err(|_| format!("The name server gave no answer about {domain}."))?;
+        let mut found: Vec<IpAddr> = match found {
+            Ok(found) => found.map(|address| address.ip()).collect(),
+            Err(_) => Vec::new(),
+        };
+        found.dedup();
+        found.truncate(ADDRESSES);
+        match found.is_empty() {
+            true => {
+                Err(format!("DNS knows no address of {domain} yet: add a record for it that has the server's address."))
+            }
+            false => Ok(found),
+        }
+    }
+
+    /// Asks the name; or says why nothing came back, as a sentence. Redirects are not followed.
+    pub async fn ask(&self, asked: &Asked<'_>) -> Result<Answered, String> {
+        let mut why = String::new();
+        for address in self.addresses(asked.domain).await? {
+            match one(address, asked).await {
+                Ok(answered) => return Ok(answered),
+                Err(failed) => why = failed,
+            }
+        }
+        Err(why)
+    }
+}
+
+async fn one(address: IpAddr, asked: &Asked<'_>) -> Result<Answered, String> {
+    let Asked { domain, port, certificate, .. } = asked;
+    let silent = || {
+        format!(
+            "{domain} leads to {address}, where nothing answers on port {port}. Is that the server's address, and is the port open?"
+        )
+    };
+    let connected = timeout(CONNECT, TcpStream::connect(SocketAddr::new(address, *port))).await;
+    let stream = connected.map_err(|_| silent())?.map_err(|_| silent())?;
+    match certificate {
+        None => exchange(stream, address, asked).await,
+        Some(wanted) => {
+            let name = ServerName::try_from(domain.to_string()).map_err(|_| silent())?;
+            let config = pinned(wanted).map_err(|error| format!("This machine cannot speak TLS: {error}."))?;
+            let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
+            let other = |_| {
+                format!(
+                    "{domain} leads to {address}, which answers with another certificate than the one that is stored for it, or with none."
+                )
+            };
+            let stream = timeout(CONNECT, handshake).await.map_err(|_| silent())?.map_err(other)?;
+            exchange(stream, address, asked).await
+        }
+    }
+}
+
+/// One request on a connection.
+pub async fn exchange<S>(stream: S, address: IpAddr, asked: &Asked<'_>) -> Result<Answered, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Asked { domain, path, port, .. } = asked;
+    let broke = || format!("{domain} leads to {address}, which gave no answer on port {port}.");
+    let asking = async {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
+        let request = Request::get(*path).header(header::HOST, domain.to_string()).header(header::ACCEPT, "text/plain");
+        let request = request.body(Empty::<Bytes>::new()).ok()?;
+        let answer = async {
+            let answer = sender.send_request(request).await.ok()?;
+            let status = answer.status().as_u16();
+            let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.ok()?.to_bytes();
+            Some((status, String::from_utf8_lossy(&body).trim().to_owned()))
+        };
+        tokio::pin!(answer);
+        tokio::select! {
+            answered = &mut answer => answered,
+            // It may have ended with the last byte, which is then still to be read.
+            _ = connection => answer.await,
+        }
+    };
+    let (status, body) = timeout(ANSWER, asking).await.ok().flatten().ok_or_else(broke)?;
+    Ok(Answered { address, status, body })
+}
+
+/// A client that takes exactly one certificate: it is asked who answers, not whom a browser would trust.
+fn pinned(fingerprint: &str) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = Pinned { fingerprint: fingerprint.to_owned(), provider: provider.clone() };
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+}
+
+#[derive(Debug)]
+struct Pinned {
+    fingerprint: String,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match hex::encode(Sha256::digest(end_entity)) == self.fingerprint {
+            true => Ok(ServerCertVerified::assertion()),
+            false => Err(rustls::Error::General("another certificate".to_owned())),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

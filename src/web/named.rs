@@ -1,0 +1,47 @@
+//! Who comes under a name of the panel's, through the proxy of its server, has a door of their own: over https, with cookies that say
+//! so. Not here: which names those are (`actions::panel`).
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header, uri::Authority};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tower::ServiceExt;
+
+use super::is_loopback;
+use crate::actions::{self, panel};
+
+/// The door under the panel's names.
+#[derive(Clone)]
+pub struct Named {
+    /// What knows the names.
+    pub actions: actions::Ctx,
+    /// The door.
+    pub door: Router,
+}
+
+/// Leads a request to the door under the panel's names where it came there, and on otherwise.
+pub async fn choose(State(named): State<Named>, request: Request, next: Next) -> Response {
+    match comes_named(&named.actions, request.headers()).await {
+        true => named.door.oneshot(request).await.into_response(),
+        false => next.run(request).await,
+    }
+}
+
+/// Whether the proxy of the panel's server brings a request under one of its names. The proxy says for itself how it was asked, and
+/// takes nobody's word for it; plain http it does not bring.
+async fn comes_named(actions: &actions::Ctx, headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if text(header::HeaderName::from_static("x-forwarded-proto")) != Some("https") {
+        return false;
+    }
+    let Some(host) = text(header::HOST).and_then(|host| host.parse::<Authority>().ok()) else { return false };
+    if is_loopback(&host) {
+        return false;
+    }
+    let known = |name: &panel::Name| {
+        host.host().trim_end_matches('.').eq_ignore_ascii_case(name.domain.as_ref())
+            && host.port_u16().unwrap_or(443) == name.port
+    };
+    panel::names(actions).await.is_ok_and(|names| names.iter().any(known))
+}

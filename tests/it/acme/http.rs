@@ -1,0 +1,162 @@
+//! HTTP-01: Pebble asks the real proxy of a real host under a name that the test's own name server keeps.
+
+use std::sync::Arc;
+
+use skiff::actions::acme::{self, OrderState};
+use skiff::actions::upkeep;
+
+use super::ca::{How, Pebble};
+use super::names::NameServer;
+use super::{again, choose, one, order, sql};
+use crate::harness::host::{TestHost, run};
+use crate::harness::postgres::fresh_database;
+use crate::harness::world::World;
+
+/// A world whose names are those of this server.
+async fn world(names: &NameServer) -> World {
+    let mut world = World::idle(fresh_database().await).await;
+    world.ctx.names = names.names();
+    world.start_worker();
+    world
+}
+
+/// What a visitor is shown: "issuer=…" and the serial of the certificate.
+async fn shown(host: &TestHost, domain: &str) -> String {
+    let at = format!("{}:443", host.address);
+    let said = run("openssl", &["s_client", "-connect", &at, "-servername", domain]).await;
+    let from = said.out.find("-----BEGIN CERTIFICATE-----").unwrap_or(0);
+    let issuer = said.out.lines().find(|line| line.starts_with("issuer=")).unwrap_or_default().to_owned();
+    issuer + &said.out[from..].lines().take(3).collect::<String>()
+}
+
+/// The clock goes round, and everything it asked for is done.
+async fn clock(world: &World) {
+    upkeep::certificates_looked_after(&world.actions()).await.unwrap();
+    upkeep::certificates_due(&world.actions()).await.unwrap();
+    settle(world).await;
+}
+
+/// Waits until nothing runs or waits.
+async fn settle(world: &World) {
+    for _ in 0..6_000 {
+        let left: i64 = one(world, "select count(*) from jobs where finished_at is null").await;
+        if left == 0 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("jobs do not end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_gets_a_certificate_once_its_name_leads_here_and_keeps_it_renewed() {
+    let names = Arc::new(NameServer::start().await);
+    let pebble = Pebble::start(How { dns: names.address.to_string(), valid_s: 3_600, binding: None }).await;
+    let (host, mut world) = (TestHost::bare().await, world(&names).await);
+    let id = world.provision(&host).await;
+    host.load_app("127.0.0.1:5000/hello:1", "1").await;
+    let (app, ctx, owner) = {
+        let app = world.app(id, "127.0.0.1:5000/hello:1", "shop.test").await;
+        app.must_deploy().await;
+        (app.id, world.actions(), world.team.owner.clone())
+    };
+    let refused = acme::get_now_for(&ctx, &owner, app, "shop.test").await.unwrap_err().to_string();
+    assert!(refused.starts_with("No certificate authority is chosen yet."), "{refused}");
+    choose(&world, &pebble.directory, &pebble.root).await;
+
+    // No address yet: found before anything is asked for.
+    let job = acme::get_now_for(&ctx, &owner, app, "shop.test").await.unwrap();
+    let ended = world.over(job).await;
+    assert_eq!(ended.state, "failed", "{ended:#?}");
+    assert!(ended.reason.starts_with("shop.test has no address yet."), "{ended:#?}");
+    let waits = order(&world).await;
+    assert_eq!((waits.state, waits.words.as_str()), (OrderState::Waiting, "waiting for DNS: no address yet"));
+    assert!(waits.next_at.is_some(), "it is looked at again by itself");
+
+    // An address of somebody else, where nothing answers.
+    let elsewhere = format!("{}.1", host.address.rsplit_once('.').unwrap().0);
+    names.point("shop.test", &[&elsewhere]);
+    let ended = again(&world, waits.id).await;
+    assert_eq!(ended.state, "failed", "{ended:#?}");
+    let words = format!("waiting for DNS: points to {elsewhere}, expected {}", host.address);
+    assert_eq!(order(&world).await.words, words, "{ended:#?}");
+    assert_eq!(pebble.orders(), 0, "the authority was not asked:\n{}", pebble.log());
+
+    // The right one.
+    names.point("shop.test", &[&host.address]);
+    let ended = again(&world, waits.id).await;
+    assert_eq!(ended.state, "succeeded", "{ended:#?}\n{}", pebble.log());
+    settle(&world).await;
+    let got = order(&world).await;
+    assert_eq!((got.state, got.trouble.as_str()), (OrderState::Valid, ""), "{got:?}");
+    let (left, life) = (got.next_at.unwrap() - time::OffsetDateTime::now_utc(), time::Duration::seconds(3_600));
+    assert!(left > life / 2 && left <= life * 2 / 3, "renewed with about a third left: {left}");
+    let of_app = acme::of_app(&ctx, &owner, app).await.unwrap();
+    assert_eq!((of_app[0].domain.as_str(), of_app[0].state), ("shop.test", Some(OrderState::Valid)), "{of_app:?}");
+    let first = shown(&host, "shop.test").await;
+    assert!(first.contains("Pebble Intermediate"), "{first}");
+    assert_eq!(pebble.orders(), 1);
+
+    // Its time comes: another version of the same certificate, asked for once, also where the worker dies in between.
+    sql(&world, "update acme_orders set next_at = now() - interval '1 s'").await;
+    assert_eq!(upkeep::certificates_due(&ctx).await.unwrap(), 1);
+    let job = order(&world).await.job.expect("it was asked for");
+    world.reach_step(job, "prove that").await;
+    world.kill_worker();
+    world.leases_run_out().await;
+    world.start_worker();
+    let ended = world.over(job).await;
+    assert_eq!(ended.state, "succeeded", "{ended:#?}");
+    settle(&world).await;
+    assert_eq!(pebble.orders(), 2, "{}", pebble.log());
+    assert_eq!(one::<i64>(&world, "select count(*) from certificates").await, 1);
+    assert_eq!(one::<i64>(&world, "select count(*) from certificate_versions").await, 2);
+    assert_ne!(shown(&host, "shop.test").await, first, "it is served");
+
+    // Nothing is sealed where it can be read, and no key is left behind.
+    let left: i64 =
+        one(&world, "select count(*) from acme_orders where order_key is not null or order_url <> ''").await;
+    assert_eq!(left, 0);
+    let readable: i64 = one(
+        &world,
+        "select count(*) from acme_accounts where position('key_pkcs8'::bytea in sealed) > 0 or sealed::text like '%PRIVATE%'",
+    )
+    .await;
+    assert_eq!(readable, 0);
+
+    // A route that is gone is not renewed.
+    sql(&world, "delete from routes; update teams set acme_at = now()").await;
+    clock(&world).await;
+    assert!(acme::list(&ctx, &owner).await.unwrap().is_empty());
+    world.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_bound_where_the_authority_wants_it() {
+    let names = Arc::new(NameServer::start().await);
+    let key = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
+    let binding = Some(("kid-1", key));
+    let pebble = Pebble::start(How { dns: names.address.to_string(), valid_s: 3_600, binding }).await;
+    let world = world(&names).await;
+    choose(&world, &pebble.directory, &pebble.root).await;
+    sql(&world, "insert into acme_orders (team_id, id, names, names_key, next_at) select id, gen_random_uuid(), '{x.test}', 'x', now() from teams").await;
+    upkeep::certificates_due(&world.actions()).await.unwrap();
+    settle(&world).await;
+    let unbound = order(&world).await;
+    assert_eq!((unbound.state, unbound.words.as_str()), (OrderState::NeedsYou, "the account is not accepted"));
+    assert!(unbound.next_at.is_none(), "nothing is tried before somebody has looked");
+
+    use base64::Engine as _;
+    let bytes = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(key).unwrap();
+    let sealed = world.vault.seal_for_panel(&skiff::vault::Context::acme_binding(), &bytes);
+    let mut conn = world.db.superuser().await;
+    sqlx::query("update acme_settings set eab_id = 'kid-1', eab_sealed = $1")
+        .bind(sealed)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let ended = again(&world, unbound.id).await;
+    assert!(ended.reason.starts_with("x.test has no address yet."), "{ended:#?}");
+    assert_eq!(one::<i64>(&world, "select count(*) from acme_accounts").await, 1);
+    world.quiet().await;
+}

@@ -1,0 +1,139 @@
+//! A name server of the test's own: it answers what the test says at that moment, over datagrams and connections.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use skiff::providers::names::Names;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::JoinSet;
+
+type Records = Arc<Mutex<BTreeMap<(String, u16), Vec<Vec<u8>>>>>;
+
+/// The server; ended with the value.
+pub struct NameServer {
+    /// Where it listens.
+    pub address: SocketAddr,
+    records: Records,
+    _tasks: JoinSet<()>,
+}
+
+impl NameServer {
+    /// Starts it, knowing nothing.
+    pub async fn start() -> Self {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = tcp.local_addr().unwrap();
+        let udp = UdpSocket::bind(address).await.unwrap();
+        let records = Records::default();
+        let mut tasks = JoinSet::new();
+        let known = Arc::clone(&records);
+        tasks.spawn(async move {
+            let mut bytes = [0; 4096];
+            while let Ok((length, from)) = udp.recv_from(&mut bytes).await {
+                if let Some(reply) = answer(&known, &bytes[..length]) {
+                    let _ = udp.send_to(&reply, from).await;
+                }
+            }
+        });
+        let known = Arc::clone(&records);
+        tasks.spawn(async move {
+            while let Ok((mut stream, _)) = tcp.accept().await {
+                let known = Arc::clone(&known);
+                tokio::spawn(async move {
+                    while let Ok(length) = stream.read_u16().await {
+                        let mut bytes = vec![0; usize::from(length)];
+                        if stream.read_exact(&mut bytes).await.is_err() {
+                            return;
+                        }
+                        let Some(reply) = answer(&known, &bytes) else { return };
+                        let framed = [&u16::try_from(reply.len()).unwrap().to_be_bytes()[..], &reply].concat();
+                        if stream.write_all(&framed).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self { address, records, _tasks: tasks }
+    }
+
+    /// Lets a name lead there, and nowhere else.
+    pub fn point(&self, name: &str, to: &[&str]) {
+        let mut records = self.records.lock().unwrap();
+        records.retain(|(known, _), _| known != name);
+        for address in to {
+            let (kind, bytes) = match address.parse().unwrap() {
+                IpAddr::V4(four) => (1, four.octets().to_vec()),
+                IpAddr::V6(six) => (28, six.octets().to_vec()),
+            };
+            records.entry((name.to_owned(), kind)).or_default().push(bytes);
+        }
+    }
+
+    /// Gives a name a text, or takes it away.
+    pub fn text(&self, name: &str, text: &str, there: bool) {
+        let mut records = self.records.lock().unwrap();
+        let all = records.entry((name.to_owned(), 16)).or_default();
+        let bytes = [&[u8::try_from(text.len()).unwrap()][..], text.as_bytes()].concat();
+        all.retain(|known| *known != bytes);
+        if there {
+            all.push(bytes);
+        }
+    }
+
+    /// The way to look names up there.
+    pub fn names(&self) -> Names {
+        Names { servers: vec![self.address], http_port: 80 }
+    }
+}
+
+/// The answer to a question: what is known, or that there is no such name.
+fn answer(records: &Records, question: &[u8]) -> Option<Vec<u8>> {
+    let (mut at, mut labels) = (12, Vec::new());
+    loop {
+        let length = usize::from(*question.get(at)?);
+        at += 1;
+        if length == 0 {
+            break;
+        }
+        labels.push(String::from_utf8_lossy(question.get(at..at + length)?).to_lowercase());
+        at += length;
+    }
+    let kind = u16::from_be_bytes(question.get(at..at + 2)?.try_into().unwrap());
+    let (name, end) = (labels.join("."), at + 4);
+    let records = records.lock().unwrap();
+    let found = records.get(&(name.clone(), kind)).cloned().unwrap_or_default();
+    let exists = records.keys().any(|(known, _)| *known == name);
+    let code = if exists { 0 } else { 3 };
+    let mut reply = question.get(..2)?.to_vec();
+    reply.extend([0x85, 0x80 | code, 0, 1]);
+    reply.extend(u16::try_from(found.len()).unwrap().to_be_bytes());
+    reply.extend([0, 0, 0, 0]);
+    reply.extend(question.get(12..end)?);
+    for data in found {
+        reply.extend([0xc0, 0x0c]);
+        reply.extend(kind.to_be_bytes());
+        reply.extend([0, 1, 0, 0, 0, 1]);
+        reply.extend(u16::try_from(data.len()).unwrap().to_be_bytes());
+        reply.extend(data);
+    }
+    Some(reply)
+}
+
+#[tokio::test]
+async fn a_name_is_looked_up_with_all_its_addresses_and_texts() {
+    let server = NameServer::start().await;
+    server.point("shop.test", &["192.0.2.7", "192.0.2.8", "2001:db8::7"]);
+    server.text("_acme-challenge.shop.test", "one", true);
+    server.text("_acme-challenge.shop.test", "two", true);
+    let names = server.names();
+    let found: Vec<String> = names.addresses("Shop.test").await.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["192.0.2.7", "192.0.2.8", "2001:db8::7"]);
+    assert!(names.addresses("other.test").await.unwrap().is_empty());
+    assert_eq!(names.texts("_acme-challenge.shop.test").await.unwrap(), [b"one".to_vec(), b"two".to_vec()]);
+    let dead = Names { servers: vec![format!("127.0.0.1:{}", super::ca::free_port()).parse().unwrap()], http_port: 80 };
+    assert!(dead.addresses("shop.test").await.is_err());
+    let second = Names { servers: vec![dead.servers[0], server.address], http_port: 80 };
+    assert_eq!(second.addresses("shop.test").await.unwrap().len(), 3, "the next one is asked");
+}

@@ -1,0 +1,104 @@
+//! The pages, as a browser draws them: nothing sticks out, nothing complains, and a picture is left in light, dark and at 390 px.
+
+use fantoccini::Locator;
+use skiff::actions::acme::{self, Choice, NewDnsAccount, NewOrder};
+use skiff::domain::acme::Trouble;
+use sqlx::types::Json;
+
+use crate::harness::browser::{Browser, WAIT};
+use crate::harness::door::{PASSWORD, Panel};
+use crate::pages::scene;
+
+/// Opens a page, looks that it is whole, takes its picture.
+async fn look(browser: &Browser, panel: &Panel, name: &str, path: &str) {
+    browser.client.goto(&format!("{}{path}", panel.base)).await.unwrap();
+    browser.client.wait().at_most(WAIT).for_element(Locator::Css("h1")).await.unwrap();
+    for width in [1280, 900, 390, 360] {
+        browser.window(width, 844, width < 500).await;
+        assert!(!browser.overflows().await, "{path} sticks out at {width} px");
+    }
+    browser.window(1280, 900, false).await;
+    browser.picture(name).await;
+    let complaints: Vec<String> =
+        browser.console().await.into_iter().filter(|line| !line.starts_with("DEBUG")).collect();
+    assert_eq!(complaints, Vec::<String>::new(), "{path}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_certificates_are_whole() {
+    let panel = Panel::open().await;
+    let scene = scene::set(&panel).await;
+    let (ctx, owner) = (&panel.ctx, &scene.owner.actor);
+    let browser = Browser::start().await;
+    browser.client.goto(&format!("{}/login", panel.base)).await.unwrap();
+    browser.fill("email", "ada@example.org").await;
+    browser.fill("password", PASSWORD).await;
+    browser.press("Sign in").await;
+    browser.wait_for_words("Lately").await;
+    let team = format!("/t/{}", scene.owner.slug);
+    look(&browser, &panel, "certificates-automatic-none", &format!("{team}/certificates/automatic")).await;
+    look(&browser, &panel, "certificate-authority", &format!("{team}/certificates/authority")).await;
+
+    let choice =
+        Choice { authority: "letsencrypt".into(), email: "ada@example.org".into(), terms: true, ..Choice::default() };
+    acme::choose(ctx, owner, choice).await.unwrap();
+    let form = NewDnsAccount {
+        name: "our domains".into(),
+        kind: "cloudflare".into(),
+        token: "x".into(),
+        ..NewDnsAccount::default()
+    };
+    let account = acme::add_account(ctx, owner, form).await.unwrap().id.to_string();
+    let elsewhere = Trouble::Elsewhere {
+        name: "shop.example.org".into(),
+        points_to: vec!["203.0.113.4".into(), "2001:db8:1234:5678:9abc:def0:1234:5678".into()],
+        expected: vec!["198.51.100.8".into()],
+    };
+    let paused = Trouble::Paused { detail: "Your account is temporarily prevented from requesting certificates for a.very.long.name.example.org. Visit https://portal.example/sfe/v1/unpause?jwt=eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.".into() };
+    let proof = Trouble::NotProven {
+        name: "old.example.org".into(),
+        detail: "Timeout during connect (likely firewall problem).".into(),
+    };
+    let mut conn = panel.db.superuser().await;
+    for (names, trouble, born, dies) in [
+        ("good.example.org", None, -20, 70),
+        ("wait.example.org", Some(&elsewhere), 0, 0),
+        ("stop.example.org", Some(&paused), 0, 0),
+        ("late.example.org", Some(&proof), -75, 15),
+        ("over.example.org", Some(&proof), -95, -5),
+        ("*.all-below-a-rather-long-domain.example.org all-below-a-rather-long-domain.example.org", None, 0, 0),
+    ] {
+        let input = NewOrder { names: names.into(), dns_account: account.clone() };
+        let (id, _) = acme::order(ctx, owner, input).await.unwrap();
+        let running = names.starts_with('*');
+        sqlx::query("update jobs set state = 'succeeded', finished_at = now() where args->>'order' = $1 and not $2")
+            .bind(id.to_string())
+            .bind(running)
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        sqlx::query(
+            "update acme_orders set trouble = $2, tries = 1, next_at = case when $3 then null else now() + interval '14 minutes' end,
+                    not_before = case when $5 = 0 then null else now() + make_interval(days => $4) end,
+                    not_after = case when $5 = 0 then null else now() + make_interval(days => $5) end
+              where id = $1",
+        )
+        .bind(id.0)
+        .bind(trouble.map(Json))
+        .bind(trouble.is_some_and(Trouble::needs_a_person))
+        .bind(born)
+        .bind(dies)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    }
+    // The domain of the scene's app is one of those that wait.
+    sqlx::query("update acme_orders set names = array[(select domain from routes where app_id = $1 limit 1)] where 'wait.example.org' = any(names)")
+        .bind(scene.web.0)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    look(&browser, &panel, "certificates-automatic", &format!("{team}/certificates/automatic")).await;
+    look(&browser, &panel, "certificate-authority-chosen", &format!("{team}/certificates/authority")).await;
+    look(&browser, &panel, "app-routes-certificate", &format!("{team}/apps/{}/routes", scene.web)).await;
+}

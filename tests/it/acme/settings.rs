@@ -1,0 +1,139 @@
+//! Who chooses an authority, what of a form is refused by which field, and that no token or key is ever shown.
+
+use skiff::actions::acme::{self, Choice, NewDnsAccount, NewOrder};
+use skiff::actions::{Refused, apps, routes};
+use skiff::domain::rights::Role;
+
+use crate::harness::panel::Panel;
+
+fn wrong(refused: Refused) -> Vec<&'static str> {
+    match refused {
+        Refused::Fields(all) => all.iter().map(|error| error.field).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn lets_encrypt() -> Choice {
+    Choice { authority: "letsencrypt".into(), email: "ada@example.org".into(), terms: true, ..Choice::default() }
+}
+
+#[tokio::test]
+async fn an_owner_of_the_first_team_chooses_for_the_panel_and_nobody_else() {
+    let panel = Panel::new().await;
+    let (ctx, owner) = (&panel.ctx, &panel.owner);
+    assert!(acme::chosen(ctx, owner).await.unwrap().is_none());
+    let admin = panel.person(owner, Role::Admin).await;
+    assert!(matches!(acme::choose(ctx, &admin, lets_encrypt()).await, Err(Refused::Forbidden(_))));
+    let other = panel.another_team().await;
+    assert_eq!(acme::choose(ctx, &other, lets_encrypt()).await, Err(Refused::NotFound));
+    assert_eq!(acme::chosen(ctx, &other).await.unwrap_err(), Refused::NotFound);
+
+    for (choice, fields) in [
+        (Choice::default(), vec!["authority", "terms"]),
+        (Choice { terms: false, ..lets_encrypt() }, vec!["terms"]),
+        (Choice { email: "nobody".into(), ..lets_encrypt() }, vec!["email"]),
+        (
+            Choice { authority: "other".into(), directory: "http://ca.example/dir".into(), ..lets_encrypt() },
+            vec!["directory"],
+        ),
+        (
+            Choice { ca_root: "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----".into(), ..lets_encrypt() },
+            vec!["ca_root"],
+        ),
+        (Choice { ca_root: "no root".into(), ..lets_encrypt() }, vec!["ca_root"]),
+        (Choice { eab_id: "kid".into(), ..lets_encrypt() }, vec!["eab_key"]),
+        (Choice { eab_key: "c2VjcmV0LXNlY3JldC1zZWNyZXQ".into(), ..lets_encrypt() }, vec!["eab_id"]),
+        (Choice { eab_id: "kid".into(), eab_key: "!".into(), ..lets_encrypt() }, vec!["eab_key"]),
+    ] {
+        assert_eq!(wrong(acme::choose(ctx, owner, choice).await.unwrap_err()), fields);
+    }
+    let key = "c2VjcmV0LXNlY3JldC1zZWNyZXQ";
+    acme::choose(ctx, owner, Choice { eab_id: "kid".into(), eab_key: key.into(), ..lets_encrypt() }).await.unwrap();
+    // The key stays where it is not typed again.
+    acme::choose(ctx, owner, Choice { eab_id: "kid".into(), ..lets_encrypt() }).await.unwrap();
+    let chosen = acme::chosen(ctx, owner).await.unwrap().unwrap();
+    assert_eq!(
+        (chosen.authority, chosen.eab_id.as_str(), chosen.terms_agreed_by.as_str()),
+        ("letsencrypt", "kid", "Ada")
+    );
+    let mut conn = panel.test.superuser().await;
+    let told: String =
+        sqlx::query_scalar("select coalesce(string_agg(before::text || after::text, ''), '') from audit_events")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+    assert!(!told.contains(key) && !told.contains("secret-secret"), "{told}");
+    let sealed: Vec<u8> =
+        sqlx::query_scalar("select eab_sealed from acme_settings").fetch_one(&mut conn).await.unwrap();
+    assert!(!sealed.windows(6).any(|part| part == b"secret"));
+    acme::forget(ctx, owner).await.unwrap();
+    assert!(acme::chosen(ctx, owner).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn every_route_is_wanted_a_certificate_for_as_soon_as_an_authority_is_chosen() {
+    let panel = Panel::new().await;
+    let (ctx, owner) = (&panel.ctx, &panel.owner);
+    panel.host(owner, "fra-1").await;
+    let app = panel.app(owner, "web").await;
+    assert!(acme::list(ctx, owner).await.unwrap().is_empty(), "none is chosen");
+    assert_eq!(acme::of_app(ctx, owner, app).await.unwrap()[0].words, "none: no certificate authority is chosen");
+    acme::choose(ctx, owner, lets_encrypt()).await.unwrap();
+    let route = |domain: &str| apps::NewRoute { domain: domain.into(), path: "/".into() };
+    routes::add(ctx, owner, app, route("shop.example.org"), Default::default()).await.unwrap();
+    let below = apps::NewRoute { path: "/api".into(), ..route("shop.example.org") };
+    routes::add(ctx, owner, app, below, Default::default()).await.unwrap();
+    let wanted = acme::list(ctx, owner).await.unwrap();
+    assert_eq!(wanted.len(), 1, "one for a domain, however many paths: {wanted:?}");
+    assert_eq!(
+        (wanted[0].names.as_slice(), wanted[0].words.as_str()),
+        (&["shop.example.org".to_owned()][..], "being got")
+    );
+    let job = acme::get_now_for(ctx, owner, app, "shop.example.org").await.unwrap();
+    assert_eq!(Some(job), wanted[0].job, "the one that waits is the one");
+    assert_eq!(acme::get_now_for(ctx, owner, app, "other.example.org").await, Err(Refused::NotFound));
+    let viewer = panel.person(owner, Role::Viewer).await;
+    assert!(matches!(acme::get_now_for(ctx, &viewer, app, "shop.example.org").await, Err(Refused::Forbidden(_))));
+    let stranger = panel.another_team().await;
+    assert_eq!(acme::get_now_for(ctx, &stranger, app, "shop.example.org").await, Err(Refused::NotFound));
+    assert!(acme::list(ctx, &stranger).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_order_names_what_is_wrong_with_it() {
+    let panel = Panel::new().await;
+    let (ctx, owner) = (&panel.ctx, &panel.owner);
+    acme::choose(ctx, owner, lets_encrypt()).await.unwrap();
+    let order = async |names: &str, account: &str| {
+        acme::order(ctx, owner, NewOrder { names: names.into(), dns_account: account.into() }).await
+    };
+    assert_eq!(wrong(order("", "").await.unwrap_err()), ["names"]);
+    assert_eq!(wrong(order("a b!", "").await.unwrap_err()), ["names"]);
+    assert_eq!(wrong(order("*.example.org", "").await.unwrap_err()), ["dns_account"]);
+    assert_eq!(wrong(order("shop.example.org", "").await.unwrap_err()), ["names"], "it leads to no app of the team");
+    assert_eq!(
+        wrong(order("*.example.org", "00000000-0000-0000-0000-000000000000").await.unwrap_err()),
+        ["dns_account"]
+    );
+
+    let form = |kind: &str| NewDnsAccount { name: "ours".into(), kind: kind.into(), ..NewDnsAccount::default() };
+    let add = async |form| acme::add_account(ctx, owner, form).await;
+    assert_eq!(wrong(add(NewDnsAccount::default()).await.unwrap_err()), ["name", "kind"]);
+    assert_eq!(wrong(add(form("cloudflare")).await.unwrap_err()), ["token"]);
+    assert_eq!(wrong(add(form("rfc2136")).await.unwrap_err()), ["server", "key_name", "key"]);
+    let made = add(NewDnsAccount { token: "a-token".into(), ..form("hetzner") }).await.unwrap();
+    assert_eq!(wrong(add(NewDnsAccount { token: "a-token".into(), ..form("hetzner") }).await.unwrap_err()), ["name"]);
+    let mut conn = panel.test.superuser().await;
+    let sealed: Vec<u8> = sqlx::query_scalar("select sealed from dns_accounts").fetch_one(&mut conn).await.unwrap();
+    assert!(!sealed.windows(7).any(|part| part == b"a-token"));
+
+    order("*.example.org, example.org", &made.id.to_string()).await.unwrap();
+    let twice = order("example.org *.example.org", &made.id.to_string()).await.unwrap_err();
+    assert_eq!(wrong(twice), ["names"], "the same names in another order");
+    let other = panel.another_team().await;
+    let theirs = acme::add_account(ctx, &other, NewDnsAccount { token: "t".into(), ..form("hetzner") }).await.unwrap();
+    let input = |account: &str| NewOrder { names: "*.example.org example.org".into(), dns_account: account.into() };
+    acme::order(ctx, &other, input(&theirs.id.to_string())).await.expect("what one team wants is no other's business");
+    let refused = acme::order(ctx, &other, input(&made.id.to_string())).await.unwrap_err();
+    assert_eq!(wrong(refused), ["dns_account"], "another team's account is not there");
+}

@@ -1,0 +1,251 @@
+//! Certificates on real hosts: brought, renewed under load, lost and brought again, taken away; and none of it drops a request.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use skiff::actions::certificates::{self, NewCertificate};
+use skiff::domain::ids::{CertificateId, HostId, JobId};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::host::TestHost;
+use crate::harness::tls::{Authority, Made};
+use crate::harness::world::{Ended, World, ask};
+
+const DOMAIN: &str = "shop.test";
+const IMAGE: &str = "127.0.0.1:5000/hello:1";
+
+fn address(host: &TestHost) -> IpAddr {
+    host.address.parse().unwrap()
+}
+
+/// Uploads it, and waits for the hosts to have it.
+async fn upload(world: &World, made: &Made) -> CertificateId {
+    let input = NewCertificate { chain: made.chain.clone(), key: made.key.clone() };
+    let done = certificates::upload(&world.actions(), &world.team.owner, input).await.unwrap();
+    settled(world).await;
+    done.id
+}
+
+/// The newest job that brought certificates, once it is over.
+async fn settled(world: &World) -> Ended {
+    let mut conn = world.db.superuser().await;
+    let job: uuid::Uuid =
+        sqlx::query_scalar("select id from jobs where kind = 'set_certificates' order by created_at desc limit 1")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+    let ended = world.over(JobId(job)).await;
+    assert_eq!(ended.state, "succeeded", "{ended:#?}");
+    ended
+}
+
+/// Asks for the host's certificates once more.
+async fn again(world: &World, host: HostId) -> Ended {
+    let mut tx = world.db.begin(&world.team.permit).await.unwrap();
+    let cause = crate::harness::team::cause();
+    skiff::jobs::set_certificates::ask(&mut tx, &world.team.permit, host, "host", cause).await.unwrap();
+    tx.commit().await.unwrap();
+    settled(world).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_comes_and_is_renewed_and_goes_while_the_proxy_runs() {
+    let host = TestHost::bare().await;
+    let world = World::new().await;
+    let id = world.provision(&host).await;
+    host.load_app(IMAGE, "1").await;
+    let app = world.app(id, IMAGE, DOMAIN).await;
+    app.must_deploy().await;
+    let authority = Authority::new("Test Authority");
+    assert!(authority.get(address(&host), 443, DOMAIN, "/").await.is_err(), "there is none yet");
+    assert_eq!(ask(&host, DOMAIN, "/").await.0, 200);
+
+    let first = authority.issue(&[DOMAIN], 90);
+    let certificate = upload(&world, &first).await;
+    let answer = authority.get(address(&host), 443, DOMAIN, "/").await.unwrap();
+    assert_eq!((answer.status, &answer.served), (200, &first.der));
+    let redirect = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let led = redirect.get(format!("http://{}/x?y", host.address)).header("host", DOMAIN).send().await.unwrap();
+    assert_eq!((led.status().as_u16(), led.headers()["location"].to_str().unwrap()), (308, "https://shop.test/x?y"));
+    let line = certificates::get(&world.actions(), &world.team.owner, certificate).await.unwrap();
+    assert!(line.hosts.len() == 1 && line.hosts[0].current && line.hosts[0].trouble.is_empty(), "{line:?}");
+
+    // Nobody but its owner reads the key on the host, and a name that no route leads to is not brought.
+    let file = format!("/etc/skiff/certs/{}.pem", certificate.simple());
+    let mode = host.enter(&["stat", "-c", "%a %U", &file, "/etc/skiff/certs"]).await.must("stat");
+    assert_eq!(mode, "600 skiff\n700 skiff\n");
+    upload(&world, &authority.issue(&["elsewhere.test"], 90)).await;
+    let files = host.enter(&["ls", "/etc/skiff/certs"]).await.must("ls");
+    assert_eq!(files.lines().count(), 2, "{files}");
+
+    // Another version of the same, and nothing to do the second time.
+    let second = authority.issue(&[DOMAIN], 90);
+    assert_eq!(upload(&world, &second).await, certificate);
+    assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, second.der);
+    let ended = again(&world, id).await;
+    assert!(ended.steps.iter().all(|step| step.contains(": unchanged")), "{ended:#?}");
+    assert!(!format!("{ended:?}").contains("PRIVATE KEY"));
+
+    // Another app, served under a name that a certificate is there for already, has it with its deploy.
+    let wild = authority.issue(&["*.wild.test"], 90);
+    upload(&world, &wild).await;
+    let other = world.app(id, IMAGE, "one.wild.test").await;
+    other.must_deploy().await;
+    assert_eq!(authority.get(address(&host), 443, "one.wild.test", "/").await.unwrap().served, wild.der);
+
+    // Gone.
+    certificates::remove(&world.actions(), &world.team.owner, certificate).await.unwrap();
+    settled(&world).await;
+    assert!(authority.get(address(&host), 443, DOMAIN, "/").await.is_err());
+    assert_eq!(ask(&host, DOMAIN, "/").await.0, 200, "plain HTTP serves it again");
+    assert!(host.enter(&["test", "-e", &file]).await.status != 0);
+    world.quiet().await;
+}
+
+/// What visitors met.
+#[derive(Default)]
+struct Met {
+    stop: AtomicBool,
+    answers: AtomicU64,
+    echoes: AtomicU64,
+    failures: std::sync::Mutex<Vec<String>>,
+}
+
+/// Requests, each on a connection with a handshake of its own.
+async fn requests(met: Arc<Met>, authority: Arc<Authority>, at: IpAddr, pause: Duration) {
+    let mut running = tokio::task::JoinSet::new();
+    let mut tick = tokio::time::interval(pause);
+    while !met.stop.load(Ordering::Relaxed) {
+        tick.tick().await;
+        let (met, authority) = (met.clone(), authority.clone());
+        running.spawn(async move {
+            match authority.get(at, 443, DOMAIN, "/").await {
+                Ok(answer) if answer.status == 200 => {
+                    met.answers.fetch_add(1, Ordering::Relaxed);
+                }
+                other => met.failures.lock().unwrap().push(format!("{other:?}")),
+            }
+        });
+    }
+    while running.join_next().await.is_some() {}
+}
+
+/// A websocket over HTTPS that is asked for an echo ten times a second.
+async fn websocket(met: Arc<Met>, authority: Arc<Authority>, at: IpAddr) {
+    let stream = authority.connect(at, 443, DOMAIN, &["http/1.1"]).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(format!("wss://{DOMAIN}/ws"), stream).await.unwrap();
+    assert!(matches!(socket.next().await, Some(Ok(Message::Text(_)))), "the app greets");
+    while !met.stop.load(Ordering::Relaxed) {
+        let said = format!("n{}", met.echoes.load(Ordering::Relaxed));
+        let _ = socket.send(Message::text(&said)).await;
+        match tokio::time::timeout(Duration::from_secs(5), socket.next()).await {
+            Ok(Some(Ok(Message::Text(text)))) if text.as_str() == said => {
+                met.echoes.fetch_add(1, Ordering::Relaxed);
+            }
+            other => return met.failures.lock().unwrap().push(format!("websocket: {other:?}")),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn renewals_under_load(per_second: u64, websockets: usize, changes: usize, answers: u64) {
+    let host = TestHost::bare().await;
+    let world = World::new().await;
+    let id = world.provision(&host).await;
+    host.load_app(IMAGE, "1").await;
+    world.app(id, IMAGE, DOMAIN).await.must_deploy().await;
+    let authority = Arc::new(Authority::new("Test Authority"));
+    upload(&world, &authority.issue(&[DOMAIN], 90)).await;
+    let met = Arc::new(Met::default());
+    let mut visitors = tokio::task::JoinSet::new();
+    visitors.spawn(requests(
+        met.clone(),
+        authority.clone(),
+        address(&host),
+        Duration::from_micros(1_000_000 / per_second),
+    ));
+    for _ in 0..websockets {
+        visitors.spawn(websocket(met.clone(), authority.clone(), address(&host)));
+    }
+    let mut changed = 0;
+    while changed < changes || met.answers.load(Ordering::Relaxed) < answers {
+        let made = authority.issue(&[DOMAIN], 90);
+        upload(&world, &made).await;
+        assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
+        // One that lasts longer takes its place, and goes.
+        let other = authority.issue(&[DOMAIN, "beside.test"], 200);
+        let beside = upload(&world, &other).await;
+        assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, other.der);
+        certificates::remove(&world.actions(), &world.team.owner, beside).await.unwrap();
+        settled(&world).await;
+        assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
+        changed += 1;
+        let failures = met.failures.lock().unwrap().clone();
+        assert!(failures.is_empty(), "after change {changed}: {failures:#?}");
+    }
+    met.stop.store(true, Ordering::Relaxed);
+    while visitors.join_next().await.is_some() {}
+    let failures = met.failures.lock().unwrap().clone();
+    let (answers, echoes) = (met.answers.load(Ordering::Relaxed), met.echoes.load(Ordering::Relaxed));
+    println!("{answers} answers, {echoes} echoes, {} failures over {changed} changes", failures.len());
+    assert!(failures.is_empty(), "{failures:#?}");
+    assert!(echoes > 0);
+    world.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_fails_over_a_few_changes() {
+    renewals_under_load(20, 3, 3, 40).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the whole of it takes minutes: bin/test t_certificates_under_load"]
+async fn t_certificates_under_load() {
+    renewals_under_load(200, 20, 50, 10_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_lost_everything_is_made_whole_again() {
+    let host = TestHost::bare().await;
+    let world = World::new().await;
+    let id = world.provision(&host).await;
+    host.load_app(IMAGE, "1").await;
+    let app = world.app(id, IMAGE, DOMAIN).await;
+    app.must_deploy().await;
+    let authority = Authority::new("Test Authority");
+    let made = authority.issue(&[DOMAIN], 90);
+    upload(&world, &made).await;
+    let config = host.enter(&["cat", "/etc/skiff/haproxy.cfg", "/etc/skiff/certs/list"]).await.must("cat");
+
+    // Killed: what keeps it starts it again, from the files.
+    host.enter(&["/bin/bash", "-c", "kill -9 $(cat /run/skiff/haproxy.pid)"]).await.must("kill");
+    let served = async {
+        while authority.get(address(&host), 443, DOMAIN, "/").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), served).await.expect("it serves again");
+
+    // Its files are gone: making the host ready brings them, the very same ones.
+    host.enter(&["/bin/bash", "-c", "rm -rf /etc/skiff; /etc/init.d/skiff-haproxy stop"]).await.must("rm");
+    let ended = world.provision_again(id).await;
+    assert_eq!(ended.state, "succeeded", "{ended:#?}");
+    assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
+    let after = host.enter(&["cat", "/etc/skiff/haproxy.cfg", "/etc/skiff/certs/list"]).await.must("cat");
+    assert_eq!(after, config);
+
+    // The running proxy lost one that is in the files.
+    let socket = "socat - UNIX-CONNECT:/run/skiff/haproxy.sock";
+    let file = after.lines().last().unwrap();
+    let lose = format!(
+        "for l in 'del ssl crt-list /etc/skiff/certs/list {file}' 'del ssl cert {file}'; do echo \"$l\" | {socket}; done"
+    );
+    host.enter(&["/bin/bash", "-c", &lose]).await.must("lost");
+    assert!(authority.get(address(&host), 443, DOMAIN, "/").await.is_err());
+    again(&world, id).await;
+    assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
+    world.quiet().await;
+}

@@ -1,0 +1,283 @@
+//! The panel's own address on a real host: tried from outside, kept by who came under it, gone by itself otherwise; and what the panel
+//! was reached by goes on working throughout.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use skiff::actions::panel::{self, NewAddress};
+use skiff::actions::setup::{self, SetUp};
+use skiff::actions::{self, Refused, apps, certificates, routes};
+use skiff::app::doors;
+use skiff::db::sessions::Sessions;
+use skiff::domain::ids::HostId;
+use skiff::door::server;
+use skiff::providers::outside::Outside;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::door::PASSWORD;
+use crate::harness::host::TestHost;
+use crate::harness::postgres::fresh_database;
+use crate::harness::tls::Authority;
+use crate::harness::world::World;
+
+const NAME: &str = "panel.test";
+
+/// A panel whose door is on the loopback of the host too, as if it ran there.
+struct Stage {
+    host: TestHost,
+    world: World,
+    id: HostId,
+    ctx: actions::Ctx,
+    authority: Authority,
+    /// The door on this machine's own loopback.
+    door: String,
+    shutdown: CancellationToken,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let host = TestHost::bare().await;
+        let mut world = World::idle(fresh_database().await).await;
+        let at: IpAddr = host.address.parse().unwrap();
+        let names = [NAME, "other.test", "late.test"].map(|name| (name.to_owned(), at));
+        world.ctx.visitor = Outside::knowing(names);
+        world.start_worker();
+        let id = world.provision(&host).await;
+        let ctx = world.actions();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let door = listener.local_addr().unwrap().to_string();
+        let shutdown = CancellationToken::new();
+        let base = format!("http://{door}").parse().unwrap();
+        let opened = doors::open(ctx.clone(), base, std::sync::Arc::new(Sessions::new(&world.db)), shutdown.clone());
+        tokio::spawn(server::serve(listener, opened.router, server::Limits::default(), shutdown.clone()));
+        // From the host's loopback to this one, by a socket both see.
+        let socket = host.path("/run/door.sock");
+        let bridge = UnixListener::bind(&socket).unwrap();
+        let to = door.clone();
+        tokio::spawn(async move {
+            while let Ok((mut from, _)) = bridge.accept().await {
+                let to = to.clone();
+                tokio::spawn(async move {
+                    let mut to = TcpStream::connect(to).await.unwrap();
+                    let _ = copy_bidirectional(&mut from, &mut to).await;
+                });
+            }
+        });
+        let listen = "setsid socat TCP-LISTEN:7070,bind=127.0.0.1,fork,reuseaddr UNIX-CONNECT:/run/door.sock </dev/null >/dev/null 2>&1 &";
+        host.enter(&["/bin/bash", "-c", listen]).await.must("socat");
+        Self { host, world, id, ctx, authority: Authority::new("Test Authority"), door, shutdown }
+    }
+
+    fn at(&self) -> IpAddr {
+        self.host.address.parse().unwrap()
+    }
+
+    async fn certificate(&self, name: &str) {
+        let made = self.authority.issue(&[name], 90);
+        let input = certificates::NewCertificate { chain: made.chain, key: made.key };
+        certificates::upload(&self.ctx, &self.world.team.owner, input).await.unwrap();
+    }
+
+    async fn begin(&self, name: &str) {
+        let input = NewAddress { domain: name.into(), ..NewAddress::default() };
+        panel::try_address(&self.ctx, &self.world.team.owner, input).await.unwrap();
+    }
+
+    /// Waits until the page says so.
+    async fn until(&self, what: &str, so: impl Fn(&panel::AddressView) -> bool) -> panel::AddressView {
+        let begun = tokio::time::Instant::now();
+        loop {
+            let view = panel::address(&self.ctx, &self.world.team.owner).await.unwrap();
+            if so(&view) {
+                return view;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "{what}: {view:#?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Lets the time of the trial, and of what waits for its end, pass.
+    async fn time_passes(&self) {
+        let mut conn = self.world.db.superuser().await;
+        sqlx::query("update panel_addresses set until = now() - interval '1 s' where state = 'trial'")
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        sqlx::query("update jobs set run_at = now() where kind = 'panel_address' and state = 'queued'")
+            .execute(&mut conn)
+            .await
+            .unwrap();
+    }
+
+    /// The answer at the loopback door.
+    async fn loopback(&self) -> u16 {
+        reqwest::get(format!("http://{}/login", self.door)).await.unwrap().status().as_u16()
+    }
+
+    /// Waits until nothing of these jobs waits or runs any more.
+    async fn jobs_over(&self) {
+        let mut conn = self.world.db.superuser().await;
+        let begun = tokio::time::Instant::now();
+        while sqlx::query_scalar::<_, bool>("select exists (select from jobs where state in ('queued', 'running'))")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap()
+        {
+            assert!(begun.elapsed() < Duration::from_secs(60), "jobs do not end");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_tried_from_outside_and_kept_by_who_came_under_it() {
+    let stage = Stage::new().await;
+    let (ctx, owner) = (&stage.ctx, &stage.world.team.owner);
+    let link = setup::new_link(ctx).await.unwrap().unwrap();
+    let token = link.rsplit('=').next().unwrap().to_owned();
+    let form = SetUp {
+        token,
+        name: "Ada".into(),
+        email: "ada@example.org".into(),
+        password: PASSWORD.into(),
+        team: "Acme".into(),
+    };
+    setup::create_owner(ctx, "127.0.0.1", form).await.unwrap();
+
+    // Without a certificate it leads here, and is not good enough.
+    stage.begin(NAME).await;
+    let view = stage
+        .until("it is said what is missing", |view| view.trial.as_ref().is_some_and(|line| !line.note.is_empty()))
+        .await;
+    assert!(view.trial.unwrap().note.contains("there is no certificate for it yet"));
+    let plain = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let in_the_clear = || async {
+        let asked =
+            plain.get(format!("http://{}/login", stage.host.address)).header("host", NAME).send().await.unwrap();
+        asked.status().as_u16()
+    };
+    assert_eq!(in_the_clear().await, 403, "nobody's password goes in the clear");
+    stage.certificate(NAME).await;
+    let mut conn = stage.world.db.superuser().await;
+    sqlx::query("update jobs set run_at = now() where kind = 'panel_address'").execute(&mut conn).await.unwrap();
+    stage.until("it is reached", |view| view.trial.as_ref().is_some_and(|line| line.reached_at.is_some())).await;
+    assert_eq!(in_the_clear().await, 308);
+    assert_eq!(panel::base_url(ctx).await.unwrap(), "http://127.0.0.1:7070", "links are made as before");
+
+    // Signing in there, with cookies that only this name over https has.
+    let shown = stage.authority.get(stage.at(), 443, NAME, "/login").await.unwrap();
+    let cookie = shown.header("set-cookie").to_owned();
+    assert!(shown.status == 200 && cookie.starts_with("__Host-form=") && cookie.ends_with("; Secure"), "{cookie}");
+    assert_eq!(shown.header("strict-transport-security"), "max-age=31536000");
+    let token = cookie.strip_prefix("__Host-form=").unwrap().split(';').next().unwrap().to_owned();
+    let body = format!("_token={token}&email=ada%40example.org&password={}&back=", PASSWORD.replace(' ', "+"));
+    let request = hyper::Request::post("/login")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("cookie", cookie.split(';').next().unwrap())
+        .header("origin", format!("https://{NAME}"))
+        .header("x-forwarded-for", "203.0.113.66")
+        .body(Full::new(Bytes::from(body)))
+        .unwrap();
+    let signed_in = stage.authority.send(stage.at(), 443, NAME, request).await.unwrap();
+    let session = signed_in.header("set-cookie").to_owned();
+    assert_eq!(signed_in.status, 303, "{signed_in:?}");
+    assert!(session.starts_with("__Host-sid=") && session.contains("Secure"), "{session}");
+    let account = [("cookie", session.split(';').next().unwrap())];
+    let page = stage.authority.get_with(stage.at(), 443, NAME, "/account", &account).await.unwrap();
+    assert_eq!(page.status, 200);
+    assert!(!page.body.contains("203.0.113.66"), "the proxy says where somebody comes from, not they");
+    assert!(page.body.contains(&format!("<code>{}</code>", gateway(&stage.host))), "{}", page.body);
+    // The same cookies open nothing on the loopback door, which is asked under the name by nobody.
+    let under =
+        reqwest::Client::new().get(format!("http://{}/login", stage.door)).header("host", NAME).send().await.unwrap();
+    assert_eq!(under.status().as_u16(), 421);
+
+    // Only who came under the name can keep it.
+    let refused = panel::confirm_address(ctx, owner, "127.0.0.1").await.unwrap_err();
+    assert!(
+        matches!(&refused, Refused::Conflict(why) if why.contains("Open the panel under panel.test")),
+        "{refused:?}"
+    );
+    panel::confirm_address(ctx, owner, NAME).await.unwrap();
+    stage.jobs_over().await;
+    assert_eq!(panel::base_url(ctx).await.unwrap(), "https://panel.test");
+    assert_eq!(stage.authority.get(stage.at(), 443, NAME, "/login").await.unwrap().status, 200);
+    assert_eq!(stage.loopback().await, 200);
+
+    // It is nobody's to take.
+    let app = stage.world.app(stage.id, "127.0.0.1:5000/hello:1", "app.test").await.id;
+    for path in ["/", "/x"] {
+        let route = apps::NewRoute { domain: NAME.into(), path: path.into() };
+        let refused = routes::add(ctx, owner, app, route, Default::default()).await.unwrap_err();
+        assert!(format!("{refused:?}").contains("panel.test is the panel's own address"), "{refused:?}");
+    }
+    let route = apps::NewRoute { domain: "taken.test".into(), path: "/x".into() };
+    routes::add(ctx, owner, app, route, Default::default()).await.unwrap();
+    let refused =
+        panel::try_address(ctx, owner, NewAddress { domain: "taken.test".into(), ..Default::default() }).await;
+    assert!(format!("{refused:?}").contains("An app is served under this name"), "{refused:?}");
+
+    // Given up, it leads nowhere, and the door on loopback is as ever.
+    panel::give_up_address(ctx, owner).await.unwrap();
+    stage.jobs_over().await;
+    let answer = stage.authority.get(stage.at(), 443, NAME, "/login").await;
+    assert!(answer.is_err(), "the certificate left with the name: {answer:?}");
+    assert_eq!(stage.loopback().await, 200);
+}
+
+/// The address under which this machine reaches the host.
+fn gateway(host: &TestHost) -> IpAddr {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect((host.address.as_str(), 9)).unwrap();
+    socket.local_addr().unwrap().ip()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_nobody_keeps_goes_by_itself_and_the_former_one_stays() {
+    let stage = Stage::new().await;
+    let (ctx, owner) = (&stage.ctx, &stage.world.team.owner);
+    stage.certificate(NAME).await;
+    let keep = NewAddress { domain: NAME.into(), keep: true, ..NewAddress::default() };
+    panel::try_address(ctx, owner, keep).await.unwrap();
+    stage.until("it is kept at once", |view| view.serving.is_some() && view.trial.is_none()).await;
+    stage.jobs_over().await;
+
+    // Reached, and confirmed by nobody.
+    stage.certificate("other.test").await;
+    stage.begin("other.test").await;
+    stage.until("it is reached", |view| view.trial.as_ref().is_some_and(|line| line.reached_at.is_some())).await;
+    assert_eq!(stage.authority.get(stage.at(), 443, "other.test", "/login").await.unwrap().status, 200);
+    assert_eq!(stage.authority.get(stage.at(), 443, NAME, "/login").await.unwrap().status, 200, "both work meanwhile");
+    stage.time_passes().await;
+    let view = stage.until("the trial is over", |view| view.trial.is_none()).await;
+    assert_eq!(view.serving.unwrap().domain.as_ref(), NAME);
+    stage.jobs_over().await;
+    assert!(stage.authority.get(stage.at(), 443, "other.test", "/login").await.is_err());
+    assert_eq!(stage.authority.get(stage.at(), 443, NAME, "/login").await.unwrap().status, 200);
+    assert!(panel::confirm_address(ctx, owner, "other.test").await.is_err());
+
+    // One that leads elsewhere is never reached, and says where it leads.
+    let nobody =
+        panel::try_address(ctx, owner, NewAddress { domain: "no such name".into(), ..Default::default() }).await;
+    assert!(matches!(nobody, Err(Refused::Fields(_))));
+    stage.begin("late.example.invalid").await;
+    let view =
+        stage.until("it is said why", |view| view.trial.as_ref().is_some_and(|line| !line.note.is_empty())).await;
+    let note = view.trial.unwrap().note;
+    assert!(note.contains("DNS knows no address of late.example.invalid yet"), "{note}");
+    stage.time_passes().await;
+    stage.until("the trial is over", |view| view.trial.is_none()).await;
+    stage.jobs_over().await;
+    assert_eq!(stage.authority.get(stage.at(), 443, NAME, "/login").await.unwrap().status, 200);
+    assert_eq!(stage.loopback().await, 200);
+}
