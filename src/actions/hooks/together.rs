@@ -128,6 +128,9 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::sync::Semaphore;
 
+    /// What cannot be answered.
+    const BAD: u32 = 1_000;
+
     /// Doubles numbers, once it may.
     fn doubling(
         may: &Arc<Semaphore>,
@@ -139,7 +142,7 @@ mod tests {
             Box::pin(async move {
                 may.acquire().await.unwrap().forget();
                 times.fetch_add(1, Ordering::Relaxed);
-                assert!(!all.contains(&13), "thirteen");
+                assert!(!all.contains(&BAD), "a mistake");
                 all.into_iter().map(|n| n * 2).collect()
             })
         }
@@ -184,7 +187,7 @@ mod tests {
             let (line, answer) = (line.clone(), doubling(&may, &times));
             tokio::spawn(async move { line.ask(n, 2, answer).await })
         };
-        let first = ask(13);
+        let first = ask(BAD);
         while !line.line().led || !line.line().asking.is_empty() {
             tokio::task::yield_now().await;
         }
@@ -211,7 +214,7 @@ mod tests {
         while !line.line().led || !line.line().asking.is_empty() {
             tokio::task::yield_now().await;
         }
-        let gone = ask(13);
+        let gone = ask(BAD);
         waiting(&line, 1).await;
         gone.abort();
         assert!(gone.await.unwrap_err().is_cancelled());

@@ -76,7 +76,7 @@ fn it_is_tried_again_ever_later_and_not_at_all_where_a_person_is_needed() {
     let dns = Trouble::NoAddress { name: "shop.test".into() };
     let all: Vec<_> = (1..=6).map(|tries| minutes(&dns, tries).unwrap()).collect();
     assert_eq!(all, [1, 2, 5, 15, 15, 15]);
-    let until = |hours| Some(NOW + Duration::from_secs(hours * 3_600));
+    let until = |hours: u64| Some(NOW + Duration::from_secs(hours * 3_600));
     let limited = |hours| Trouble::RateLimited { until: until(hours), detail: String::new() };
     assert_eq!(minutes(&limited(34), 1), Some(34 * 60));
     assert_eq!(minutes(&limited(0), 2), Some(60));
@@ -102,7 +102,7 @@ fn a_certificate_is_renewed_at_a_third_of_its_life_or_in_the_authoritys_window()
     let (born, dies) = (NOW, NOW + time::Duration::days(90));
     let mut moments = Vec::new();
     for n in 0..200_u128 {
-        let id = Uuid::from_u128(n * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        let id = Uuid::from_u128(n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
         let at = renew_at(id, born, dies, None);
         assert!(at <= dies - time::Duration::days(30) && at >= dies - time::Duration::days(35), "{at}");
         assert_eq!(at, renew_at(id, born, dies, None), "always the same for one");
