@@ -55,7 +55,10 @@ impl Name {
 
 /// The names as they were read last. Cheap to clone; all that hold one see the same.
 #[derive(Clone, Debug, Default)]
-pub struct Names(Arc<Mutex<Option<(Instant, Vec<Name>)>>>);
+pub struct Names(Arc<Mutex<Option<Read>>>);
+
+/// Names, and when they were read.
+type Read = (Instant, Vec<Name>);
 
 impl Names {
     fn get(&self) -> Option<Vec<Name>> {

@@ -46,12 +46,15 @@ pub struct Incoming {
     pub seat: Option<OwnedSemaphorePermit>,
 }
 
+/// What is answered to somebody who waits for a delivery to be written down.
+type Written = Result<Received, Refused>;
+
 /// The lines in which calls are answered together. Cheap to clone.
 #[derive(Clone)]
 pub struct Lines {
     lookups: Together<HookId, Result<Option<Known>, Refused>>,
     /// Those of an app are written down one after the other, as they came.
-    apps: Arc<Mutex<HashMap<AppId, Together<Call, Result<Received, Refused>>>>>,
+    apps: Arc<Mutex<HashMap<AppId, Together<Call, Written>>>>,
     places: Arc<Semaphore>,
 }
 

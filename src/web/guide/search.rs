@@ -61,7 +61,7 @@ pub fn search(query: &str) -> Vec<Hit> {
     let best = found.iter().map(|(matched, ..)| *matched).max().unwrap_or(0);
     found.retain(|(matched, ..)| *matched == best);
     // Stable: of two that are worth the same the first in the docs.
-    found.sort_by(|a, b| b.1.cmp(&a.1));
+    found.sort_by_key(|found| std::cmp::Reverse(found.1));
     found.into_iter().take(HITS).map(|(.., hit)| hit).collect()
 }
 

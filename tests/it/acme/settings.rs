@@ -134,6 +134,7 @@ async fn an_order_names_what_is_wrong_with_it() {
     let theirs = acme::add_account(ctx, &other, NewDnsAccount { token: "t".into(), ..form("hetzner") }).await.unwrap();
     let input = |account: &str| NewOrder { names: "*.example.org example.org".into(), dns_account: account.into() };
     acme::order(ctx, &other, input(&theirs.id.to_string())).await.expect("what one team wants is no other's business");
-    let refused = acme::order(ctx, &other, input(&made.id.to_string())).await.unwrap_err();
+    let names = "*.example.net".to_owned();
+    let refused = acme::order(ctx, &other, NewOrder { names, dns_account: made.id.to_string() }).await.unwrap_err();
     assert_eq!(wrong(refused), ["dns_account"], "another team's account is not there");
 }

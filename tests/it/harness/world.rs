@@ -89,8 +89,8 @@ impl World {
         tx.commit().await.unwrap();
         let local_root = Some(std::env::temp_dir());
         let git = Git::open(Settings { data_dir: folder.path().join("git"), local_root, ca_file: None }).await.unwrap();
-        let (outside, pool, visitor) = (super::services::outside(), Default::default(), Default::default());
-        let (names, dns) = (Default::default(), Default::default());
+        let outside = super::services::outside();
+        let (pool, visitor, names, dns) = Default::default();
         let ctx = Ctx { db: db.db.clone(), vault: vault.clone(), pool, git, panel, visitor, names, dns, outside };
         let changes = Changes::new(&db);
         let listener = CancellationToken::new();
