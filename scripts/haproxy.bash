@@ -16,7 +16,7 @@ did() { echo "$*"; changed=changed; }
 command -v haproxy >/dev/null 2>&1 || refuse "HAProxy is not installed."
 [ -f "$CONFIG" ] || refuse "$CONFIG is not there."
 
-alerts=$(haproxy -c -q -f "$CONFIG" 2>&1) || {
+alerts=$(haproxy -c -f "$CONFIG" 2>&1) || {
   printf '%s\n' "$alerts" | tail -n 20
   refuse "HAProxy does not accept $CONFIG: $(printf '%s\n' "$alerts" | grep -m 1 ALERT | sed 's/^\[ALERT\][^:]*: *//' | cut -c1-200)"
 }

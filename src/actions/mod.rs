@@ -23,6 +23,7 @@ pub mod notices;
 pub mod panel;
 pub mod projects;
 pub mod releases;
+pub mod routes;
 pub mod scopes;
 mod sealing;
 pub mod secrets;

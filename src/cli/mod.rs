@@ -21,6 +21,7 @@ mod notices;
 mod open;
 mod releases;
 pub mod remote;
+mod routes;
 mod secrets;
 pub mod self_upgrade;
 pub mod setup;

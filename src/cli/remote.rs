@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::client::{Client, settings};
 use super::{
-    Failed, apps, certificates, completions, deploys, env, hosts, login, logs, notices, open, releases, secrets, status,
+    Failed, apps, certificates, completions, deploys, env, hosts, login, logs, notices, open, releases, routes,
+    secrets, status,
 };
 
 /// Which panel, and how the answer is printed.
@@ -42,6 +43,10 @@ pub enum Command {
     Env(env::Env),
     /// Set an app's secrets; they apply from its next deploy on, and are never shown
     Secrets(secrets::Secrets),
+    /// List an app's routes, add one, change their rules; they hold at once
+    Routes(routes::Routes),
+    /// Show everybody an app's page of maintenance, or the app again
+    Maintenance(routes::Maintenance),
     /// List hosts, add one, make one ready
     Hosts(hosts::Hosts),
     /// List where the team is told what happened, and try it
@@ -104,6 +109,8 @@ pub async fn run(command: Command, program: clap::Command) -> Result<String, Fai
         Command::Logs(input) => logs::run(input).await,
         Command::Env(input) => env::run(input).await,
         Command::Secrets(input) => secrets::run(input).await,
+        Command::Routes(input) => routes::run(input).await,
+        Command::Maintenance(input) => routes::maintain(input).await,
         Command::Hosts(input) => hosts::run(input).await,
         Command::Notices(input) => notices::run(input).await,
         Command::Certificates(input) => certificates::run(input).await,

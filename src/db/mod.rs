@@ -24,6 +24,7 @@ pub mod deploys;
 pub mod dns_accounts;
 pub mod dockerfiles;
 pub mod environments;
+pub mod fronts;
 pub mod health;
 pub mod hooks;
 pub mod host_checks;

@@ -1,12 +1,15 @@
-//! Routes: which domain and path lead to which app. A pair leads to one app on the whole panel.
+//! Routes: which domain and path lead to which app, and by which rules. A pair leads to one app on the whole panel. What is
+//! wanted stands beside what the proxies have, so that what they refuse is in nobody's way.
 
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::domain::app::Route;
-use crate::domain::ids::{AppId, EnvironmentId, ProjectId, RouteId};
+use crate::domain::ids::{AppId, EnvironmentId, HostId, ProjectId, RouteId};
 use crate::domain::names::{Domain, PathPrefix};
 use crate::domain::rights::Permit;
+use crate::domain::rules::{Front, Port, Rules};
 
 /// A route.
 #[derive(Clone, Debug)]
@@ -17,6 +20,17 @@ pub struct Row {
     pub domain: Domain,
     /// The path.
     pub path: PathPrefix,
+    /// Its rules, as wanted.
+    pub rules: Json<Rules>,
+    /// Its rules, as the proxies have them; none before it was ever let in.
+    pub applied: Option<Json<Rules>>,
+}
+
+impl Row {
+    /// The route itself.
+    pub fn route(&self) -> Route {
+        Route { domain: self.domain.clone(), path: self.path.clone() }
+    }
 }
 
 /// Whoever gives a name away holds it until commit: the panel's own address and an app's route look for each other first.
@@ -101,8 +115,146 @@ pub async fn release_unserved(conn: &mut PgConnection, permit: &Permit, app: App
 pub async fn of_app(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
-        r#"select id as "id: RouteId", domain as "domain: Domain", path as "path: PathPrefix" from routes
+        r#"select id as "id: RouteId", domain as "domain: Domain", path as "path: PathPrefix",
+                  rules as "rules: Json<Rules>", applied as "applied: Json<Rules>" from routes
             where team_id = $1 and app_id = $2 order by created_at, id"#,
+        permit.team().0,
+        app.0,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Notes the rules that a route shall have. One that was just claimed is let in with them, and not before.
+pub async fn want(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    id: RouteId,
+    rules: &Rules,
+    new: bool,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update routes set rules = $3, applied = case when $4 then null else applied end where team_id = $1 and id = $2",
+        permit.team().0,
+        id.0,
+        Json(rules) as _,
+        new,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Gives a route up.
+pub async fn remove(conn: &mut PgConnection, permit: &Permit, id: RouteId) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from routes where team_id = $1 and id = $2", permit.team().0, id.0)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// What holds for all routes of an app.
+#[derive(Clone, Debug, Default)]
+pub struct Fronts {
+    /// As wanted.
+    pub wanted: Json<Front>,
+    /// As the proxies have it.
+    pub applied: Json<Front>,
+}
+
+/// What holds for all routes of an app; none where it is not there, or was removed.
+pub async fn front(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<Option<Fronts>, sqlx::Error> {
+    sqlx::query_as!(
+        Fronts,
+        r#"select front as "wanted: Json<Front>", front_applied as "applied: Json<Front>" from apps
+            where team_id = $1 and id = $2 and removed_at is null"#,
+        permit.team().0,
+        app.0,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Notes what shall hold for all routes of an app.
+pub async fn want_front(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    app: AppId,
+    front: &Front,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("update apps set front = $3 where team_id = $1 and id = $2", permit.team().0, app.0, Json(front) as _)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// What is wanted of an app's routes holds from now on.
+pub async fn apply(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update routes set applied = rules where team_id = $1 and app_id = $2 and applied is distinct from rules",
+        permit.team().0,
+        app.0,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "update apps set front_applied = front where team_id = $1 and id = $2 and front_applied <> front",
+        permit.team().0,
+        app.0,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// What held before holds again: a proxy did not take the new ports.
+pub async fn apply_front(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    app: AppId,
+    front: &Front,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update apps set front_applied = $3 where team_id = $1 and id = $2",
+        permit.team().0,
+        app.0,
+        Json(front) as _,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// The apps that take one of these ports on a host that this app is on too, or is to be on: name and port.
+pub async fn ports_of_others(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    app: AppId,
+    ports: &[Port],
+) -> Result<Vec<(String, i32)>, sqlx::Error> {
+    let wanted: Vec<i32> = ports.iter().map(|port| i32::from(port.port)).collect();
+    let rows = sqlx::query!(
+        r#"select o.name, (p->>'port')::int as "port!"
+             from apps a
+             join apps o on o.team_id = a.team_id and o.id <> a.id and o.removed_at is null
+            cross join lateral jsonb_array_elements(coalesce(o.front->'ports', '[]') || coalesce(o.front_applied->'ports', '[]')) p
+            where a.team_id = $1 and a.id = $2 and (p->>'port')::int = any($3)
+              and exists (select from jsonb_array_elements(a.placement) x, jsonb_array_elements(o.placement) y
+                           where x->>'host' = y->>'host')
+            order by 2, 1 limit 1"#,
+        permit.team().0,
+        app.0,
+        &wanted,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.name, row.port)).collect())
+}
+
+/// The hosts whose proxies have a backend for the app.
+pub async fn hosts(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<Vec<HostId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select host_id as "id: HostId" from ledger_backends where team_id = $1 and app_id = $2 order by host_id"#,
         permit.team().0,
         app.0,
     )

@@ -50,7 +50,8 @@ impl<'a> Side<'a> {
 /// Digits of an image's id that are shown, as Docker itself shows them.
 const IMAGE_DIGITS: usize = 12;
 
-/// All differences, in a fixed order: code, source, configuration, routes, variables, secrets, volumes, places.
+/// All differences, in a fixed order: code, source, configuration, variables, secrets, volumes, places. Routes are of no
+/// release.
 pub fn changes(before: &Side<'_>, after: &Side<'_>) -> Vec<Change> {
     let mut found = Found(Vec::new());
     if let (Some(old), Some(new)) = (before.built, after.built) {
@@ -66,9 +67,6 @@ pub fn changes(before: &Side<'_>, after: &Side<'_>) -> Vec<Change> {
     }
     found.maps("", &source(before.source), &source(after.source));
     found.maps("", &configuration(before.spec), &configuration(after.spec));
-    let routes =
-        |side: &Side<'_>| side.spec.routes.iter().map(|r| (format!("{}{}", r.domain, r.path), "here".into())).collect();
-    found.maps("route ", &routes(before), &routes(after));
     let variables = |side: &Side<'_>| {
         side.spec.variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
     };

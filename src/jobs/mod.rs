@@ -23,6 +23,7 @@ pub mod remove_volume;
 pub mod restart_instance;
 pub mod retention;
 pub mod set_certificates;
+pub mod set_proxy;
 pub mod source;
 pub mod stop;
 pub mod stop_app;
@@ -89,6 +90,7 @@ pub fn on_hosts(ctx: &Ctx) -> Registry {
         .with::<remove_volume::RemoveVolume>(ctx.clone())
         .with::<restart_instance::RestartInstance>(ctx.clone())
         .with::<set_certificates::SetCertificates>(ctx.clone())
+        .with::<set_proxy::SetProxy>(ctx.clone())
         .with::<stop_app::StopApp>(ctx.clone())
         .with::<tidy::Tidy>(ctx.clone())
         .with::<watch::Watch>(ctx.clone())

@@ -40,6 +40,8 @@ pub struct Running {
     pub peers: Vec<PeerSeen>,
     /// The addresses it takes requests of other hosts from.
     pub admitted: Vec<Ipv4Addr>,
+    /// The digest of the file it has read.
+    pub fixed: String,
 }
 
 /// One look: servers, routes and backends in one round trip.
@@ -50,10 +52,12 @@ pub async fn look(host: &Host) -> Result<Running, Error> {
         format!("show map {map}"),
         "show backend".to_owned(),
         format!("show acl {peers}"),
+        words::ask_fixed(),
     ];
     let answers = host.haproxy().ask(&questions).await?;
-    let [servers, routes, backends, admitted] = answers.as_slice() else { return Ok(Running::default()) };
+    let [servers, routes, backends, admitted, fixed] = answers.as_slice() else { return Ok(Running::default()) };
     Ok(Running {
+        fixed: words::read_fixed(fixed),
         peers: words::read_peers(servers),
         admitted: words::read_list(admitted),
         servers: words::read_servers(servers),

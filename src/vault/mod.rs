@@ -10,7 +10,7 @@ mod password;
 mod token;
 
 pub use envelope::{CannotOpen, Context};
-pub use htpasswd::htpasswd;
+pub use htpasswd::{basic_hash, htpasswd};
 pub use master_key::BadKeyFile;
 pub use password::{hash_password, verify_password};
 pub use token::{TOKEN_CHARS, api_token, random_token, same, signing_token, token_hash};

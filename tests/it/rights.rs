@@ -31,6 +31,7 @@ struct Ids {
     member: String,
     invitation: String,
     instance: String,
+    route: String,
 }
 
 /// A path that names what is there.
@@ -55,6 +56,7 @@ fn real(route: &Route, ids: &Ids) -> String {
         ("{team}", ids.team.as_str()),
         ("{id}", id),
         ("{instance}", ids.instance.as_str()),
+        ("{route}", ids.route.as_str()),
         ("{number}", "1"),
         ("{hash}", "000000000000"),
         ("{folder}", "ibm-plex-sans-5.3.0"),
@@ -101,6 +103,9 @@ async fn ids(panel: &Panel, scene: &Scene) -> (Ids, Ids) {
         .fetch_one(&mut conn)
         .await
         .unwrap();
+    let route_of = "select id from routes where app_id = $1 limit 1";
+    let route: uuid::Uuid = sqlx::query_scalar(route_of).bind(scene.web.0).fetch_one(&mut conn).await.unwrap();
+    let sketch: uuid::Uuid = sqlx::query_scalar(route_of).bind(app.0).fetch_one(&mut conn).await.unwrap();
     let out = Ids {
         team: owner.slug.clone(),
         account: owner.account.to_string(),
@@ -112,6 +117,7 @@ async fn ids(panel: &Panel, scene: &Scene) -> (Ids, Ids) {
         member: member.to_string(),
         invitation: invitation.to_string(),
         instance: instance.to_string(),
+        route: route.to_string(),
     };
     let within = Ids {
         team: out.team.clone(),
@@ -124,6 +130,7 @@ async fn ids(panel: &Panel, scene: &Scene) -> (Ids, Ids) {
         member: out.member.clone(),
         invitation: out.invitation.clone(),
         instance: out.instance.clone(),
+        route: sketch.to_string(),
     };
     (out, within)
 }
@@ -233,6 +240,7 @@ fn nothing(ids: &Ids) -> Ids {
         member: id(),
         invitation: id(),
         instance: id(),
+        route: id(),
     }
 }
 

@@ -7,11 +7,12 @@ use super::forms::NewApp;
 use super::{configuration, entries, source};
 use crate::actions::fields::Fields;
 use crate::actions::gate::{self, Open};
+use crate::actions::routes::generated;
 use crate::actions::sealing::Sealer;
 use crate::actions::{Ctx, Refused, projects};
 use crate::db::secrets::Owner;
 use crate::db::{self, Tx, audit};
-use crate::domain::app::{Mount, Route, Spec};
+use crate::domain::app::{Kind, Mount, Route, Spec};
 use crate::domain::ids::{AppId, EnvironmentId, HostId, RouteId, SourceId, VolumeId};
 use crate::domain::names::{DisplayName, Slug};
 use crate::domain::release::Place;
@@ -30,7 +31,7 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewApp) -> Result<AppId, Re
     let name = fields.text::<DisplayName>("name", &input.name);
     let draft = source::read(&mut fields, ctx, &input.source, None);
     let spec = configuration::read(&mut fields, &input.configuration);
-    let kind = spec.as_ref().map_or(crate::domain::app::Kind::Web, |spec| spec.kind);
+    let kind = spec.as_ref().map_or(Kind::Web, |spec| spec.kind);
     let routes = entries::routes(&mut fields, &input.routes, kind);
     let variables = entries::variables(&mut fields, &input.variables);
     let secrets = entries::secrets(&mut fields, &input.secrets, &variables);
@@ -89,6 +90,13 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewApp) -> Result<AppId, Re
     for route in &spec.routes {
         claim(&mut tx, &permit, id, route).await?;
     }
+    if spec.routes.is_empty() && spec.kind == Kind::Web {
+        let given = generated::claim(&mut tx, &permit, id, host, environment, slug.as_ref()).await?;
+        if let Some(route) = given {
+            spec.routes.push(route);
+            db::apps::update_spec(&mut tx, &permit, id, &spec, &placement).await?;
+        }
+    }
     let domains: Vec<String> = spec.routes.iter().map(|route| route.domain.to_string()).collect();
     look_after_certificates::want(&mut tx, &permit, &domains, &actor.who().cause()).await?;
     record(&mut tx, &permit, id, &name, &source, &spec).await?;
@@ -97,7 +105,7 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewApp) -> Result<AppId, Re
 }
 
 /// Claims a route, or says in words that it is taken, never by whom.
-pub(super) async fn claim(tx: &mut Tx<'_>, permit: &Permit, app: AppId, route: &Route) -> Result<(), Refused> {
+async fn claim(tx: &mut Tx<'_>, permit: &Permit, app: AppId, route: &Route) -> Result<(), Refused> {
     if db::routes::claim(tx, permit, RouteId(Uuid::now_v7()), app, route).await? {
         return Ok(());
     }

@@ -1,10 +1,9 @@
 //! Editing an app. Each edit is one transaction with its line in the audit, and waits for the next deploy to take effect.
-//! Not here: secrets and volumes, which have files of their own.
+//! Not here: secrets, volumes and routes, which have files of their own.
 
 use serde_json::json;
 
-use super::create::claim;
-use super::forms::{EditConfiguration, EditSource, NewRoute, RenameApp, SetVariable};
+use super::forms::{EditConfiguration, EditSource, RenameApp, SetVariable};
 use super::{configuration, entries, placement, source};
 use crate::actions::fields::Fields;
 use crate::actions::gate::{self, Open};
@@ -12,12 +11,11 @@ use crate::actions::sealing::Sealer;
 use crate::actions::{Ctx, Refused};
 use crate::db::apps::Row;
 use crate::db::{self, Tx, audit};
-use crate::domain::app::{Kind, Route, Spec};
-use crate::domain::ids::{AppId, RouteId};
+use crate::domain::app::{Kind, Spec};
+use crate::domain::ids::AppId;
 use crate::domain::names::{DisplayName, EnvName, EnvValue};
 use crate::domain::rights::{Actor, Permission, Permit};
 use crate::domain::source::Source;
-use crate::jobs::look_after_certificates;
 
 /// An app that is being edited: locked, so that two edits come one after the other.
 pub(in crate::actions) struct Editing {
@@ -180,54 +178,4 @@ pub async fn remove_variable(ctx: &Ctx, actor: &Actor, id: AppId, name: &str) ->
         Some((name, _)) => edit.keep(&spec, "variable.removed", Some(json!({ "variable": name })), None).await,
         None => Err(Refused::NotFound),
     }
-}
-
-/// Lets another domain and path lead to an app.
-pub async fn add_route(ctx: &Ctx, actor: &Actor, id: AppId, input: NewRoute) -> Result<(), Refused> {
-    let mut edit = begin(ctx, actor, id, Permission::EditApps).await?;
-    let mut spec = edit.app.spec.0.clone();
-    let mut fields = Fields::default();
-    let domain = fields.text("domain", &input.domain);
-    let path = fields.text("path", &input.path);
-    if spec.kind == Kind::Worker {
-        fields.wrong("domain", "A worker answers no requests, so it has no domains.");
-    }
-    if spec.routes.len() >= entries::MOST_ROUTES {
-        fields.wrong("domain", format!("An app has at most {} domains and paths.", entries::MOST_ROUTES));
-    }
-    let (Some(domain), Some(path), true) = (domain, path, fields.fine()) else { return Err(fields.refuse()) };
-    let route = Route { domain, path };
-    if spec.routes.contains(&route) {
-        return Err(Refused::field("domain", "This domain and path lead here already."));
-    }
-    // One that was removed and is still served is ours until the next deploy.
-    let kept = db::routes::of_app(&mut edit.tx, &edit.permit, id).await?;
-    if !kept.iter().any(|row| row.domain == route.domain && row.path == route.path) {
-        claim(&mut edit.tx, &edit.permit, id, &route).await.map_err(|refused| match refused {
-            Refused::Fields(wrong) => Refused::Fields(
-                wrong.into_iter().map(|error| crate::actions::FieldError { field: "domain", ..error }).collect(),
-            ),
-            other => other,
-        })?;
-    }
-    let words = json!({ "route": format!("{}{}", route.domain, route.path) });
-    let domains = [route.domain.to_string()];
-    look_after_certificates::want(&mut edit.tx, &edit.permit, &domains, &actor.who().cause()).await?;
-    spec.routes.push(route);
-    edit.keep(&spec, "route.added", None, Some(words)).await
-}
-
-/// Lets a domain and path no longer lead to an app. While the serving release still answers there, nobody else can have
-/// it: it is free after the next deploy.
-pub async fn remove_route(ctx: &Ctx, actor: &Actor, id: AppId, route: RouteId) -> Result<(), Refused> {
-    let mut edit = begin(ctx, actor, id, Permission::EditApps).await?;
-    let rows = db::routes::of_app(&mut edit.tx, &edit.permit, id).await?;
-    let row = rows.into_iter().find(|row| row.id == route).ok_or(Refused::NotFound)?;
-    let route = Route { domain: row.domain, path: row.path };
-    let mut spec = edit.app.spec.0.clone();
-    spec.routes.retain(|known| *known != route);
-    let placement = edit.app.placement.0.clone();
-    db::apps::update_spec(&mut edit.tx, &edit.permit, id, &spec, &placement).await?;
-    db::routes::release_unserved(&mut edit.tx, &edit.permit, id).await?;
-    edit.finish("route.removed", Some(json!({ "route": format!("{}{}", route.domain, route.path) })), None).await
 }

@@ -36,6 +36,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
     let line = lines(&mut tx, &permit, actor, filter).await?.into_iter().next().ok_or(Refused::NotFound)?;
     let app = db::apps::get(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
     let routes = db::routes::of_app(&mut tx, &permit, id).await?;
+    let front = db::routes::front(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
     let instances = db::instances::list(&mut tx, &permit, Some(id), None, INSTANCES).await?;
     let key = jobs::deploy::lock_key(id);
     let filter = db::jobs::Filter { unfinished: true, lock_key: Some(&key), ..Default::default() };
@@ -93,7 +94,8 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
             .map(|row| RouteView {
                 id: row.id,
                 url: url(row.domain.as_ref(), row.path.as_ref(), port),
-                leaving: !app.spec.routes.iter().any(|route| route.domain == row.domain && route.path == row.path),
+                waits: row.applied.as_ref() != Some(&row.rules),
+                rules: row.rules.0,
                 domain: row.domain.into(),
                 path: row.path.into(),
             })
@@ -112,6 +114,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
         running: at(DeployState::Running),
         waiting: at(DeployState::Queued),
         deploys,
+        maintenance: front.wanted.maintenance,
         pending: pending.unwrap_or_default(),
         host: host.map(choice).unwrap_or(HostChoice {
             id: placed.unwrap_or(HostId(uuid::Uuid::nil())),

@@ -22,8 +22,8 @@ pub use dockerfile::{
     keep_dockerfile, look_at_source,
 };
 pub(in crate::actions) use edit::{Editing, begin as begin_edit};
-pub use edit::{add_route, configure, remove_route, remove_variable, rename, set_source, set_variable};
-pub(in crate::actions) use entries::{MOST_VARIABLES, MOST_VOLUMES};
+pub use edit::{configure, remove_variable, rename, set_source, set_variable};
+pub(in crate::actions) use entries::{MOST_ROUTES, MOST_VARIABLES, MOST_VOLUMES};
 pub use forms::{EditConfiguration, EditSource, NewApp, NewRoute, Pair, PlaceApp, RenameApp, SetVariable};
 pub use get::get;
 pub use hsts::{SetHsts, set_hsts};

@@ -13,6 +13,7 @@ use crate::domain::app::{Kind, Spec};
 use crate::domain::deploy::DeployState;
 pub use crate::domain::diff::Change as PendingChange;
 use crate::domain::ids::{AppId, DeployId, EnvironmentId, HostId, ProjectId, ReleaseId, RouteId};
+use crate::domain::rules::Rules;
 
 /// How an app stands, from the ledger and its last deploy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +172,8 @@ pub struct AppView {
     pub waiting: Option<DeployLine>,
     /// What else is being done with it now: a stop, a restart of one instance.
     pub acting: Option<JobLine>,
+    /// Whether everybody sees the page of maintenance in its place.
+    pub maintenance: bool,
     /// What the next deploy will change, besides new code.
     pub pending: Vec<PendingChange>,
     /// The host it is placed on.
@@ -256,8 +259,10 @@ pub struct RouteView {
     pub path: String,
     /// Where it answers.
     pub url: String,
-    /// True where it was removed and the serving release still answers there: it goes with the next deploy.
-    pub leaving: bool,
+    /// Its rules, as wanted.
+    pub rules: Rules,
+    /// True where the proxies have others still.
+    pub waits: bool,
 }
 
 /// A plain variable.

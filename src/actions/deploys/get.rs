@@ -71,7 +71,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: DeployId) -> Result<DeployView, R
     });
     let source = release.as_ref().map_or(&app.source.0, |release| &release.source.0);
     let port = host.map_or(80, |host| host.proxy_port);
-    let routes = release.as_ref().map_or(&app.spec.routes, |release| &release.body.spec.routes);
+    let routes = &app.spec.routes;
     let may_deploy = !removed && actor.may(Permission::Deploy, on).is_ok();
     let serves = !removed && more.release.is_some() && app.current == more.release;
     let moved = more.switched_at.is_some() && serves && more.former != more.release;

@@ -91,7 +91,6 @@ pub(in crate::actions) async fn ask(
     let app = row.id;
     if let Target::Release { number } | Target::Scale { number } = *target {
         let release = db::releases::numbered(tx, permit, app, number).await?.ok_or(Refused::NotFound)?;
-        claim_again(tx, permit, app, &release.body.spec).await?;
         volumes_are_there(tx, permit, app, number, &release.body.spec).await?;
     }
     let hosts: Vec<_> = row.placement.iter().map(|place| place.host).collect();
@@ -263,17 +262,6 @@ async fn former(tx: &mut Tx<'_>, permit: &Permit, app: &Row) -> Result<Target, R
     let older = db::releases::list(tx, permit, app.id, Some(current.body.number), LOOKED_AT).await?;
     let kept = older.into_iter().find(|release| release.kept).ok_or_else(none)?;
     Ok(Target::Release { number: kept.number })
-}
-
-/// Claims the routes of a kept release that were given up since: they may belong to somebody else now.
-async fn claim_again(tx: &mut Tx<'_>, permit: &Permit, app: AppId, spec: &Spec) -> Result<(), Refused> {
-    match db::routes::hold(tx, permit, app, &spec.routes).await? {
-        None => Ok(()),
-        Some(route) => Err(Refused::Conflict(format!(
-            "That release answers at {}{}, which leads to another app by now. Free it there, or deploy anew.",
-            route.domain, route.path
-        ))),
-    }
 }
 
 /// Refuses a release that would find an empty volume in place of the one it knew.

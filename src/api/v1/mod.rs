@@ -9,6 +9,7 @@ pub mod deploys;
 pub mod dockerfiles;
 pub mod doctor;
 pub mod document;
+pub mod fronts;
 pub mod hooks;
 pub mod host_checks;
 pub mod hosts;
@@ -50,6 +51,7 @@ pub fn routes() -> Routes {
         .merge(variables::routes())
         .merge(secrets::routes())
         .merge(routes::routes())
+        .merge(fronts::routes())
         .merge(hsts::routes())
         .merge(volumes::routes())
         .merge(instances::routes())

@@ -1,4 +1,4 @@
-//! Domains and paths that lead to an app.
+//! Domains and paths that lead to an app, and their rules. Not here: what holds for all of them (`fronts.rs`).
 
 use axum::Json;
 use axum::extract::State;
@@ -7,26 +7,41 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::actions::apps::{self, RouteView};
+use crate::actions::apps::{self, Pair, RouteView};
+use crate::actions::routes::{self, Change, EditRules, HostDifference, rules_form};
 use crate::actions::tokens::Caller;
 use crate::api::Api;
 use crate::api::answer::{Created, Page};
 use crate::api::problem::Problem;
-use crate::api::routes::{Routes, delete, get, post};
+use crate::api::routes::{Routes, delete, get, post, put};
 use crate::api::take::{OfApp, OfId, Sent};
-use crate::domain::ids::RouteId;
+use crate::domain::ids::{AppId, RouteId};
+use crate::domain::ingress::Line;
 use crate::domain::rights::Permission;
 
 /// The calls.
 pub fn routes() -> Routes {
     let (view, edit, all) = (Permission::View, Permission::EditApps, "/apps/{app}/routes");
     Routes::new()
-        .add(get(all, view).title("Domains and paths that lead to an app").gives::<Page<Route>>(), list)
         .add(
-            post(all, edit)
-                .title("Let a domain and path lead to an app from its next deploy on")
-                .gives::<Created<Route>>(),
+            get(all, view).title("Domains and paths that lead to an app, and their rules").gives::<Page<Route>>(),
+            list,
+        )
+        .add(
+            post(all, edit).title("Let a domain and path lead to an app, by these rules").gives::<Created<Route>>(),
             add,
+        )
+        .add(
+            post("/apps/{app}/routes/preview", edit)
+                .title("What a change would make of the proxies' files; nothing is changed")
+                .gives::<Page<Difference>>(),
+            preview,
+        )
+        .add(
+            put("/apps/{app}/routes/{id}", edit)
+                .title("Replace the rules of a route; users without a password keep theirs")
+                .gives::<Json<Route>>(),
+            set,
         )
         .add(delete("/apps/{app}/routes/{id}", edit).title("Let a domain and path no longer lead to an app"), remove)
 }
@@ -42,13 +57,111 @@ pub struct Route {
     path: String,
     /// Where it answers.
     url: String,
-    /// True where it was removed and the serving release still answers there: it goes with the next deploy.
-    leaving: bool,
+    /// What is asked of its requests, and done to its answers.
+    rules: Rules,
+    /// The same in short words.
+    words: Vec<String>,
+    /// True where the proxies have other rules still.
+    waits: bool,
 }
 
 impl From<RouteView> for Route {
     fn from(view: RouteView) -> Self {
-        Self { id: view.id.0, domain: view.domain, path: view.path, url: view.url, leaving: view.leaving }
+        Self {
+            id: view.id.0,
+            domain: view.domain,
+            path: view.path,
+            url: view.url,
+            words: view.rules.words(),
+            rules: rules_form(&view.rules).into(),
+            waits: view.waits,
+        }
+    }
+}
+
+/// What is asked of requests of a route. What is not there is not asked.
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rules {
+    /// Where it leads instead of the app.
+    redirect: Option<Redirect>,
+    /// Who may come in, by a password; nobody named lets everybody in.
+    users: Vec<User>,
+    /// Networks one may come from; none is everywhere.
+    allow: Vec<String>,
+    /// Headers of requests: `Name: value` sets, `+Name: value` adds, `-Name` removes.
+    request_headers: Vec<String>,
+    /// Headers of answers, in the same way.
+    answer_headers: Vec<String>,
+    /// The most MB a request may send.
+    body_mb: Option<u64>,
+    /// Seconds the app may take for an answer; 300 without it.
+    answer_s: Option<u64>,
+}
+
+/// A redirect.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Redirect {
+    /// The target: `https://shop.example/new`.
+    to: String,
+    /// 308, 307, 301 or 302; 308 without it.
+    #[serde(default)]
+    status: Option<u16>,
+    /// Whether what stands behind the route's path, and the query, is put behind the target; true without it.
+    #[serde(default)]
+    keep: Option<bool>,
+}
+
+/// Somebody with a password.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct User {
+    /// The name.
+    name: String,
+    /// The password, 8 to 72 bytes; without it the one that is there stays. It is never given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+}
+
+impl From<Rules> for EditRules {
+    fn from(rules: Rules) -> Self {
+        let text = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+        let pair = |user: User| Pair { name: user.name, value: user.password.unwrap_or_default() };
+        let (to, status, keep) = rules
+            .redirect
+            .map_or((String::new(), None, None), |redirect| (redirect.to, redirect.status, redirect.keep));
+        Self {
+            redirect: to,
+            redirect_status: status.map(|status| status.to_string()).unwrap_or_default(),
+            redirect_keep: if keep == Some(false) { "no" } else { "yes" }.to_owned(),
+            users: rules.users.into_iter().map(pair).collect(),
+            allow: rules.allow.join("\n"),
+            request_headers: rules.request_headers.join("\n"),
+            answer_headers: rules.answer_headers.join("\n"),
+            body_mb: text(rules.body_mb),
+            answer_s: text(rules.answer_s),
+        }
+    }
+}
+
+impl From<EditRules> for Rules {
+    fn from(form: EditRules) -> Self {
+        let lines = |text: &str| text.lines().map(str::to_owned).collect();
+        let redirect = (!form.redirect.is_empty()).then(|| Redirect {
+            to: form.redirect,
+            status: form.redirect_status.parse().ok(),
+            keep: Some(form.redirect_keep != "no"),
+        });
+        Self {
+            redirect,
+            users: form.users.into_iter().map(|pair| User { name: pair.name, password: None }).collect(),
+            allow: lines(&form.allow),
+            request_headers: lines(&form.request_headers),
+            answer_headers: lines(&form.answer_headers),
+            body_mb: form.body_mb.parse().ok(),
+            answer_s: form.answer_s.parse().ok(),
+        }
     }
 }
 
@@ -69,23 +182,123 @@ impl From<NewRoute> for apps::NewRoute {
     }
 }
 
+/// A domain and path that shall lead to an app, and its rules.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NewRuledRoute {
+    /// The domain.
+    domain: String,
+    /// The path; `/` without it.
+    #[serde(default)]
+    path: Option<String>,
+    /// Its rules; none without them.
+    #[serde(default)]
+    rules: Rules,
+}
+
+/// A change that is thought of: another route, or other rules of one that is there.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Thought {
+    /// The route whose rules would change; without it another one would be added.
+    #[serde(default)]
+    id: Option<Uuid>,
+    /// The domain of the other one.
+    #[serde(default)]
+    domain: Option<String>,
+    /// Its path.
+    #[serde(default)]
+    path: Option<String>,
+    /// The rules.
+    #[serde(default)]
+    rules: Rules,
+}
+
+/// What would differ on one host.
+#[derive(Serialize, JsonSchema)]
+struct Difference {
+    /// The host's name.
+    host: String,
+    /// Whether its proxy would be reloaded; open connections go on.
+    reload: bool,
+    /// The sections of its file that would differ.
+    sections: Vec<Section>,
+}
+
+/// A section of a file.
+#[derive(Serialize, JsonSchema)]
+struct Section {
+    /// Its first line.
+    name: String,
+    /// Its lines: those that go begin with `-`, those that come with `+`, others with a space.
+    lines: Vec<String>,
+}
+
+impl From<HostDifference> for Difference {
+    fn from(found: HostDifference) -> Self {
+        let line = |line: Line| match line {
+            Line::Same(text) => format!(" {text}"),
+            Line::Gone(text) => format!("-{text}"),
+            Line::New(text) => format!("+{text}"),
+        };
+        let section = |block: crate::domain::ingress::Block| Section {
+            name: block.name,
+            lines: block.lines.into_iter().map(line).collect(),
+        };
+        Self { host: found.host, reload: found.reload, sections: found.blocks.into_iter().map(section).collect() }
+    }
+}
+
 async fn list(State(api): State<Api>, caller: Caller, OfApp(id): OfApp) -> Result<Json<Page<Route>>, Problem> {
     let view = apps::get(api.actions(), &caller.actor, id).await?;
     Ok(Page::whole(view.routes.into_iter().map(Route::from)))
+}
+
+/// One route of an app.
+async fn one(api: &Api, caller: &Caller, app: AppId, id: Option<RouteId>) -> Result<Route, Problem> {
+    let routes = apps::get(api.actions(), &caller.actor, app).await?.routes;
+    Ok(routes.into_iter().find(|route| Some(route.id) == id).ok_or(Problem::NotFound)?.into())
 }
 
 async fn add(
     State(api): State<Api>,
     caller: Caller,
     OfApp(id): OfApp,
-    Sent(new): Sent<NewRoute>,
+    Sent(NewRuledRoute { domain, path, rules }): Sent<NewRuledRoute>,
 ) -> Result<Created<Route>, Problem> {
-    let before = apps::get(api.actions(), &caller.actor, id).await?.routes;
-    apps::add_route(api.actions(), &caller.actor, id, new.into()).await?;
-    let routes = apps::get(api.actions(), &caller.actor, id).await?.routes;
-    let was = |route: &RouteView| before.iter().any(|old| old.id == route.id && old.leaving == route.leaving);
-    let made = routes.into_iter().find(|route| !was(route)).ok_or(Problem::NotFound)?;
-    Ok(Created::at(format!("/apps/{id}/routes/{}", made.id), made.into()))
+    let route = apps::NewRoute { domain, path: path.unwrap_or_default() };
+    let changed = routes::add(api.actions(), &caller.actor, id, route, rules.into()).await?;
+    let made = one(&api, &caller, id, changed.route).await?;
+    Ok(Created::at(format!("/apps/{id}/routes/{}", made.id), made))
+}
+
+async fn preview(
+    State(api): State<Api>,
+    caller: Caller,
+    OfApp(app): OfApp,
+    Sent(thought): Sent<Thought>,
+) -> Result<Json<Page<Difference>>, Problem> {
+    let rules = thought.rules.into();
+    let change = match thought.id {
+        Some(id) => Change::Rules(RouteId(id), rules),
+        None => {
+            let (domain, path) = (thought.domain.unwrap_or_default(), thought.path.unwrap_or_default());
+            Change::Add(apps::NewRoute { domain, path }, rules)
+        }
+    };
+    let found = routes::preview(api.actions(), &caller.actor, app, change).await?;
+    Ok(Page::whole(found.into_iter().map(Difference::from)))
+}
+
+async fn set(
+    State(api): State<Api>,
+    caller: Caller,
+    OfApp(app): OfApp,
+    OfId(id): OfId<RouteId>,
+    Sent(rules): Sent<Rules>,
+) -> Result<Json<Route>, Problem> {
+    routes::set_rules(api.actions(), &caller.actor, app, id, rules.into()).await?;
+    Ok(Json(one(&api, &caller, app, Some(id)).await?))
 }
 
 async fn remove(
@@ -94,6 +307,6 @@ async fn remove(
     OfApp(app): OfApp,
     OfId(id): OfId<RouteId>,
 ) -> Result<StatusCode, Problem> {
-    apps::remove_route(api.actions(), &caller.actor, app, id).await?;
+    routes::remove(api.actions(), &caller.actor, app, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

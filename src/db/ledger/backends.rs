@@ -4,9 +4,10 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use crate::domain::app::{Route, Spec};
-use crate::domain::ids::{AppId, HostId};
+use crate::domain::ids::{AppId, HostId, RouteId};
 use crate::domain::names::ContainerName;
 use crate::domain::rights::Permit;
+use crate::domain::rules::{Front, Rules};
 
 /// One app as a host's proxy serves it.
 #[derive(Debug)]
@@ -15,12 +16,26 @@ pub struct Row {
     pub slot: i32,
     /// The app.
     pub app: AppId,
-    /// The configuration of the release that serves, or of the app where none does yet.
+    /// The configuration of the release that serves, or of the app where none does yet. Its routes are history.
     pub spec: Json<Spec>,
-    /// The routes that are the app's now: a release may name one that was given up since.
-    pub routes: Json<Vec<Route>>,
+    /// The app's routes, with their rules as the proxies have them.
+    pub routes: Json<Vec<Ruled>>,
+    /// What holds for all of them, as the proxies have it.
+    pub front: Json<Front>,
     /// Whether browsers are told to come by HTTPS only.
     pub hsts: bool,
+}
+
+/// A route and its rules.
+#[derive(Clone, Debug, serde::Deserialize)]
+pub struct Ruled {
+    /// The route's identity.
+    pub id: RouteId,
+    /// The route.
+    #[serde(flatten)]
+    pub route: Route,
+    /// Its rules.
+    pub rules: Rules,
 }
 
 /// One instance that stands in the file.
@@ -63,8 +78,11 @@ pub async fn of_host(conn: &mut PgConnection, permit: &Permit, host: HostId) -> 
         Row,
         r#"select b.slot, b.app_id as "app: AppId",
                   coalesce(r.body->'spec', a.spec) as "spec!: Json<Spec>",
-                  (select coalesce(jsonb_agg(jsonb_build_object('domain', t.domain, 'path', t.path)), '[]')
-                     from routes t where t.team_id = b.team_id and t.app_id = b.app_id) as "routes!: Json<Vec<Route>>",
+                  (select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'domain', t.domain, 'path', t.path,
+                                                                'rules', t.applied) order by t.domain, t.path), '[]')
+                     from routes t where t.team_id = b.team_id and t.app_id = b.app_id
+                      and t.applied is not null) as "routes!: Json<Vec<Ruled>>",
+                  a.front_applied as "front: Json<Front>",
                   a.hsts
              from ledger_backends b
              join apps a on a.team_id = b.team_id and a.id = b.app_id

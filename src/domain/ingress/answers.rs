@@ -259,3 +259,13 @@ pub fn read_processes(text: &str) -> ProxyProcesses {
     }
     processes
 }
+
+/// The digest in the answer to `get var`: "proc.x: type=str value=<…>"; empty where the proxy knows none.
+pub fn read_fixed(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let value = line.split_once("value=<").and_then(|(_, rest)| rest.split_once('>')).map(|(value, _)| value);
+    value
+        .filter(|value| value.len() <= 64 && value.chars().all(|c| c.is_ascii_hexdigit()))
+        .unwrap_or_default()
+        .to_owned()
+}

@@ -1,7 +1,9 @@
 //! The text of haproxy.cfg. Every value in it is of a checked type or a number.
 
-use super::{FULL_WEIGHT, FilePath, Ingress, peers, slot_name, tls};
+use super::{Backend, FULL_WEIGHT, FilePath, Ingress, peers, rules, slot_name, tcp, tls, trust};
 use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
 
 /// File descriptors a worker may use, where the system allows so many: about 25,000 connections, each with its server's,
 /// which need about 800 MB at most. An upper bound and not `maxconn`, because HAProxy refuses to start where the system
@@ -70,8 +72,9 @@ pub(in crate::domain) fn servers_end(slot: u32) -> String {
 
 /// What stands after a server's name, in the file as well as in the running proxy. No checks by the proxy: Skiff proves
 /// health itself before an instance is admitted, and a connection refused later is tried at another instance at once.
-pub(in crate::domain) fn server_options(address: std::net::Ipv4Addr, port: u16) -> String {
-    format!("{address}:{port} weight {FULL_WEIGHT}")
+pub(in crate::domain) fn server_options(address: std::net::Ipv4Addr, port: u16, h2c: bool) -> String {
+    let proto = if h2c { " proto h2" } else { "" };
+    format!("{address}:{port} weight {FULL_WEIGHT}{proto}")
 }
 
 /// The whole file.
@@ -80,27 +83,14 @@ pub(super) fn render(ingress: &Ingress) -> String {
         "# Written by Skiff, which replaces it whole: changes made here are lost.\n# It always lists the instances now wanted.\n",
     );
     global(&mut text, ingress);
-    text.push_str(DEFAULTS);
-    let home = &ingress.home;
-    put(&mut text, format_args!("\nfrontend http\n    bind {}:{}\n", home.bind, ingress.http_port));
-    let routing = routing(&home.map);
-    let proto = match &ingress.tls {
-        Some(tls) => {
-            tls::bind(&mut text, home, tls);
-            "%[ssl_fc,iif(https,http)]"
-        }
-        None => "http",
-    };
-    text.push_str(REQUEST_RULES);
-    put(&mut text, format_args!("    http-request set-header X-Forwarded-Proto {proto}\n{routing}"));
-    if ingress.tls.is_some() {
-        tls::routed_rules(&mut text, home);
-    }
-    text.push_str("    use_backend %[var(txn.slot)] if { var(txn.slot) -m found }\n    default_backend nowhere\n");
-    if let Some(peering) = &ingress.peering {
-        peers::frontend(&mut text, peering, &home.peers, &routing);
-    }
-    text.push_str(NOWHERE_BACKEND);
+    put(
+        &mut text,
+        format_args!(
+            "    # What of this file needs a reload: the running proxy is asked for it.\n    set-var {FIXED} str({})\n",
+            fixed(ingress)
+        ),
+    );
+    text.push_str(&head(ingress));
     if let Some(tls) = &ingress.tls {
         tls::panel_backend(&mut text, tls);
     }
@@ -108,20 +98,79 @@ pub(super) fn render(ingress: &Ingress) -> String {
         backend(&mut text, ingress, slot);
     }
     for slot in (1..=ingress.last_slot()).filter(|_| ingress.peering.is_some()) {
-        peers::backend(&mut text, slot, ingress.backends.iter().find(|b| b.slot == slot));
+        let taken = ingress.backends.iter().find(|b| b.slot == slot);
+        peers::backend(&mut text, slot, taken);
     }
     text
+}
+
+/// The variable of the running proxy that says which file it has read.
+pub(super) const FIXED: &str = "proc.skiff_file";
+
+/// All that stands before the backends, but the process itself.
+fn head(ingress: &Ingress) -> String {
+    let mut text = String::new();
+    tcp::defaults(&mut text, ingress);
+    text.push_str(DEFAULTS);
+    for backend in &ingress.backends {
+        rules::users(&mut text, backend);
+    }
+    let home = &ingress.home;
+    put(&mut text, format_args!("\nfrontend http\n    bind {}:{}\n", home.bind, ingress.http_port));
+    if let Some(tls) = &ingress.tls {
+        tls::bind(&mut text, home, tls);
+    }
+    trust::connections(&mut text, &ingress.trust);
+    trust::requests(&mut text, &ingress.trust);
+    if ingress.tls.is_some() {
+        tls::first_rules(&mut text, home, trust::by_https(&ingress.trust));
+    }
+    text.push_str(REQUEST_RULES);
+    let proto = if ingress.tls.is_some() { "%[ssl_fc,iif(https,http)]" } else { "http" };
+    put(&mut text, format_args!("    http-request set-header X-Forwarded-Proto {proto}\n"));
+    trust::protocol(&mut text, &ingress.trust);
+    let routing = routing(&home.map);
+    text.push_str(&routing);
+    text.push_str("    http-request set-var(txn.rule) var(txn.route),field(2,:)\n");
+    if ingress.tls.is_some() {
+        tls::routed_rules(&mut text, home);
+    }
+    text.push_str("    use_backend %[var(txn.slot)] if { var(txn.slot) -m found }\n    default_backend nowhere\n");
+    if let Some(peering) = &ingress.peering {
+        peers::frontend(&mut text, peering, &home.peers, &routing);
+    }
+    tcp::frontends(&mut text, ingress);
+    text.push_str(NOWHERE_BACKEND);
+    text
+}
+
+/// A digest of what the running proxy learns by a reload alone: everything but plain backends, which come and go by
+/// its socket. Sixteen hex digits.
+pub(super) fn fixed(ingress: &Ingress) -> String {
+    let mut text = String::new();
+    global(&mut text, ingress);
+    text.push_str(&head(ingress));
+    let mut backends: Vec<&Backend> = ingress.backends.iter().filter(|backend| !backend.is_plain()).collect();
+    backends.sort_by_key(|backend| backend.slot);
+    for backend in backends {
+        // Where the requests go to other hosts too, the rules stand in two backends.
+        let mixed = ingress.is_mixed(backend);
+        put(&mut text, format_args!("{} {mixed} {} {}\n", backend.slot, backend.front.h2c, backend.is_tcp()));
+        text.push_str(&rules::lines(backend));
+    }
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Where a request belongs, by its host and path.
 fn routing(map: &FilePath) -> String {
     format!(
-        "    # The longest route that the request's host, path and one more slash begin with.\n    http-request set-var(txn.path) path\n    http-request set-var(txn.slot) req.hdr(host),field(1,:),rtrim(.),lower,concat(,txn.path,/),map_beg({map})\n"
+        "    # The longest route that the request's host, path and one more slash begin with.\n    http-request set-var(txn.path) path\n    http-request set-var(txn.route) req.hdr(host),field(1,:),rtrim(.),lower,concat(,txn.path,/),map_beg({map})\n    http-request set-var(txn.slot) var(txn.route),field(1,:)\n"
     )
 }
 
 /// Appends formatted text; writing to a `String` does not fail.
-fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
+pub(super) fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
     let _ = text.write_fmt(what);
 }
 
@@ -146,16 +195,22 @@ fn global(text: &mut String, ingress: &Ingress) {
 
 /// One slot, taken or spare.
 fn backend(text: &mut String, ingress: &Ingress, slot: u32) {
-    put(text, format_args!("\nbackend {}\n", slot_name(slot)));
     let Some(taken) = ingress.backends.iter().find(|b| b.slot == slot) else {
-        text.push_str("    # spare\n");
+        put(text, format_args!("\nbackend {}\n    # spare\n", slot_name(slot)));
         return;
     };
+    let from = if taken.is_tcp() { tcp::FROM } else { "" };
+    put(text, format_args!("\nbackend {}{from}\n", slot_name(slot)));
+    text.push_str(&rules::lines(taken));
+    if taken.front.h2c {
+        // Read by `run.bash`.
+        put(text, format_args!("    # {} speaks h2c\n", slot_name(slot)));
+    }
     put(text, format_args!("    # app {}\n{}\n", taken.app, servers_begin(slot)));
     let mut servers: Vec<_> = taken.servers.iter().collect();
     servers.sort();
     for (name, address) in servers {
-        put(text, format_args!("    server {name} {}\n", server_options(*address, taken.port)));
+        put(text, format_args!("    server {name} {}\n", server_options(*address, taken.port, taken.front.h2c)));
     }
     put(text, format_args!("{}\n", servers_end(slot)));
 }

@@ -6,19 +6,26 @@
 
 mod answers;
 mod config;
+mod difference;
 mod peers;
+mod rules;
 mod runtime;
+mod tcp;
 pub mod tls;
+mod trust;
 
 #[cfg(test)]
 mod tests;
 
 pub use answers::{
-    Answer, MapEntry, ProxyProcess, ProxyProcesses, ServerCount, ServerSeen, read_answer, read_list, read_map,
-    read_peers, read_processes, read_servers, read_stat,
+    Answer, MapEntry, ProxyProcess, ProxyProcesses, ServerCount, ServerSeen, read_answer, read_fixed, read_list,
+    read_map, read_peers, read_processes, read_servers, read_stat,
 };
+pub use difference::{Block, Line, difference};
 pub use peers::{PEER_PORT, Peer, PeerSeen, mixed_name, named_peer, peer_name, share};
-pub use runtime::{admit, dismiss, drain, map_changes, needs_reload, servers_to_admit, servers_to_dismiss};
+pub use rules::Ruled;
+pub use runtime::{admit, ask_fixed, dismiss, drain, map_changes, needs_reload, servers_to_admit, servers_to_dismiss};
+pub use tcp::TAKEN_PORTS;
 pub use tls::{PROOF_PATH, PanelDoor, Thumbprint, Tls, TlsFiles};
 
 use std::collections::BTreeMap;
@@ -27,6 +34,8 @@ use std::net::Ipv4Addr;
 use super::app::Route;
 use super::ids::AppId;
 use super::names::{ContainerName, Domain, SshUser, checked_text};
+use super::rules::Front;
+use super::trust::Trust;
 
 /// Backends in the file of a proxy that serves nothing yet. New apps take spare ones, so that a new route needs no
 /// reload: a reload leaves an old worker behind for as long as one websocket lives.
@@ -110,6 +119,22 @@ pub struct Backend {
     pub servers: Vec<(ContainerName, Ipv4Addr)>,
     /// The other hosts its requests go to as well.
     pub peers: Vec<Peer>,
+    /// Those of its routes that have rules.
+    pub ruled: Vec<Ruled>,
+    /// What holds for all its routes.
+    pub front: Front,
+}
+
+impl Backend {
+    /// True where connections go to it as they are.
+    pub fn is_tcp(&self) -> bool {
+        !self.front.ports.is_empty()
+    }
+
+    /// True where all that is said of it can be said to a running proxy.
+    fn is_plain(&self) -> bool {
+        self.ruled.is_empty() && self.front.is_plain()
+    }
 }
 
 /// Everything one host's proxy shall serve.
@@ -125,6 +150,8 @@ pub struct Ingress {
     pub peering: Option<Peering>,
     /// The apps on this host.
     pub backends: Vec<Backend>,
+    /// Who before it may say where a request came from.
+    pub trust: Trust,
     /// Which route leads to which slot. A route named twice leads to the lower slot.
     pub routes: Vec<(Route, u32)>,
 }
@@ -152,7 +179,8 @@ pub fn route_key(route: &Route) -> String {
 impl Ingress {
     /// A proxy as provisioned: no apps, spare backends only.
     pub fn empty(home: Home, http_port: u16) -> Self {
-        Self { home, http_port, tls: None, peering: None, backends: Vec::new(), routes: Vec::new() }
+        let (trust, backends, routes) = (Trust::default(), Vec::new(), Vec::new());
+        Self { home, http_port, tls: None, peering: None, trust, backends, routes }
     }
 
     /// The slots the file declares: 1 to the last of them.
@@ -169,19 +197,33 @@ impl Ingress {
 
     /// The routes by their keys: what the map's file and the running map hold.
     pub fn route_entries(&self) -> BTreeMap<String, String> {
-        let mut entries: BTreeMap<String, u32> = BTreeMap::new();
+        let mut entries: BTreeMap<String, (u32, &Route)> = BTreeMap::new();
         let panel = self.tls.as_ref().and_then(|tls| tls.panel.as_ref());
         let of_panel = |domain: &Domain| panel.is_some_and(|panel| panel.names.contains(domain));
         // The panel's name is nobody else's, whatever a release remembers.
         for (route, slot) in self.routes.iter().filter(|(route, _)| !of_panel(&route.domain)) {
-            let lowest = entries.entry(route_key(route)).or_insert(*slot);
-            *lowest = (*lowest).min(*slot);
+            let lowest = entries.entry(route_key(route)).or_insert((*slot, route));
+            *lowest = (*lowest).min((*slot, route));
         }
-        let mixed = |slot: u32| self.backends.iter().any(|b| b.slot == slot && self.is_mixed(b));
-        let name = |slot| if mixed(slot) { mixed_name(slot) } else { slot_name(slot) };
-        let apps = entries.into_iter().map(|(key, slot)| (key, name(slot)));
+        let apps = entries.into_iter().map(|(key, (slot, route))| (key, self.place(slot, route)));
         let names = panel.into_iter().flat_map(|panel| &panel.names);
         apps.chain(names.map(|name| (format!("{name}/"), tls::PANEL.to_owned()))).collect()
+    }
+
+    /// What the map says of a route: its backend, and behind a colon its rules, where it has some.
+    fn place(&self, slot: u32, route: &Route) -> String {
+        let backend = self.backends.iter().find(|b| b.slot == slot);
+        let mixed = backend.is_some_and(|b| self.is_mixed(b));
+        let name = if mixed { mixed_name(slot) } else { slot_name(slot) };
+        match backend.and_then(|b| b.ruled.iter().find(|ruled| ruled.route == *route)) {
+            Some(ruled) => format!("{name}:{}", ruled.id.simple()),
+            None => name,
+        }
+    }
+
+    /// A digest of what the running proxy learns by a reload alone.
+    pub fn fixed(&self) -> String {
+        config::fixed(self)
     }
 
     /// The map's file: a line per route, key and slot.

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use super::{Backend, FilePath, Ingress, MAX_SLOTS, Peering};
+use super::{Backend, FilePath, Ingress, MAX_SLOTS, Peering, rules};
 use crate::domain::ids::{AppId, HostId};
 use crate::domain::names::ContainerName;
 
@@ -80,7 +80,7 @@ pub(super) fn frontend(text: &mut String, peering: &Peering, file: &FilePath, ru
     // Bound whether or not the address is there yet: a private network may come up after the proxy.
     let _ = write!(
         text,
-        "\n# Requests that other hosts of the team pass on, to the instances here alone.\nfrontend peers\n    bind {}:{PEER_PORT} transparent\n    bind {OWN} id {OWN_LISTENER}\n    tcp-request connection reject unless {{ so_id {OWN_LISTENER} }} || {{ src -f {file} }}\n{rules}    use_backend b%[var(txn.slot),bytes(1)] if {{ var(txn.slot) -m found }}\n    default_backend nowhere\n",
+        "\n# Requests that other hosts of the team pass on, to the instances here alone.\nfrontend peers\n    bind {}:{PEER_PORT} transparent\n    bind {OWN} id {OWN_LISTENER}\n    tcp-request connection reject unless {{ so_id {OWN_LISTENER} }} || {{ src -f {file} }}\n{rules}    http-request set-var(txn.inner) bool(true)\n    use_backend b%[var(txn.slot),bytes(1)] if {{ var(txn.slot) -m found }}\n    default_backend nowhere\n",
         peering.address
     );
 }
@@ -88,6 +88,9 @@ pub(super) fn frontend(text: &mut String, peering: &Peering, file: &FilePath, ru
 /// One slot's mixed backend, taken or spare.
 pub(super) fn backend(text: &mut String, slot: u32, taken: Option<&Backend>) {
     let _ = writeln!(text, "\nbackend {}\n    timeout connect 1s\n    http-reuse never", mixed_name(slot));
+    if let Some(taken) = taken.filter(|taken| !taken.peers.is_empty() && !taken.is_tcp()) {
+        text.push_str(&rules::lines(taken));
+    }
     let _ = writeln!(text, "    server own {OWN} weight {}", taken.map_or(1, own_weight));
     let mut peers: Vec<&Peer> = taken.map(|taken| taken.peers.iter().collect()).unwrap_or_default();
     peers.sort_by_key(|peer| peer.host);

@@ -4,17 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::config::server_options;
+use super::config::{FIXED, server_options};
 use super::{Backend, FilePath, Ingress, MapEntry, ServerSeen, slot_name};
 use crate::domain::names::ContainerName;
 use crate::domain::observed::Served;
 
 /// Adds a server and sets it up. It is the very line of the file, because `default-server` does not apply to servers
 /// that are added. Where the server is already there the first line is refused and the second still does its work.
-pub fn admit(slot: u32, name: &ContainerName, address: Ipv4Addr, port: u16) -> Vec<String> {
+pub fn admit(slot: u32, name: &ContainerName, address: Ipv4Addr, port: u16, h2c: bool) -> Vec<String> {
     let backend = slot_name(slot);
     vec![
-        format!("add server {backend}/{name} {}", server_options(address, port)),
+        format!("add server {backend}/{name} {}", server_options(address, port, h2c)),
         format!("set server {backend}/{name} state ready"),
     ]
 }
@@ -58,13 +58,24 @@ pub fn map_changes(map: &FilePath, running: &[MapEntry], wanted: &BTreeMap<Strin
     lines
 }
 
-/// Why the running proxy must be reloaded to serve what is wanted, if it must: `running` are the slots it has.
-/// Everything else goes through the socket, and a reload would leave an old worker behind for each websocket.
-pub fn needs_reload(running: &BTreeSet<u32>, wanted: &Ingress) -> Option<String> {
+/// Why the running proxy must be reloaded to serve what is wanted, if it must: `running` are the slots it has, `fixed` is
+/// the digest of the file it has read. Everything else goes through the socket, and a reload would leave an old worker
+/// behind for each websocket.
+pub fn needs_reload(running: &BTreeSet<u32>, fixed: &str, wanted: &Ingress) -> Option<String> {
+    if fixed != wanted.fixed() {
+        return Some(
+            "Rules of its routes, or where the proxy listens, have changed since it was last loaded.".to_owned(),
+        );
+    }
     let mut slots: BTreeSet<u32> = wanted.backends.iter().map(|b| b.slot).collect();
     slots.extend(wanted.routes.iter().map(|(_, slot)| *slot));
     let missing = slots.difference(running).next()?;
     Some(format!("The running proxy has no backend {} yet: its spare ones are used up.", slot_name(*missing)))
+}
+
+/// The question for the digest of the file that the running proxy has read.
+pub fn ask_fixed() -> String {
+    format!("get var {FIXED}")
 }
 
 /// The servers of this backend the running proxy lacks, or has but does not send requests to.

@@ -21,6 +21,8 @@ fn ingress() -> Ingress {
         port: 8080,
         servers: vec![(name("web-2"), [10, 64, 0, 3].into()), (name("web-1"), [10, 64, 0, 2].into())],
         peers: Vec::new(),
+        ruled: Vec::new(),
+        front: Default::default(),
     });
     ingress.routes = vec![(route("shop.test", "/"), 2), (route("shop.test", "/api"), 1), (route("a.test", "/x/y"), 2)];
     ingress
@@ -75,7 +77,7 @@ fn spares_are_added_before_they_run_out() {
 #[test]
 fn a_server_is_added_with_the_line_of_the_file() {
     let name = "web-1".parse().unwrap();
-    let lines = [admit(2, &name, [10, 64, 0, 2].into(), 8080), drain(2, &name), dismiss(2, &name)].concat();
+    let lines = [admit(2, &name, [10, 64, 0, 2].into(), 8080, false), drain(2, &name), dismiss(2, &name)].concat();
     expect![[r#"
         add server b0002/web-1 10.64.0.2:8080 weight 100
         set server b0002/web-1 state ready
@@ -105,10 +107,10 @@ fn the_running_map_is_turned_into_the_wanted_one() {
 #[test]
 fn a_reload_is_needed_only_for_a_slot_the_running_proxy_lacks() {
     let running = (1..=64).collect();
-    assert_eq!(needs_reload(&running, &ingress()), None);
+    assert_eq!(needs_reload(&running, &ingress().fixed(), &ingress()), None);
     let mut grown = ingress();
     grown.backends[0].slot = 65;
-    let why = needs_reload(&running, &grown).unwrap();
+    let why = needs_reload(&running, &ingress().fixed(), &grown).unwrap();
     expect!["The running proxy has no backend b0065 yet: its spare ones are used up."].assert_eq(&why);
 }
 
@@ -172,7 +174,9 @@ fn a_host_takes_requests_of_the_others_for_its_own_instances_alone() {
             tcp-request connection reject unless { so_id 102 } || { src -f /etc/skiff/maps/peers.lst }
             # The longest route that the request's host, path and one more slash begin with.
             http-request set-var(txn.path) path
-            http-request set-var(txn.slot) req.hdr(host),field(1,:),rtrim(.),lower,concat(,txn.path,/),map_beg(/etc/skiff/maps/routes.map)
+            http-request set-var(txn.route) req.hdr(host),field(1,:),rtrim(.),lower,concat(,txn.path,/),map_beg(/etc/skiff/maps/routes.map)
+            http-request set-var(txn.slot) var(txn.route),field(1,:)
+            http-request set-var(txn.inner) bool(true)
             use_backend b%[var(txn.slot),bytes(1)] if { var(txn.slot) -m found }
             default_backend nowhere
     "#]]

@@ -157,20 +157,29 @@ pub(super) const GLOBAL: &str = "    # Mozilla's intermediate recommendation.
     ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256
 ";
 
-/// The line HTTPS listens on (without any certificate too: it waits for the first), beside that of plain HTTP, and what comes before all
-/// other rules: an ACME server is answered, and plain HTTP leads on where there is a certificate.
+/// The line HTTPS listens on, beside that of plain HTTP: without any certificate too, it waits for the first.
 pub(super) fn bind(text: &mut String, home: &Home, tls: &Tls) {
-    let TlsFiles { list, secured, challenge, .. } = &home.tls;
     let _ = write!(
         text,
         "    # A name without a certificate ends the handshake.
-    bind {}:{} ssl crt-list {list} strict-sni alpn h2,http/1.1
-    # An ACME server is answered for every name.
-    http-request return status 200 content-type text/plain lf-string \"%[path,field(4,/)].%[str({THUMBPRINT}),map({challenge})]\" if {{ path_reg ^/\\.well-known/acme-challenge/[A-Za-z0-9_-]+$ }} {{ str({THUMBPRINT}),map({challenge}) -m found }}
-    http-request set-var(txn.https) req.hdr(host),field(1,:),rtrim(.),lower,map({secured}) unless {{ ssl_fc }}
-    http-request redirect prefix %[var(txn.https)] code 308 if {{ var(txn.https) -m found }} !{{ path_beg /.well-known/acme-challenge/ }}
+    bind {}:{} ssl crt-list {} strict-sni alpn h2,http/1.1
 ",
-        home.bind, tls.port
+        home.bind, tls.port, home.tls.list
+    );
+}
+
+/// What comes before all other rules of a request: an ACME server is answered, and plain HTTP leads on where there is a certificate.
+/// Where one before us is believed, what it took by HTTPS has been led on already: `by_https` says when.
+pub(super) fn first_rules(text: &mut String, home: &Home, by_https: Option<&str>) {
+    let TlsFiles { secured, challenge, .. } = &home.tls;
+    let or = by_https.map(|condition| format!(" || {condition}")).unwrap_or_default();
+    let _ = write!(
+        text,
+        "    # An ACME server is answered for every name.
+    http-request return status 200 content-type text/plain lf-string \"%[path,field(4,/)].%[str({THUMBPRINT}),map({challenge})]\" if {{ path_reg ^/\\.well-known/acme-challenge/[A-Za-z0-9_-]+$ }} {{ str({THUMBPRINT}),map({challenge}) -m found }}
+    http-request set-var(txn.https) req.hdr(host),field(1,:),rtrim(.),lower,map({secured}) unless {{ ssl_fc }}{or}
+    http-request redirect prefix %[var(txn.https)] code 308 if {{ var(txn.https) -m found }} !{{ path_beg /.well-known/acme-challenge/ }}
+"
     );
 }
 

@@ -113,21 +113,22 @@ servers() { proxy 'show stat' | awk -F, -v backend="$slot" '$1 == backend && $2 
 # The proxy's file lists exactly the new instances, so that a reload finds the same answer. First the file.
 write_config() {
   local text=''
+  grep -qx "    # $slot speaks h2c" "$CONFIG" && PROTO=' proto h2'
   for ((i = 0; i < ${#started[@]}; i++)); do
-    text+="    server ${started[i]} ${addresses[i]}:$PORT weight $WEIGHT"$'\n'
+    text+="    server ${started[i]} ${addresses[i]}:$PORT weight $WEIGHT${PROTO:-}"$'\n'
   done
   awk -v from="    # $slot servers: begin" -v to="    # $slot servers: end" -v text="$text" '
     $0 == to { skipping = 0 }
     !skipping { print }
     $0 == from { printf "%s", text; skipping = 1 }' "$CONFIG" > "$CONFIG.run" &&
-    chmod 644 "$CONFIG.run" && mv -f "$CONFIG.run" "$CONFIG"
+    chmod --reference="$CONFIG" "$CONFIG.run" && { chown --reference="$CONFIG" "$CONFIG.run" 2>/dev/null; true; } && mv -f "$CONFIG.run" "$CONFIG"
 }
 
 switch() {
   local answer
   write_config || fail "$CONFIG cannot be written. Run this as root or as the user skiff."
   for ((i = 0; i < ${#started[@]}; i++)); do
-    answer=$(proxy "add server $slot/${started[i]} ${addresses[i]}:$PORT weight $WEIGHT; set server $slot/${started[i]} state ready")
+    answer=$(proxy "add server $slot/${started[i]} ${addresses[i]}:$PORT weight $WEIGHT${PROTO:-}; set server $slot/${started[i]} state ready")
     servers | grep -q "^${started[i]} " || fail "The proxy did not take ${started[i]}: $answer"
   done
   for name in $(servers | cut -d ' ' -f 1); do

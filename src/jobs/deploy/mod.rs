@@ -196,7 +196,6 @@ impl Course<'_> {
                     format!("The release v{number} of this app is not kept. Its list of releases shows which are.");
                 let release = release.ok_or(Failure::Refused { reason })?;
                 self.need_volumes(&mut tx, &release).await?;
-                self.hold_routes(&mut tx, &release.spec).await?;
                 deploy_runs::name_release(&mut tx, permit, self.job.deploy, release.id).await?;
                 Some(release)
             }

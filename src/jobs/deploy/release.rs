@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Course;
-use crate::db::{Tx, deploy_runs, host_logins, releases, routes, volumes};
-use crate::domain::app::Spec;
+use crate::db::{Tx, apps, deploy_runs, host_logins, releases, routes, volumes};
 use crate::domain::deploy::Failure;
 use crate::domain::ids::{ReleaseId, SecretId};
 use crate::domain::names::EnvName;
@@ -24,7 +23,7 @@ impl Course<'_> {
         let dockerfile = resolved.dockerfile;
         let secrets: Vec<SecretId> = spec.secrets.values().copied().collect();
         let mut tx = self.ctx.db.begin(permit).await?;
-        self.hold_routes(&mut tx, &spec).await?;
+        self.hold_routes(&mut tx).await?;
         let number = deploy_runs::next_number(&mut tx, permit, self.row.app).await?;
         let versions = host_logins::current(&mut tx, permit, &secrets).await?;
         let release = Release {
@@ -59,7 +58,6 @@ impl Course<'_> {
             return Err(Stop::Failed(Failure::Refused { reason }));
         };
         self.need_volumes(&mut tx, &kept.body).await?;
-        self.hold_routes(&mut tx, &kept.body.spec).await?;
         let fresh = deploy_runs::next_number(&mut tx, permit, self.row.app).await?;
         let release = kept.body.0.placed_anew(ReleaseId(uuid::Uuid::now_v7()), fresh, self.row.placement.0.clone());
         let by = self.row.cause.0.who();
@@ -72,10 +70,13 @@ impl Course<'_> {
         Ok(release)
     }
 
-    /// Sees to it that the routes of a release are the app's: they may have been given up while the image was built, or since
-    /// the release served, and be another app's by now.
-    pub(super) async fn hold_routes(&self, tx: &mut Tx<'_>, spec: &Spec) -> Result<(), Stop> {
-        match routes::hold(tx, &self.run.permit, self.row.app, &spec.routes).await? {
+    /// Sees to it that the routes the app names are its own: they may have been given up while the image was built. A kept
+    /// release opens none that was given up since.
+    async fn hold_routes(&self, tx: &mut Tx<'_>) -> Result<(), Stop> {
+        let permit = &self.run.permit;
+        // As the app names them now, and not when the deploy began.
+        let Some(app) = apps::get(tx, permit, self.row.app).await? else { return Ok(()) };
+        match routes::hold(tx, permit, self.row.app, &app.spec.routes).await? {
             None => Ok(()),
             Some(route) => {
                 let reason = format!(

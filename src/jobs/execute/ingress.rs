@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Done, Here};
 use crate::db::Tx;
+use crate::db::fronts;
 use crate::db::host_logins::Row;
 use crate::db::ledger::{backends, instances, locks, peers};
 use crate::db::{acme, certificates, panel_addresses};
@@ -18,20 +19,24 @@ use crate::domain::certificate::{self, Candidate};
 use crate::domain::deploy::Failure;
 use crate::domain::ids::{AppId, HostId};
 use crate::domain::ingress::{
-    self, Answer, Backend, Home, Ingress, NOWHERE, PEER_PORT, PanelDoor, Peer, Peering, Thumbprint, Tls,
+    self, Answer, Backend, Home, Ingress, NOWHERE, PEER_PORT, PanelDoor, Peer, Peering, Ruled, Thumbprint, Tls,
 };
 use crate::domain::names::{ContainerName, Domain, HttpPath};
 use crate::domain::rights::Permit;
+use crate::domain::rules::Front;
+use crate::domain::trust::Trust;
 use crate::jobs::certificates::{self as bringing, Brought, Trouble};
 use crate::jobs::stop::{Stop, detail};
 use crate::jobs::{Ctx, proxy};
 use crate::queue::Run;
-use crate::remote::{File, Probe as Met};
+use crate::remote::{File, Host, Probe as Met};
 
 /// Where the proxy's file stands on every host.
 pub const CONFIG: &str = "/etc/skiff/haproxy.cfg";
-/// The file may be read by anyone on the host: it holds names and addresses, no secret.
-const MODE: u32 = 0o644;
+/// The maps may be read by anyone on the host: they hold names and addresses, no secret.
+pub(super) const MODE: u32 = 0o644;
+/// The file has hashes of passwords in it, where routes ask for one. HAProxy reads it as root.
+pub(super) const CONFIG_MODE: u32 = 0o640;
 /// Between two tries for a host's lock: it is held for as long as a file takes to be written.
 const LOCK_PAUSE: Duration = Duration::from_millis(15);
 /// A lock is given up after this long: its holder's lease is over by then.
@@ -70,20 +75,7 @@ impl Here<'_> {
         self.as_it_serves(&mut ledger, servers);
         let wanted = ledger.ingress(&Listens::now(&self.reached.row));
         run.still_mine().await?;
-        let brought = self.write(&wanted).await?;
-        let running = proxy::look(self.host).await.map_err(|e| self.failed(e))?;
-        if let Some(why) = ingress::needs_reload(&running.slots, &wanted) {
-            proxy::reload(self.host).await.map_err(|e| self.failed(e))?;
-            bringing::note(ctx, &run.permit, self.reached.id(), &brought).await?;
-            return Ok(Done::changed(why));
-        }
-        let mut lines = ingress::map_changes(&wanted.home.map, &running.map, &wanted.route_entries());
-        lines.extend(wanted.admitted_changes(&running.admitted));
-        if !lines.is_empty() {
-            self.tell(&lines).await?;
-        }
-        self.settle(&wanted, brought).await?;
-        Ok(Done::changed(""))
+        Ok(Done::changed(self.bring(&wanted).await?.unwrap_or_default()))
     }
 
     /// All files of the proxy.
@@ -150,7 +142,8 @@ impl Here<'_> {
     pub(super) async fn admit(&self, name: &ContainerName, address: Ipv4Addr) -> Result<Done, Stop> {
         let slot = self.slot().await?;
         let port = self.work.want.release.spec.port.unwrap_or(0);
-        self.tell(&ingress::admit(slot, name, address, port)).await?;
+        let h2c = self.front().await?.h2c;
+        self.tell(&ingress::admit(slot, name, address, port, h2c)).await?;
         Ok(Done::changed(""))
     }
 
@@ -169,8 +162,11 @@ impl Here<'_> {
     /// 503 and 504 will not.
     pub(super) async fn ask_through(&self) -> Result<Done, Stop> {
         let spec = &self.work.want.release.spec;
-        let Some(route) = spec.routes.first() else { return Ok(Done::unchanged("the app has no route")) };
-        let path = asked_path(route, &spec.health.probe);
+        let route = match self.open_route().await? {
+            Ok(route) => route,
+            Err(why) => return Ok(Done::unchanged(why)),
+        };
+        let path = asked_path(&route, &spec.health.probe);
         let (address, port) = self.own_door().await?;
         let until = Instant::now() + ASK_PERIOD;
         loop {
@@ -292,6 +288,7 @@ pub(super) struct Ledger {
     servers: Vec<backends::Server>,
     peers: Vec<peers::Row>,
     hosts: Vec<(HostId, Ipv4Addr)>,
+    trust: Trust,
     certificates: Vec<Candidate>,
     challenge: Option<Thumbprint>,
     panel: Option<PanelDoor>,
@@ -305,6 +302,7 @@ impl Ledger {
         let peers = peers::of_host(tx, permit, host).await?;
         let hosts = peers::addresses(tx, permit).await?;
         let hosts = hosts.into_iter().filter_map(|host| Some((host.host, host.address.parse().ok()?))).collect();
+        let trust = fronts::trust(tx, permit, host).await?.map(|trust| trust.applied.0).unwrap_or_default();
         let known = certificates::list(tx, permit, None).await?.into_iter();
         let certificates =
             known.map(|row| Candidate { id: row.id, names: row.names, not_after: row.not_after }).collect();
@@ -314,25 +312,29 @@ impl Ledger {
         let port = here.first().and_then(|one| u16::try_from(one.door).ok());
         let names = here.into_iter().map(|one| one.domain).collect();
         let panel = port.map(|port| PanelDoor { names, port });
-        Ok(Self { rows, servers, peers, hosts, certificates, challenge, panel })
+        Ok(Self { rows, servers, peers, hosts, trust, certificates, challenge, panel })
     }
 
     /// What the proxy shall serve.
     pub fn ingress(&self, listens: &Listens) -> Ingress {
         let mut wanted = Ingress::empty(Home::default(), u16::try_from(listens.port).unwrap_or(80));
         let admitted = || self.hosts.iter().map(|(_, address)| *address).collect();
+        wanted.trust = self.trust.clone();
         wanted.peering = listens.peers.map(|address| Peering { address, admitted: admitted() });
         for row in &self.rows {
             let Ok(slot) = u32::try_from(row.slot) else { continue };
             let servers = self.servers_of(row.app);
             let peers = self.peers.iter().filter(|peer| peer.app == row.app && wanted.peering.is_some());
             let peers = peers.filter_map(|peer| self.peer(peer)).collect();
-            wanted.backends.push(Backend { slot, app: row.app, port: row.spec.0.port.unwrap_or(0), servers, peers });
-            // An app that has become a worker keeps its routes in the configuration, for the day it is web again.
-            // A route that was given up since the release was made may be another app's by now.
-            let own = |route: &&Route| row.spec.0.kind == Kind::Web && row.routes.0.contains(route);
-            let routes = row.spec.0.routes.iter().filter(own);
-            wanted.routes.extend(routes.map(|route| (route.clone(), slot)));
+            // An app that has become a worker keeps its routes, for the day it is web again.
+            let web = row.spec.0.kind == Kind::Web;
+            let routes = || row.routes.0.iter().filter(move |_| web);
+            let ruled = routes().filter(|r| !r.rules.is_plain());
+            let ruled = ruled.map(|r| Ruled { id: r.id, route: r.route.clone(), rules: r.rules.clone() }).collect();
+            let front = if web { row.front.0.clone() } else { Front::default() };
+            let port = row.spec.0.port.unwrap_or(0);
+            wanted.routes.extend(routes().map(|r| (r.route.clone(), slot)));
+            wanted.backends.push(Backend { slot, app: row.app, port, servers, peers, ruled, front });
         }
         wanted.tls = listens.https.map(|port| self.tls(port, &wanted.routes));
         wanted
@@ -381,9 +383,19 @@ impl Ledger {
 /// The proxy of a host as the ledger has it.
 pub async fn of_host(ctx: &Ctx, permit: &Permit, host: HostId, listens: &Listens) -> Result<Ingress, sqlx::Error> {
     let mut tx = ctx.db.begin(permit).await?;
-    let ledger = Ledger::read(&mut tx, permit, host).await?;
+    let wanted = of_host_in(&mut tx, permit, host, listens).await?;
     tx.commit().await?;
-    Ok(ledger.ingress(listens))
+    Ok(wanted)
+}
+
+/// The same within the caller's transaction: with what stands there and may never be committed.
+pub async fn of_host_in(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    host: HostId,
+    listens: &Listens,
+) -> Result<Ingress, sqlx::Error> {
+    Ok(Ledger::read(tx, permit, host).await?.ingress(listens))
 }
 
 /// Writes all files of the proxy, each whole or not at all: certificates before the list that names them, and what is named before the
@@ -392,7 +404,7 @@ pub async fn write(
     ctx: &Ctx,
     permit: &Permit,
     id: HostId,
-    host: &crate::remote::Host,
+    host: &Host,
     wanted: &Ingress,
 ) -> Result<Vec<Brought>, Trouble> {
     let brought = bringing::bring(ctx, permit, id, host, wanted).await?;
@@ -403,7 +415,7 @@ pub async fn write(
         File { path: wanted.home.peers.as_ref(), bytes: peers.as_bytes(), mode: MODE },
     ];
     files.extend(lists.iter().map(|(path, text)| File { path, bytes: text.as_bytes(), mode: MODE }));
-    files.push(File { path: CONFIG, bytes: config.as_bytes(), mode: MODE });
+    files.push(File { path: CONFIG, bytes: config.as_bytes(), mode: CONFIG_MODE });
     host.put_all(&files).await?;
     Ok(brought)
 }

@@ -5,10 +5,8 @@ use super::{Done, Here};
 use crate::db::apps;
 use crate::db::ledger::{images, left};
 use crate::domain::container::network_name;
-use crate::domain::ingress as words;
 use crate::domain::names::ImageRef;
 use crate::domain::{retention, run_bash};
-use crate::jobs::proxy;
 use crate::jobs::stop::{Stop, detail};
 use crate::remote;
 
@@ -30,10 +28,7 @@ impl Here<'_> {
         ledger.rows.retain(|row| row.app != app);
         let wanted = ledger.ingress(&Listens::now(&self.reached.row));
         run.still_mine().await?;
-        let brought = self.write(&wanted).await?;
-        let running = proxy::look(self.host).await.map_err(|e| self.failed(e))?;
-        self.tell(&words::map_changes(&wanted.home.map, &running.map, &wanted.route_entries())).await?;
-        self.settle(&wanted, brought).await?;
+        self.bring(&wanted).await?;
         let mut tx = run.begin().await?;
         left::free_backend(&mut tx, &run.permit, host, app).await?;
         tx.commit().await?;

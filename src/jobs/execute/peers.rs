@@ -28,10 +28,15 @@ impl Here<'_> {
         self.as_it_serves(&mut ledger, &servers);
         let wanted = ledger.ingress(&Listens::now(&self.reached.row));
         run.still_mine().await?;
-        let brought = self.write(&wanted).await?;
         let running = proxy::look(self.host).await.map_err(|e| self.failed(e))?;
-        let backend = wanted.backends.iter().find(|backend| i32::try_from(backend.slot) == Ok(slot));
+        if words::needs_reload(&running.slots, &running.fixed, &wanted).is_some() {
+            // The file has all of it.
+            let why = self.bring(&wanted).await?;
+            return Ok(Done::changed(why.unwrap_or_default()));
+        }
+        let brought = self.write(&wanted).await?;
         self.settle(&wanted, brought).await?;
+        let backend = wanted.backends.iter().find(|backend| i32::try_from(backend.slot) == Ok(slot));
         let (Some(backend), true) = (backend, wanted.peering.is_some()) else {
             return Ok(Done::unchanged("the host has no address for others"));
         };

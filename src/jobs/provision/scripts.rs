@@ -26,7 +26,9 @@ pub const DOCKER: RemoteScript =
 /// Starts or reloads the proxy.
 pub const HAPROXY: RemoteScript =
     RemoteScript { name: "haproxy", text: include_str!("../../../scripts/haproxy.bash"), root: true };
-
+/// Asks HAProxy about a file that is not in use yet.
+pub const ACCEPTS: RemoteScript =
+    RemoteScript { name: "accepts", text: include_str!("../../../scripts/accepts.bash"), root: true };
 /// Runs the registry of images, or takes it away.
 pub const REGISTRY: RemoteScript =
     RemoteScript { name: "registry", text: include_str!("../../../scripts/registry.bash"), root: true };

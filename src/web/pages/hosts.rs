@@ -1,6 +1,7 @@
 //! Hosts: the list, adding one, one with its facts and the run that makes it ready. Not here: speaking to a host.
 
 mod check;
+mod front;
 mod http_port;
 mod https_port;
 mod leaving;
@@ -50,6 +51,7 @@ pub fn routes() -> Routes {
         .merge(script::routes())
         .merge(pass::routes())
         .merge(settings::routes())
+        .merge(front::routes())
 }
 
 /// Hosts as a table.
@@ -229,6 +231,8 @@ pub struct Show {
     pub pass_open: bool,
     /// The page that changes its name and its way in.
     pub settings: Option<SafeUrl>,
+    /// The page of its proxy, for whoever may change it.
+    pub front: Option<SafeUrl>,
     /// What to do next.
     pub next: Option<Next>,
     /// The steps of the newest run.
@@ -272,6 +276,7 @@ impl Show {
                 .then(|| pass::form(&team, &id, &here.token)),
             pass_open: false,
             settings: view.may_manage.then(|| SafeUrl::path(["t", &team, "hosts", &id, "settings"])),
+            front: view.may_manage.then(|| SafeUrl::path(["t", &team, "hosts", &id, "front"])),
             next,
             course: Course::new(&view.steps, ""),
             job_page: newest.map(|job| SafeUrl::path(["t", &team, "jobs", &job.id.to_string()])),

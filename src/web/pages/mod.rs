@@ -22,6 +22,7 @@ pub mod releases;
 pub mod setup;
 pub mod teams;
 pub mod tokens;
+pub mod told;
 
 use super::routes::{Policy, Routes};
 use super::{assets, hooks};

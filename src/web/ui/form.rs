@@ -215,6 +215,16 @@ impl Field {
         self.focus && self.wrong_row.unwrap_or(0) == *row
     }
 
+    /// Whether somebody has put something in.
+    fn is_filled(&self) -> bool {
+        match &self.input {
+            Input::Rows { rows, .. } => rows.iter().any(|row| !row.0.is_empty() || !row.1.is_empty()),
+            Input::Checks(all) => all.iter().any(|(_, ticked)| *ticked),
+            Input::Radio(_) | Input::Select(_) | Input::Hidden => false,
+            _ => !self.value.is_empty(),
+        }
+    }
+
     fn described(&self) -> bool {
         !self.hint.is_empty() || !self.error.is_empty()
     }
@@ -251,6 +261,8 @@ pub struct Form {
     pub verb: String,
     /// The style of its button: "primary", "plain", "danger".
     pub style: &'static str,
+    /// Another button: the field it sends as "yes", and its words.
+    pub also: Option<(&'static str, &'static str)>,
     /// Where "Cancel" leads; no such link where there is none.
     pub back: Option<SafeUrl>,
     /// Why the whole was refused.
@@ -271,6 +283,7 @@ impl Form {
             groups: vec![first],
             verb: verb.into(),
             style: "primary",
+            also: None,
             back: None,
             refused: String::new(),
             inline: false,
@@ -311,6 +324,20 @@ impl Form {
     /// The style of its button.
     pub fn style(mut self, style: &'static str) -> Self {
         self.style = style;
+        self
+    }
+
+    /// Another button beside the first, which sends this field as "yes".
+    pub fn also(mut self, field: &'static str, words: &'static str) -> Self {
+        self.also = Some((field, words));
+        self
+    }
+
+    /// Opens the folded groups that have something in them.
+    pub fn open_filled(mut self) -> Self {
+        for group in self.groups.iter_mut().filter(|group| group.folds) {
+            group.open = group.fields.iter().any(Field::is_filled);
+        }
         self
     }
 

@@ -1,7 +1,7 @@
 //! Who chooses an authority, what of a form is refused by which field, and that no token or key is ever shown.
 
 use skiff::actions::acme::{self, Choice, NewDnsAccount, NewOrder};
-use skiff::actions::{Refused, apps};
+use skiff::actions::{Refused, apps, routes};
 use skiff::db;
 use skiff::domain::rights::{Permit, Role};
 
@@ -81,10 +81,9 @@ async fn every_route_is_wanted_a_certificate_for_as_soon_as_an_authority_is_chos
     assert_eq!(acme::of_app(ctx, owner, app).await.unwrap()[0].words, "none: no certificate authority is chosen");
     acme::choose(ctx, owner, lets_encrypt()).await.unwrap();
     let route = |domain: &str| apps::NewRoute { domain: domain.into(), path: "/".into() };
-    apps::add_route(ctx, owner, app, route("shop.example.org")).await.unwrap();
-    apps::add_route(ctx, owner, app, apps::NewRoute { path: "/api".into(), ..route("shop.example.org") })
-        .await
-        .unwrap();
+    routes::add(ctx, owner, app, route("shop.example.org"), Default::default()).await.unwrap();
+    let below = apps::NewRoute { path: "/api".into(), ..route("shop.example.org") };
+    routes::add(ctx, owner, app, below, Default::default()).await.unwrap();
     let wanted = acme::list(ctx, owner).await.unwrap();
     assert_eq!(wanted.len(), 1, "one for a domain, however many paths: {wanted:?}");
     assert_eq!(

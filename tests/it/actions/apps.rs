@@ -2,7 +2,7 @@
 
 use skiff::actions::apps::{self, AppState, EditConfiguration, EditSource, NewApp, NewRoute, Pair, SetVariable};
 use skiff::actions::volumes::{self, NewVolume};
-use skiff::actions::{Refused, home, jobs, projects};
+use skiff::actions::{Refused, home, jobs, projects, routes};
 use skiff::domain::ids::VolumeId;
 
 use super::{conflict, fields};
@@ -136,10 +136,11 @@ async fn a_claimed_address_is_refused_without_saying_whose_it_is() {
     let app = panel.app(&panel.owner, "free").await;
     for (domain, path) in [("taken.example.org", "/"), ("Taken.Example.ORG", ""), ("free.example.org", "/")] {
         let route = NewRoute { domain: domain.into(), path: path.into() };
-        assert_eq!(fields(apps::add_route(&panel.ctx, &panel.owner, app, route).await), ["domain"], "{domain}{path}");
+        let added = routes::add(&panel.ctx, &panel.owner, app, route, Default::default()).await;
+        assert_eq!(fields(added), ["domain"], "{domain}{path}");
     }
     let beside = NewRoute { domain: "taken.example.org".into(), path: "/other".into() };
-    apps::add_route(&panel.ctx, &panel.owner, app, beside).await.unwrap();
+    routes::add(&panel.ctx, &panel.owner, app, beside, Default::default()).await.unwrap();
 }
 
 #[tokio::test]
@@ -184,25 +185,22 @@ async fn an_edit_is_pending_until_the_next_deploy() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_stays_ours_until_the_next_deploy() {
+async fn an_address_that_is_given_up_is_free_at_once_and_no_matter_of_a_deploy() {
     let panel = Panel::new().await;
     panel.host(&panel.owner, "fra").await;
     let (one, two) = (panel.app(&panel.owner, "one").await, panel.app(&panel.owner, "two").await);
     panel.deployed(&panel.owner, one).await;
     let route = apps::get(&panel.ctx, &panel.owner, one).await.unwrap().routes[0].id;
-    apps::remove_route(&panel.ctx, &panel.owner, one, route).await.unwrap();
-    let view = apps::get(&panel.ctx, &panel.owner, one).await.unwrap();
-    assert!(view.routes[0].leaving && view.line.pending);
     let want = NewRoute { domain: "one.example.org".into(), path: "/".into() };
-    assert_eq!(fields(apps::add_route(&panel.ctx, &panel.owner, two, want.clone()).await), ["domain"]);
-    // Taken back by its own app it is simply there again.
-    apps::add_route(&panel.ctx, &panel.owner, one, want.clone()).await.unwrap();
+    let add = |app| routes::add(&panel.ctx, &panel.owner, app, want.clone(), Default::default());
+    assert_eq!(fields(add(two).await), ["domain"]);
+    routes::remove(&panel.ctx, &panel.owner, one, route).await.unwrap();
     let view = apps::get(&panel.ctx, &panel.owner, one).await.unwrap();
-    assert!(!view.routes[0].leaving && view.routes.len() == 1 && !view.line.pending);
-    apps::remove_route(&panel.ctx, &panel.owner, one, route).await.unwrap();
-    panel.deployed(&panel.owner, one).await;
-    assert!(apps::get(&panel.ctx, &panel.owner, one).await.unwrap().routes.is_empty());
-    apps::add_route(&panel.ctx, &panel.owner, two, want).await.unwrap();
+    assert!(view.routes.is_empty() && !view.line.pending && view.pending.is_empty());
+    add(two).await.unwrap();
+    assert_eq!(fields(add(one).await), ["domain"]);
+    let gone = routes::remove(&panel.ctx, &panel.owner, one, route).await;
+    assert!(matches!(gone, Err(Refused::NotFound)));
 }
 
 #[tokio::test]

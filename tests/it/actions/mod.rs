@@ -13,6 +13,7 @@ mod parts;
 mod placement;
 mod removal;
 mod rights;
+mod routes;
 mod secrets;
 mod setup;
 mod upkeep;

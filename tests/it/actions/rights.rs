@@ -12,7 +12,7 @@ use skiff::actions::projects::{self, NewEnvironment, NewProject};
 use skiff::actions::secrets::{self, SetSecret};
 use skiff::actions::tokens::{self, NewToken};
 use skiff::actions::volumes::{self, NewVolume};
-use skiff::actions::{Refused, acme, audit, deploys, home, hooks, jobs, releases, teams};
+use skiff::actions::{Refused, acme, audit, deploys, home, hooks, jobs, releases, routes, teams};
 use skiff::db::deliveries;
 use skiff::domain::hook::Provider;
 use skiff::domain::ids::{
@@ -134,7 +134,31 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
         Box::pin(async move { apps::remove_variable(&p.ctx, a, i.app, "GREETING").await })
     }),
     ("add route", Role::Developer, true, |p, a, i| {
-        Box::pin(async move { apps::add_route(&p.ctx, a, i.app, NewRoute::default()).await })
+        Box::pin(async move { routes::add(&p.ctx, a, i.app, NewRoute::default(), Default::default()).await.map(drop) })
+    }),
+    ("look at routes", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { routes::look(&p.ctx, a, i.app).await.map(drop) })
+    }),
+    ("set rules of a route", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { routes::set_rules(&p.ctx, a, i.app, i.route, Default::default()).await.map(drop) })
+    }),
+    ("preview a route", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { routes::preview(&p.ctx, a, i.app, routes::Change::Remove(i.route)).await.map(drop) })
+    }),
+    ("set front", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { routes::set_front(&p.ctx, a, i.app, Default::default()).await.map(drop) })
+    }),
+    ("maintenance", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { routes::maintain(&p.ctx, a, i.app, true).await.map(drop) })
+    }),
+    ("look at a host's proxy", Role::Viewer, true, |p, a, i| {
+        Box::pin(async move { routes::host_front(&p.ctx, a, i.host).await.map(drop) })
+    }),
+    ("say whom a host believes", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { routes::set_trust(&p.ctx, a, i.host, Default::default()).await.map(drop) })
+    }),
+    ("give a host a base domain", Role::Admin, true, |p, a, i| {
+        Box::pin(async move { routes::set_base_domain(&p.ctx, a, i.host, "apps.example.org").await })
     }),
     ("set secret", Role::Developer, true, |p, a, i| {
         Box::pin(async move { secrets::set(&p.ctx, a, i.app, SetSecret::default()).await })
@@ -293,7 +317,7 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
         Box::pin(async move { volumes::detach(&p.ctx, a, i.app, i.volume).await })
     }),
     ("remove route", Role::Developer, true, |p, a, i| {
-        Box::pin(async move { apps::remove_route(&p.ctx, a, i.app, i.route).await })
+        Box::pin(async move { routes::remove(&p.ctx, a, i.app, i.route).await.map(drop) })
     }),
 ];
 

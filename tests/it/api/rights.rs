@@ -46,6 +46,8 @@ fn body(route: &Route) -> serde_json::Value {
         "dockerfile" => json!({ "text": "" }),
         "{name}" => json!({ "value": "x" }),
         "routes" => json!({ "domain": "" }),
+        "maintenance" => json!({ "on": false }),
+        "base-domain" => json!({ "domain": null }),
         "certificate-orders" => json!({ "names": [] }),
         "certificates" if route.path.starts_with("/apps") => json!({ "domain": "" }),
         "dns-accounts" => json!({ "name": "", "kind": "" }),

@@ -162,3 +162,36 @@ async fn a_host_is_given_another_way_in_and_forgotten_by_its_name() {
     assert_eq!(gone.out, "ams one is forgotten.\n");
     terminal.run(&["hosts", "forget", "ams-1", "--confirm", "ams one"]).await.refused(1, "");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_are_added_ruled_and_removed() {
+    let (_panel, _owner, terminal) = panel().await;
+    let ran = terminal.run(&["routes", "web"]).await.well();
+    assert!(ran.out.contains("web.example.org/") && ran.out.contains("no rules"), "{ran:?}");
+    let add =
+        ["routes", "web", "add", "www.web.example.org", "--redirect", "https://web.example.org", "--status", "301"];
+    terminal.run(&add).await.well();
+    terminal.run(&add).await.refused(1, "lead here already");
+    let set = ["routes", "web", "set", "web.example.org", "--user", "ada", "--allow", "10.0.0.0/8, 2001:db8::/32"];
+    let ran = terminal.type_in(&set, "a long password").await.well();
+    assert!(!ran.out.contains("long"), "{ran:?}");
+    // What is not named stays.
+    let more = ["routes", "web", "set", "web.example.org/", "--body", "5", "--answer-header", "-Server"];
+    let ran = terminal.run(&more).await.well();
+    assert!(ran.out.contains("password for 1 user, only from 2 networks, 1 header, at most 5 MB sent"), "{ran:?}");
+    let preview = ["routes", "web", "set", "web.example.org", "--no-users", "--preview"];
+    assert!(terminal.run(&preview).await.well().out.contains("No proxy leads to the app yet"));
+    let listed = terminal.run(&["routes", "web", "--json"]).await.well().json();
+    let rules = &listed["items"][0]["rules"];
+    assert_eq!(
+        (&rules["users"], &rules["allow"]),
+        (&json!([{"name": "ada"}]), &json!(["10.0.0.0/8", "2001:db8::/32"]))
+    );
+    assert_eq!(listed["items"][1]["rules"]["redirect"]["status"], 301);
+    terminal.run(&["routes", "web", "set", "nowhere.example.org", "--body", "5"]).await.refused(1, "has no route");
+    terminal.run(&["routes", "web", "set", "web.example.org", "--allow", "x"]).await.refused(1, "Line 1");
+    terminal.run(&["routes", "web", "remove", "www.web.example.org"]).await.well();
+    assert_eq!(terminal.run(&["routes", "web", "--json"]).await.well().json()["items"].as_array().unwrap().len(), 1);
+    assert!(terminal.run(&["maintenance", "web", "on"]).await.well().out.contains("page of maintenance"));
+    assert_eq!(terminal.run(&["maintenance", "web", "off", "--json"]).await.well().json()["maintenance"], false);
+}

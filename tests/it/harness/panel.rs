@@ -128,6 +128,16 @@ impl Panel {
         apps::create(&self.ctx, of, new_app(name)).await.unwrap()
     }
 
+    /// Gives an app a backend in its host's proxy, as far as the tables know.
+    pub async fn backend(&self, app: AppId) {
+        let permit = Permit::of_claimed_row(self.owner.team());
+        let mut tx = self.test.begin(&permit).await.unwrap();
+        let row = skiff::db::apps::get(&mut tx, &permit, app).await.unwrap().unwrap();
+        let host = row.placement.first().unwrap().host;
+        skiff::db::ledger::backends::claim(&mut tx, &permit, host, app).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// A deploy that went through, as far as the tables know: gives the release that serves then.
     pub async fn deployed(&self, of: &Actor, app: AppId) -> i32 {
         let deploy = deploys::request(&self.ctx, of, app, RequestDeploy::default()).await.unwrap();

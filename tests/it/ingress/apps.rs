@@ -72,7 +72,8 @@ fn answer(name: &str, stream: TcpStream) {
             std::thread::sleep(Duration::from_millis(800));
         }
         let body = format!("{name}\n{head}");
-        let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let text =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         if stream.write_all(text.as_bytes()).is_err() {
             return;
         }
@@ -100,6 +101,33 @@ impl Answer {
 }
 
 impl Client {
+    /// A connection that begins with these bytes, such as the line of another proxy.
+    pub fn begun(port: u16, bytes: &[u8]) -> Self {
+        let mut client = Self::open(port);
+        client.reader.get_mut().write_all(bytes).unwrap();
+        client
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_raw(&mut self, bytes: &[u8]) {
+        self.reader.get_mut().write_all(bytes).unwrap();
+    }
+
+    /// The next line, with its end.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// Whether the other side has ended the connection.
+    pub fn is_closed(&mut self) -> bool {
+        match self.reader.fill_buf() {
+            Ok(bytes) => bytes.is_empty(),
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+
     pub fn open(port: u16) -> Self {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
@@ -153,6 +181,13 @@ impl Client {
         self.reader.read_exact(&mut back).unwrap();
         assert_eq!(back[0], byte);
     }
+}
+
+/// One request on a connection of its own, with these further header lines.
+pub fn get_with(port: u16, host: &str, path: &str, headers: &str) -> Answer {
+    let mut client = Client::open(port);
+    client.send(host, path, headers);
+    client.read()
 }
 
 /// One request on a connection of its own.

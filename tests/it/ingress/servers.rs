@@ -23,9 +23,12 @@ fn an_instance_is_admitted_drained_and_dismissed() {
     let served = |wanted: &str| proxy.servers().into_iter().find(|s| s.name == wanted).map(|s| s.served);
     assert_eq!(served("web-1"), Some(Served::Up));
 
-    assert_eq!(proxy.tell(&ingress::admit(1, &name("web-2"), address(2), port)), [Answer::Done, Answer::Done]);
+    assert_eq!(proxy.tell(&ingress::admit(1, &name("web-2"), address(2), port, false)), [Answer::Done, Answer::Done]);
     assert_eq!(served("web-2"), Some(Served::Up));
-    assert_eq!(proxy.tell(&ingress::admit(1, &name("web-2"), address(2), port)), [Answer::AlreadyThere, Answer::Done]);
+    assert_eq!(
+        proxy.tell(&ingress::admit(1, &name("web-2"), address(2), port, false)),
+        [Answer::AlreadyThere, Answer::Done]
+    );
     let seen = proxy.servers().into_iter().find(|s| s.name == "web-2").unwrap();
     assert_eq!((seen.slot, seen.address, seen.port), (1, address(2), port));
 
@@ -95,13 +98,16 @@ fn twenty_websockets_live_through_ten_new_routes_of_other_apps() {
         let domain = format!("app{slot}.test");
         proxy.ingress.backends.push(backend(slot, port, &[("other-1", 2)]));
         proxy.ingress.routes.push((route(&domain, "/"), slot));
-        assert_eq!(ingress::needs_reload(&running, &proxy.ingress), None);
+        assert_eq!(ingress::needs_reload(&running, &proxy.ingress.fixed(), &proxy.ingress), None);
         // File, then the running proxy, as a deploy does it.
         proxy.write();
         let map = read_map(&proxy.say(&format!("show map {}", proxy.ingress.home.map)));
         let changes = ingress::map_changes(&proxy.ingress.home.map, &map, &proxy.ingress.route_entries());
         assert_eq!(proxy.tell(&changes), [Answer::Done]);
-        assert_eq!(proxy.tell(&ingress::admit(slot, &name("other-1"), address(2), port)), [Answer::Done, Answer::Done]);
+        assert_eq!(
+            proxy.tell(&ingress::admit(slot, &name("other-1"), address(2), port, false)),
+            [Answer::Done, Answer::Done]
+        );
         assert_eq!(get(proxy.port(), &domain, "/").app(), "other");
         sockets.iter_mut().for_each(|socket| socket.echo(b'0' + (slot % 10) as u8));
     }

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use skiff::domain::ids::CertificateId;
+use skiff::domain::ids::{CertificateId, RouteId};
 use skiff::domain::ingress::tls::{self, map_text};
-use skiff::domain::ingress::{self, Ingress, PanelDoor, Tls};
+use skiff::domain::ingress::{self, Ingress, PanelDoor, Ruled, Tls};
+use skiff::domain::rules::Rules;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::apps::{Client, free_port, get, serve};
+use super::apps::{Client, free_port, get, get_with, serve};
 use super::proxy::{Proxy, accepts, home};
 use super::{address, backend, route};
 use crate::harness::tls::{Authority, Made, presented};
@@ -301,4 +302,33 @@ async fn the_panels_name_leads_to_its_door_and_no_route_takes_it() {
     assert_eq!(authority.get(HERE, https(&proxy), "panel.test", "/").await.unwrap().status, 503);
     let mut client = Client::open(proxy.port());
     assert_eq!(client.get("plain.test", "/").app(), "shop");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_believed_says_what_came_by_https_and_rules_hold_there_too() {
+    let authority = Authority::new("Test");
+    let (mut proxy, _app, _) = shop(&authority);
+    let (plain, port) = (proxy.port(), https(&proxy));
+    let said = "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n";
+    assert_eq!(get_with(plain, "shop.test", "/", said).status, 308, "nobody is believed");
+    let headers = [("X-Forwarded-For", "203.0.113.9"), ("X-Forwarded-Proto", "http")];
+    proxy.ingress.trust.forwarded = vec!["127.0.0.0/8".parse().unwrap()];
+    let rules = Rules { allow: vec!["203.0.113.0/24".parse().unwrap()], ..Rules::default() };
+    let ruled = Ruled { id: RouteId(uuid::Uuid::from_u128(7)), route: route("shop.test", "/"), rules };
+    proxy.ingress.backends[0].ruled = vec![ruled];
+    proxy.write();
+    assert_eq!(proxy.reload().failed, 0);
+
+    // What was led on by the one before is not led on again; what that one took in the clear is.
+    let answer = get_with(plain, "shop.test", "/", said);
+    assert_eq!(answer.status, 200, "{}", answer.head);
+    let body = answer.body.to_lowercase();
+    assert!(body.contains("x-forwarded-proto: https\r\n") && body.contains("x-real-ip: 203.0.113.9\r\n"), "{body}");
+    assert_eq!(get_with(plain, "shop.test", "/", "X-Forwarded-For: 203.0.113.9\r\n").status, 308);
+
+    // Behind the port of HTTPS it is the visitor whom rules ask for, and it is HTTPS whatever is said.
+    let answer = authority.get_with(HERE, port, "shop.test", "/", &headers).await.unwrap();
+    let body = answer.body.to_lowercase();
+    assert!(body.contains("x-forwarded-proto: https\r\n") && body.contains("x-real-ip: 203.0.113.9\r\n"), "{body}");
+    assert_eq!(authority.get(HERE, port, "shop.test", "/").await.unwrap().status, 403);
 }

@@ -23,6 +23,7 @@ mod provision_ubuntu;
 mod registry;
 mod removal;
 mod retention;
+mod routes;
 mod run_bash;
 mod running;
 mod stale;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use skiff::actions::panel::{self, NewAddress};
 use skiff::actions::setup::{self, SetUp};
-use skiff::actions::{self, Refused, apps, certificates};
+use skiff::actions::{self, Refused, apps, certificates, routes};
 use skiff::app::doors;
 use skiff::db::sessions::Sessions;
 use skiff::domain::ids::HostId;
@@ -218,11 +218,11 @@ async fn a_name_is_tried_from_outside_and_kept_by_who_came_under_it() {
     let app = stage.world.app(stage.id, "127.0.0.1:5000/hello:1", "app.test").await.id;
     for path in ["/", "/x"] {
         let route = apps::NewRoute { domain: NAME.into(), path: path.into() };
-        let refused = apps::add_route(ctx, owner, app, route).await.unwrap_err();
+        let refused = routes::add(ctx, owner, app, route, Default::default()).await.unwrap_err();
         assert!(format!("{refused:?}").contains("panel.test is the panel's own address"), "{refused:?}");
     }
     let route = apps::NewRoute { domain: "taken.test".into(), path: "/x".into() };
-    apps::add_route(ctx, owner, app, route).await.unwrap();
+    routes::add(ctx, owner, app, route, Default::default()).await.unwrap();
     let refused =
         panel::try_address(ctx, owner, NewAddress { domain: "taken.test".into(), ..Default::default() }).await;
     assert!(format!("{refused:?}").contains("An app is served under this name"), "{refused:?}");

@@ -13,5 +13,6 @@ mod members;
 pub mod pictures;
 mod refusals;
 mod removal;
+mod routes;
 pub mod scene;
 pub mod walk;

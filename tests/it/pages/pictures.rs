@@ -3,11 +3,12 @@
 
 use fantoccini::Locator;
 
-use skiff::actions::apps::{self, RemoveApp};
+use skiff::actions::apps::{self, NewRoute, Pair, RemoveApp};
 use skiff::actions::hooks;
 use skiff::actions::hosts::{self, GivePass, NewHost};
 use skiff::actions::projects::{self, NewEnvironment};
-use skiff::domain::ids::{HostId, ProjectId};
+use skiff::actions::routes::{self, EditRules};
+use skiff::domain::ids::{HostId, ProjectId, RouteId};
 
 use crate::harness::browser::{Browser, WAIT};
 use crate::harness::door::{PASSWORD, Panel};
@@ -37,6 +38,24 @@ pub async fn look(browser: &Browser, panel: &Panel, name: &str, path: &str) {
     let complaints: Vec<String> =
         browser.console().await.into_iter().filter(|line| !line.starts_with("DEBUG")).collect();
     assert_eq!(complaints, Vec::<String>::new(), "{path}");
+}
+
+/// Gives the app a route with rules, another that redirects, and a front.
+async fn with_rules(panel: &Panel, scene: &scene::Scene) -> RouteId {
+    let (ctx, owner) = (&panel.ctx, &scene.owner.actor);
+    let rules = EditRules {
+        users: vec![Pair { name: "ada".into(), value: "a long password".into() }],
+        allow: "203.0.113.0/24\n2001:db8::/32".into(),
+        answer_headers: "X-Robots-Tag: noindex".into(),
+        body_mb: "20".into(),
+        ..EditRules::default()
+    };
+    let admin = NewRoute { domain: "shop.example".into(), path: "/admin".into() };
+    let made = routes::add(ctx, owner, scene.web, admin, rules).await.unwrap();
+    let moved = EditRules { redirect: "https://shop.example".into(), ..EditRules::default() };
+    let www = NewRoute { domain: "www.shop.example".into(), path: "/".into() };
+    routes::add(ctx, owner, scene.web, www, moved).await.unwrap();
+    made.route.unwrap()
 }
 
 /// A host that was added with a password, whose jump host has just shown its key.
@@ -98,7 +117,17 @@ async fn pages_of_a_team_at_work_are_whole() {
     dockerfiles::looked(&panel, scene.web, Some((edited, "Ada"))).await;
     look(&browser, &panel, "app-source-edited", &format!("{web}/source")).await;
     look(&browser, &panel, "app-variables", &format!("{web}/variables")).await;
+    let route = with_rules(&panel, &scene).await;
     look(&browser, &panel, "app-routes", &format!("{web}/routes")).await;
+    look(&browser, &panel, "app-route", &format!("{web}/routes/{route}")).await;
+    browser.press("See what changes").await;
+    browser.wait_for_words("nothing is saved yet").await;
+    for width in [1280, 900, 390, 360] {
+        browser.window(width, 844, width < 500).await;
+        assert!(!browser.overflows().await, "what changes sticks out at {width} px");
+    }
+    browser.window(1280, 900, false).await;
+    browser.picture("app-route-changes").await;
     look(&browser, &panel, "app-volumes", &format!("{web}/volumes")).await;
     look(&browser, &panel, "releases", &format!("{web}/releases")).await;
     look(&browser, &panel, "release", &format!("{web}/releases/2")).await;
@@ -113,6 +142,7 @@ async fn pages_of_a_team_at_work_are_whole() {
     look(&browser, &panel, "docs-search", "/docs/search?q=health+check").await;
     look(&browser, &panel, "host-new", &format!("{team}/hosts/new")).await;
     look(&browser, &panel, "host", &format!("{team}/hosts/{}", scene.host)).await;
+    look(&browser, &panel, "host-front", &format!("{team}/hosts/{}/front", scene.host)).await;
     look(&browser, &panel, "host-script", &format!("{team}/hosts/script")).await;
     look(&browser, &panel, "host-settings", &format!("{team}/hosts/{}/settings", scene.host)).await;
     let behind = behind_a_jump_host(&panel, &scene).await;

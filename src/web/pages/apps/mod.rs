@@ -2,12 +2,14 @@
 
 mod configuration;
 mod dockerfile;
+mod front;
 mod gone;
 mod instances;
 pub mod logs;
 mod new;
 mod placement;
 mod push;
+mod route;
 mod routes;
 mod settings;
 mod variables;
@@ -52,6 +54,8 @@ pub fn routes() -> Routes {
         .merge(placement::routes())
         .merge(variables::routes())
         .merge(routes::routes())
+        .merge(route::routes())
+        .merge(front::routes())
         .merge(volumes::routes())
         .merge(push::routes())
 }

@@ -49,7 +49,7 @@ impl New {
         first.extend(kind_fields(configuration));
         first.push(
             rows("routes", "Route", "Domain", "Path", false, &route_pairs(&input.routes))
-                .hint(["Where it shall answer. Here, ", &offer.domain_hint, " works without any DNS."].concat())
+                .hint(["Where it shall answer. Here, ", &offer.domain_hint, " works without any DNS. Left empty, it gets one under its host's domain, where the host has one."].concat())
                 .when("kind=web"),
         );
         let form = Form::new(list.clone(), &here.token, "Create app", first)

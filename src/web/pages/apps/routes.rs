@@ -1,4 +1,5 @@
-//! An app's routes: the domains and paths that lead to it.
+//! An app's routes: the domains and paths that lead to it, and what holds for all of them. Not here: the rules of one
+//! (`route.rs`).
 
 use askama::Template;
 use axum::extract::State;
@@ -6,20 +7,24 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use tower_sessions::Session;
 
-use super::configuration::{gone, removed, saved};
+use super::configuration::gone;
+use super::front;
+use super::route::{self, Differences};
 use super::{Head, In};
 use crate::actions::Refused;
 use crate::actions::acme::{self as certificates, DomainView};
 use crate::actions::apps::{self, AppView, NewRoute, RouteView};
+use crate::actions::routes::{self, Change, Changed, EditFront, EditRules, RoutesView};
+use crate::domain::app::Kind;
 use crate::domain::ids::{AppId, RouteId};
 use crate::domain::rights::{On, Permission};
-use crate::web::Web;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
 use crate::web::pages::acme;
+use crate::web::pages::told::Told;
 use crate::web::routes::{Policy, Routes};
-use crate::web::session;
 use crate::web::ui::{Badge, Field, Form, SafeUrl, Sent, Shape, Shell, Tone, page_with};
+use crate::web::{Web, session};
 
 /// The routes of this file (of the panel, that is).
 pub fn routes() -> Routes {
@@ -31,13 +36,17 @@ pub fn routes() -> Routes {
         .post("/t/{team}/apps/{id}/routes/certificate", edit, certificate)
 }
 
-/// A route and the button that removes it.
+/// A route, what is asked there, and what one may do with it.
 pub struct Row {
     /// The route.
     pub line: RouteView,
+    /// Its rules in words.
+    pub words: Vec<String>,
     /// Where it answers.
     pub url: Option<SafeUrl>,
-    /// The button.
+    /// The page of its rules.
+    pub href: SafeUrl,
+    /// The button that removes it.
     pub remove: Option<Form>,
     /// How the domain's certificate stands.
     pub certificate: Option<Certificate>,
@@ -63,21 +72,51 @@ pub struct Show {
     pub shell: Shell,
     /// The app's head.
     pub head: Head,
+    /// How the last change went, where that is worth saying.
+    pub told: Option<Told>,
     /// The routes.
     pub routes: Vec<Row>,
+    /// Whether the app takes connections on ports instead.
+    pub ports: String,
+    /// Whether everybody sees the page of maintenance.
+    pub maintenance: bool,
+    /// The button that switches it.
+    pub switch: Option<Form>,
     /// The form that adds one.
     pub add: Option<Form>,
+    /// The form of what holds for all of them.
+    pub front: Option<Form>,
+    /// What a change would make of the proxies' files, where that was asked.
+    pub differences: Option<Differences>,
+}
+
+/// What was typed into the forms of the page.
+#[derive(Clone, Default)]
+pub struct Typed {
+    /// The new route.
+    pub route: NewRoute,
+    /// Its rules.
+    pub rules: EditRules,
+    /// What holds for all of them, where it was changed.
+    pub front: Option<EditFront>,
 }
 
 impl Show {
     /// The page of this app, with what was typed.
-    pub fn new(here: &Here, view: &AppView, domains: &[DomainView], input: &NewRoute) -> Result<Self, Problem> {
+    pub fn new(
+        here: &Here,
+        view: &AppView,
+        front: &RoutesView,
+        domains: &[DomainView],
+        typed: &Typed,
+    ) -> Result<Self, Problem> {
         let (shell, head) = In::app(here, view, "Routes")?;
         let (team, id) = (here.place()?.team.slug.clone(), view.line.id.to_string());
         let watches = sees_team(here)?;
+        let below = |what: &str| SafeUrl::path(["t", &team, "apps", &id, what]);
         let row = |line: &RouteView| {
-            let action = SafeUrl::path(["t", &team, "apps", &id, "routes", "remove"]);
-            let mut form = Form::act(action, &here.token, "Remove", "small");
+            let mut form =
+                Form::act(SafeUrl::path(["t", &team, "apps", &id, "routes", "remove"]), &here.token, "Remove", "small");
             for group in &mut form.groups {
                 group.fields = vec![Field::hidden("id", line.id.to_string())];
             }
@@ -98,34 +137,63 @@ impl Show {
                     now: (view.may.edit && one.job.is_none() && one.gettable).then_some(now),
                 }
             });
-            Row { url: SafeUrl::web(&line.url), line: line.clone(), remove: view.may.edit.then_some(form), certificate }
+            Row {
+                url: SafeUrl::web(&line.url),
+                href: SafeUrl::path(["t", &team, "apps", &id, "routes", &line.id.to_string()]),
+                words: line.rules.words(),
+                line: line.clone(),
+                certificate,
+                remove: view.may.edit.then_some(form),
+            }
         };
-        let fields = vec![
-            Field::code("domain", "Domain").value(&input.domain).empty("shop.example"),
-            Field::code("path", "Path")
-                .value(&input.path)
-                .empty("/")
-                .hint("/api leads there for /api and /api/…, not /apiary."),
-        ];
-        let action = SafeUrl::path(["t", &team, "apps", &id, "routes"]);
+        let web = view.line.kind == Kind::Web;
+        let port = |port: &crate::domain::rules::Port| port.port.to_string();
         Ok(Self {
+            told: Told::of(&team, front.last.as_ref()),
+            routes: view.routes.iter().map(row).collect(),
+            ports: front.front.ports.iter().map(port).collect::<Vec<_>>().join(", "),
+            maintenance: front.front.maintenance,
+            switch: (view.may.edit && web && front.front.ports.is_empty())
+                .then(|| front::switch(below("maintenance"), here, front.front.maintenance)),
+            add: (view.may.edit && web && front.front.ports.is_empty()).then(|| {
+                adding(below("routes"), here, typed, if view.routes.is_empty() { &front.generated } else { "" })
+            }),
+            front: (view.may.edit && web)
+                .then(|| front::form(below("front"), here, typed.front.as_ref().unwrap_or(&front.form))),
+            differences: None,
             shell,
             head,
-            routes: view.routes.iter().map(row).collect(),
-            add: view.may.edit.then(|| Form::new(action, &here.token, "Add route", fields).style("").inline()),
         })
     }
 }
 
+/// The form that adds a route.
+fn adding(action: SafeUrl, here: &Here, typed: &Typed, offered: &str) -> Form {
+    let NewRoute { domain, path } = &typed.route;
+    let domain = if domain.is_empty() { offered } else { domain.as_str() };
+    let fields = vec![
+        Field::code("domain", "Domain").value(domain).empty("shop.example"),
+        Field::code("path", "Path").value(path).empty("/").hint("/api leads there for /api and /api/…, not /apiary."),
+    ];
+    let form = Form::new(action, &here.token, "Add route", fields).style("").also("see", "See what changes");
+    route::groups(form, &typed.rules).open_filled()
+}
+
 async fn show(State(web): State<Web>, here: Here, At((_, id)): At<(String, AppId)>) -> Result<Response, Problem> {
-    Ok(page_with(StatusCode::OK, &read(&web, &here, id, &NewRoute::default()).await?))
+    Ok(page_with(StatusCode::OK, &page(&web, &here, id, &Typed::default()).await?))
 }
 
 /// The page, with what was typed.
-async fn read(web: &Web, here: &Here, id: AppId, input: &NewRoute) -> Result<Show, Problem> {
-    let (ctx, actor) = (web.actions(), here.actor()?);
-    let (view, domains) = tokio::try_join!(apps::get(ctx, actor, id), certificates::of_app(ctx, actor, id))?;
-    Show::new(here, &view, &domains, input)
+pub async fn page(web: &Web, here: &Here, id: AppId, typed: &Typed) -> Result<Show, Problem> {
+    let (view, front) = look(web, here, id).await?;
+    let domains = certificates::of_app(web.actions(), here.actor()?, id).await?;
+    Show::new(here, &view, &front, &domains, typed)
+}
+
+/// The app and its routes.
+pub async fn look(web: &Web, here: &Here, id: AppId) -> Result<(AppView, RoutesView), Problem> {
+    let view = apps::get(web.actions(), here.actor()?, id).await?;
+    Ok((view, routes::look(web.actions(), here.actor()?, id).await?))
 }
 
 async fn add(
@@ -135,16 +203,28 @@ async fn add(
     At((_, id)): At<(String, AppId)>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let input = NewRoute { domain: sent.get("domain"), path: sent.get("path") };
-    match apps::add_route(web.actions(), here.actor()?, id, input.clone()).await {
-        Ok(_) => saved(&here, &session, id, "routes").await,
-        Err(Refused::Fields(errors)) => {
-            let mut show = read(&web, &here, id, &input).await?;
-            show.add = show.add.map(|form| form.refuse(&errors));
-            Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show))
+    let route = NewRoute { domain: sent.get("domain"), path: sent.get("path") };
+    let typed = Typed { route: route.clone(), rules: route::read(&sent), front: None };
+    let (ctx, rules) = (web.actions(), typed.rules.clone());
+    let refused = if sent.get("see").is_empty() {
+        match routes::add(ctx, here.actor()?, id, route, rules).await {
+            Ok(changed) => return saved(&here, &session, id, changed).await,
+            Err(refused) => refused,
         }
-        Err(refused) => Err(refused.into()),
-    }
+    } else {
+        match routes::preview(ctx, here.actor()?, id, Change::Add(route, rules)).await {
+            Ok(found) => {
+                let mut show = page(&web, &here, id, &typed).await?;
+                show.differences = Some(Differences { hosts: found });
+                return Ok(page_with(StatusCode::OK, &show));
+            }
+            Err(refused) => refused,
+        }
+    };
+    let Refused::Fields(errors) = refused else { return Err(refused.into()) };
+    let mut show = page(&web, &here, id, &typed).await?;
+    show.add = show.add.map(|form| form.refuse(&errors));
+    Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show))
 }
 
 async fn remove(
@@ -155,10 +235,24 @@ async fn remove(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let done = match sent.get("id").parse::<RouteId>() {
-        Ok(route) => apps::remove_route(web.actions(), here.actor()?, id, route).await,
+        Ok(route) => routes::remove(web.actions(), here.actor()?, id, route).await,
         Err(_) => Err(Refused::NotFound),
     };
-    removed(&web, &here, &session, id, "routes", done).await
+    match done {
+        Ok(changed) => saved(&here, &session, id, changed).await,
+        Err(refused) => Err(gone(&web, &here, id, refused).await),
+    }
+}
+
+/// Back to the page of routes, which says when it holds.
+pub async fn saved(here: &Here, session: &Session, app: AppId, changed: Changed) -> Result<Response, Problem> {
+    let words = match changed.job {
+        Some(_) => "Saved. The proxies are being told.",
+        None => "Saved. It holds from the first deploy on.",
+    };
+    session::flash(session, words).await?;
+    let page = SafeUrl::path(["t", &here.place()?.team.slug, "apps", &app.to_string(), "routes"]);
+    Ok(Redirect::to(page.as_str()).into_response())
 }
 
 /// Whether the actor sees what belongs to the team alone.

@@ -440,9 +440,9 @@ async fn args(t: &Target, pair: Pair, sent: String, part: fn(&Pair) -> String) -
 }
 
 async fn route(t: &Target, form: NewRoute, part: fn(&apps::RouteView) -> String) -> Result<Shown, Refused> {
-    apps::add_route(&t.panel.ctx, &t.panel.owner, t.app, form).await?;
+    skiff::actions::routes::add(&t.panel.ctx, &t.panel.owner, t.app, form, Default::default()).await?;
     let added = apps::get(&t.panel.ctx, &t.panel.owner, t.app).await?.routes.pop().unwrap();
-    apps::remove_route(&t.panel.ctx, &t.panel.owner, t.app, added.id).await?;
+    skiff::actions::routes::remove(&t.panel.ctx, &t.panel.owner, t.app, added.id).await?;
     Ok(Shown::Trimmed(part(&added)))
 }
 

@@ -1,0 +1,73 @@
+//! What a change makes of the proxies' files, before it is made: done in a transaction that is never committed, as the job
+//! would find it.
+
+use super::forms::{EditFront, EditRules};
+use super::{added, front, removed, ruled};
+use crate::actions::apps::{Editing, NewRoute, begin_edit};
+use crate::actions::{Ctx, Refused};
+use crate::db;
+use crate::domain::ids::{AppId, RouteId};
+use crate::domain::ingress::{self, Block, Ingress};
+use crate::domain::rights::{Actor, Permission};
+use crate::jobs::execute::ingress::{Listens, of_host_in};
+
+/// A change that is thought of.
+#[derive(Clone)]
+pub enum Change {
+    /// Another route with its rules.
+    Add(NewRoute, EditRules),
+    /// Other rules of a route.
+    Rules(RouteId, EditRules),
+    /// A route goes.
+    Remove(RouteId),
+    /// Something else for all routes.
+    Front(EditFront),
+}
+
+/// What differs in the files of one host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostDifference {
+    /// The host.
+    pub host: String,
+    /// Sections of its file, and lines of its map.
+    pub blocks: Vec<Block>,
+    /// Whether its proxy is reloaded for it; open connections go on.
+    pub reload: bool,
+}
+
+/// What a change makes of the files of the app's hosts. Refused as the change would be.
+pub async fn preview(ctx: &Ctx, actor: &Actor, id: AppId, change: Change) -> Result<Vec<HostDifference>, Refused> {
+    let mut edit = begin_edit(ctx, actor, id, Permission::EditApps).await?;
+    let ids = db::routes::hosts(&mut edit.tx, &edit.permit, id).await?;
+    let rows = db::host_logins::of(&mut edit.tx, &edit.permit, &ids).await?;
+    let mut before: Vec<Ingress> = Vec::new();
+    for row in &rows {
+        before.push(of_host_in(&mut edit.tx, &edit.permit, row.id, &Listens::now(row)).await?);
+    }
+    make(&mut edit, actor, change).await?;
+    db::routes::apply(&mut edit.tx, &edit.permit, id).await?;
+    let mut all = Vec::new();
+    for (row, before) in rows.iter().zip(before) {
+        let after = of_host_in(&mut edit.tx, &edit.permit, row.id, &Listens::now(row)).await?;
+        let mut blocks = ingress::difference(&before.haproxy_cfg(), &after.haproxy_cfg());
+        // As sections of one name each, so that the same reading does for both.
+        let map = |ingress: &Ingress| format!("map of routes\n{}", indented(&ingress.routes_map()));
+        blocks.extend(ingress::difference(&map(&before), &map(&after)));
+        all.push(HostDifference { host: row.name.clone(), blocks, reload: before.fixed() != after.fixed() });
+    }
+    // Nothing of it was meant yet: the transaction ends with the value.
+    Ok(all)
+}
+
+async fn make(edit: &mut Editing, actor: &Actor, change: Change) -> Result<(), Refused> {
+    match change {
+        Change::Add(route, rules) => added(edit, &route, rules).await.map(drop),
+        Change::Rules(route, rules) => ruled(edit, route, rules).await.map(drop),
+        Change::Remove(route) => removed(edit, route).await.map(drop),
+        Change::Front(input) => front::fronted(edit, actor, &input).await.map(drop),
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}\n")).collect()
+}

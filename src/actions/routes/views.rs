@@ -1,0 +1,50 @@
+//! What the page of an app's routes shows. Not here: the routes themselves, which are on every page of the app.
+
+use super::forms::EditFront;
+use super::generated;
+use super::read::front_form;
+use crate::actions::gate::{self, Open};
+use crate::actions::jobs::{self, JobLine};
+use crate::actions::{Ctx, Refused};
+use crate::db;
+use crate::domain::ids::AppId;
+use crate::domain::rights::{Actor, Permission};
+use crate::domain::rules::Front;
+use crate::jobs::set_proxy::{self, Of};
+
+/// What holds for all routes of an app, and how the last change went.
+#[derive(Clone)]
+pub struct RoutesView {
+    /// As wanted.
+    pub front: Front,
+    /// The same as a form.
+    pub form: EditFront,
+    /// True where the proxies have another one still.
+    pub waits: bool,
+    /// The last job that told the proxies, where one ever did.
+    pub last: Option<JobLine>,
+    /// The domain its host would give it; empty where it gives none.
+    pub generated: String,
+}
+
+/// Looks at it.
+pub async fn look(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<RoutesView, Refused> {
+    let Open { mut tx, permit, .. } = gate::app(ctx, actor, app, Permission::View).await?;
+    let front = db::routes::front(&mut tx, &permit, app).await?.ok_or(Refused::NotFound)?;
+    let key = set_proxy::lock_key(Of::App(app));
+    let filter = db::jobs::Filter { lock_key: Some(&key), ..Default::default() };
+    let last = db::jobs::list(&mut tx, &permit, &filter, 1).await?.into_iter().next();
+    let row = db::apps::get(&mut tx, &permit, app).await?.ok_or(Refused::NotFound)?;
+    let generated = match row.placement.first() {
+        Some(place) => generated::first(&mut tx, &permit, place.host, row.environment, &row.slug).await?,
+        None => None,
+    };
+    tx.commit().await?;
+    Ok(RoutesView {
+        generated: generated.map(String::from).unwrap_or_default(),
+        form: front_form(&front.wanted),
+        waits: front.wanted != front.applied,
+        front: front.wanted.0,
+        last: last.map(jobs::line),
+    })
+}

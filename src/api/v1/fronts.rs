@@ -1,0 +1,218 @@
+//! What holds for all routes of an app, its maintenance, and what a host's proxy is told besides its apps.
+
+use axum::Json;
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::actions::apps::Pair;
+use crate::actions::routes::{self, EditFront, EditTrust, HostFront, RoutesView};
+use crate::actions::tokens::Caller;
+use crate::api::Api;
+use crate::api::problem::Problem;
+use crate::api::routes::{Routes, get, put};
+use crate::api::take::{OfApp, OfHost, Sent};
+use crate::domain::ids::{AppId, HostId};
+use crate::domain::rights::Permission;
+
+/// The calls.
+pub fn routes() -> Routes {
+    let (view, edit, manage) = (Permission::View, Permission::EditApps, Permission::ManageHosts);
+    let (front, trust) = ("/apps/{app}/front", "/hosts/{host}/trust");
+    let maintenance_ = put("/apps/{app}/maintenance", edit);
+    Routes::new()
+        .add(get(front, view).title("What holds for all routes of an app").gives::<Json<Front>>(), show)
+        .add(put(front, edit).title("Replace what holds for all routes of an app").gives::<Json<Front>>(), set)
+        .add(
+            maintenance_.title("Show everybody the page of maintenance, or the app again").gives::<Json<Front>>(),
+            maintain,
+        )
+        .add(get(trust, view).title("Which proxies before a host are believed").gives::<Json<Trust>>(), trusts)
+        .add(put(trust, manage).title("Say which proxies before a host are believed").gives::<Json<Trust>>(), set_trust)
+        .add(
+            put("/hosts/{host}/base-domain", manage)
+                .title("Give the domain under which a host's apps get addresses")
+                .gives::<Json<Trust>>(),
+            set_base_domain,
+        )
+}
+
+/// What holds for all routes of an app. What is not there is not so.
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Front {
+    /// Whether everybody sees the page of maintenance. Changed by a call of its own.
+    #[serde(skip_deserializing)]
+    maintenance: bool,
+    /// Networks that see the app all the same.
+    maintenance_allow: Vec<String>,
+    /// The page of maintenance, as HTML.
+    maintenance_page: Option<String>,
+    /// The page where the app does not answer, as HTML.
+    error_page: Option<String>,
+    /// Text is sent compressed.
+    gzip: bool,
+    /// Who came once is sent to the same instance again.
+    sticky: bool,
+    /// The app speaks HTTP/2 without TLS (gRPC).
+    h2c: bool,
+    /// Ports whose connections go to the app as they are.
+    ports: Vec<Port>,
+    /// True where the proxies have something else still.
+    #[serde(skip_deserializing)]
+    waits: bool,
+}
+
+/// A port of an app's hosts.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Port {
+    /// The port.
+    port: u16,
+    /// Networks one may come from; none is everywhere.
+    #[serde(default)]
+    allow: Vec<String>,
+}
+
+impl From<Front> for EditFront {
+    fn from(front: Front) -> Self {
+        let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+        let port = |port: Port| Pair { name: port.port.to_string(), value: port.allow.join(" ") };
+        Self {
+            gzip: yes(front.gzip),
+            sticky: yes(front.sticky),
+            h2c: yes(front.h2c),
+            maintenance_allow: front.maintenance_allow.join("\n"),
+            maintenance_page: front.maintenance_page.unwrap_or_default(),
+            error_page: front.error_page.unwrap_or_default(),
+            ports: front.ports.into_iter().map(port).collect(),
+        }
+    }
+}
+
+impl From<RoutesView> for Front {
+    fn from(view: RoutesView) -> Self {
+        let front = view.front;
+        let texts = |all: &[crate::domain::rules::Cidr]| all.iter().map(ToString::to_string).collect();
+        Self {
+            maintenance: front.maintenance,
+            maintenance_allow: texts(&front.maintenance_allow),
+            maintenance_page: front.maintenance_page.map(String::from),
+            error_page: front.error_page.map(String::from),
+            gzip: front.gzip,
+            sticky: front.sticky,
+            h2c: front.h2c,
+            ports: front.ports.iter().map(|port| Port { port: port.port, allow: texts(&port.allow) }).collect(),
+            waits: view.waits,
+        }
+    }
+}
+
+/// Whether everybody shall see the page of maintenance.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Maintenance {
+    /// Whether they shall.
+    on: bool,
+}
+
+/// Which proxies before a host are believed about where a request comes from.
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Trust {
+    /// Cloudflare, which names the client in CF-Connecting-IP.
+    cloudflare: bool,
+    /// Networks of proxies that put the client last into X-Forwarded-For.
+    forwarded: Vec<String>,
+    /// Networks of proxies that speak the PROXY protocol.
+    proxy_protocol: Vec<String>,
+    /// The domain under which the host's apps get addresses. Changed by a call of its own.
+    #[serde(skip_deserializing)]
+    base_domain: Option<String>,
+    /// True where the proxy believes others still.
+    #[serde(skip_deserializing)]
+    waits: bool,
+}
+
+impl From<HostFront> for Trust {
+    fn from(front: HostFront) -> Self {
+        let lines = |text: &str| text.lines().map(str::to_owned).collect();
+        Self {
+            cloudflare: front.trust.cloudflare == "yes",
+            forwarded: lines(&front.trust.forwarded),
+            proxy_protocol: lines(&front.trust.proxy_protocol),
+            base_domain: Some(front.base_domain).filter(|domain| !domain.is_empty()),
+            waits: front.waits,
+        }
+    }
+}
+
+/// The domain under which a host's apps shall get addresses.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct BaseDomain {
+    /// The domain; null gives none any more.
+    domain: Option<String>,
+}
+
+async fn front(api: &Api, caller: &Caller, id: AppId) -> Result<Json<Front>, Problem> {
+    Ok(Json(routes::look(api.actions(), &caller.actor, id).await?.into()))
+}
+
+async fn show(State(api): State<Api>, caller: Caller, OfApp(id): OfApp) -> Result<Json<Front>, Problem> {
+    front(&api, &caller, id).await
+}
+
+async fn set(
+    State(api): State<Api>,
+    caller: Caller,
+    OfApp(id): OfApp,
+    Sent(wanted): Sent<Front>,
+) -> Result<Json<Front>, Problem> {
+    routes::set_front(api.actions(), &caller.actor, id, wanted.into()).await?;
+    front(&api, &caller, id).await
+}
+
+async fn maintain(
+    State(api): State<Api>,
+    caller: Caller,
+    OfApp(id): OfApp,
+    Sent(Maintenance { on }): Sent<Maintenance>,
+) -> Result<Json<Front>, Problem> {
+    routes::maintain(api.actions(), &caller.actor, id, on).await?;
+    front(&api, &caller, id).await
+}
+
+async fn trust(api: &Api, caller: &Caller, id: HostId) -> Result<Json<Trust>, Problem> {
+    Ok(Json(routes::host_front(api.actions(), &caller.actor, id).await?.into()))
+}
+
+async fn trusts(State(api): State<Api>, caller: Caller, OfHost(id): OfHost) -> Result<Json<Trust>, Problem> {
+    trust(&api, &caller, id).await
+}
+
+async fn set_trust(
+    State(api): State<Api>,
+    caller: Caller,
+    OfHost(id): OfHost,
+    Sent(wanted): Sent<Trust>,
+) -> Result<Json<Trust>, Problem> {
+    let form = EditTrust {
+        cloudflare: if wanted.cloudflare { "yes" } else { "no" }.to_owned(),
+        forwarded: wanted.forwarded.join("\n"),
+        proxy_protocol: wanted.proxy_protocol.join("\n"),
+    };
+    routes::set_trust(api.actions(), &caller.actor, id, form).await?;
+    trust(&api, &caller, id).await
+}
+
+async fn set_base_domain(
+    State(api): State<Api>,
+    caller: Caller,
+    OfHost(id): OfHost,
+    Sent(wanted): Sent<BaseDomain>,
+) -> Result<Json<Trust>, Problem> {
+    let domain = wanted.domain.unwrap_or_default();
+    routes::set_base_domain(api.actions(), &caller.actor, id, &domain).await?;
+    trust(&api, &caller, id).await
+}

@@ -1,0 +1,267 @@
+//! `skiff routes`: the domains and paths that lead to an app, and their rules; `skiff maintenance`. A password is never taken
+//! from a command line.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use super::apps::MOST;
+use super::client::{Ask, Client};
+use super::remote::{Answer, Common, app_in_path};
+use super::show::{at, items, plain, table};
+use super::{Failed, typed};
+
+/// Whose, and what.
+#[derive(Clone, Debug, Args)]
+pub struct Routes {
+    /// The app: web, prod/web or shop/prod/web
+    pub app: String,
+    /// What to do [default: list]
+    #[command(subcommand)]
+    pub what: Option<What>,
+    /// Which panel, and how.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What is done.
+#[derive(Clone, Debug, Subcommand)]
+pub enum What {
+    /// List them
+    List,
+    /// Let a domain and path lead to the app
+    Add {
+        /// The domain, and a path behind it: shop.example or shop.example/api
+        route: String,
+        /// Its rules.
+        #[command(flatten)]
+        rules: Rules,
+        /// Print what would change in the proxies' files, and change nothing
+        #[arg(long)]
+        preview: bool,
+    },
+    /// Change rules of a route; those that are not named stay
+    Set {
+        /// The route: shop.example or shop.example/api
+        route: String,
+        /// Its rules.
+        #[command(flatten)]
+        rules: Rules,
+        /// Print what would change in the proxies' files, and change nothing
+        #[arg(long)]
+        preview: bool,
+    },
+    /// Let a domain and path no longer lead to the app
+    Remove {
+        /// The route: shop.example or shop.example/api
+        route: String,
+    },
+}
+
+/// Rules of a route. An empty text takes one away.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Rules {
+    /// Redirect there, with what stands behind the route's path
+    #[arg(long, value_name = "URL")]
+    pub redirect: Option<String>,
+    /// 308, 307, 301 or 302
+    #[arg(long, value_name = "STATUS", requires = "redirect")]
+    pub status: Option<u16>,
+    /// Ask for a password of this user: it is typed without echo, or read from standard input
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Ask for no password any more
+    #[arg(long, conflicts_with = "user")]
+    pub no_users: bool,
+    /// Networks one may come from, separated by commas
+    #[arg(long, value_name = "NETWORKS")]
+    pub allow: Option<String>,
+    /// A header of requests, "Name: value", "+Name: value" or "-Name"; may be given several times
+    #[arg(long = "request-header", value_name = "HEADER", allow_hyphen_values = true)]
+    pub request_headers: Option<Vec<String>>,
+    /// A header of answers, in the same way
+    #[arg(long = "answer-header", value_name = "HEADER", allow_hyphen_values = true)]
+    pub answer_headers: Option<Vec<String>>,
+    /// The most MB a request may send; 0 for no limit
+    #[arg(long, value_name = "MB")]
+    pub body: Option<u64>,
+    /// Seconds the app may take for an answer; 0 for what is usual
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+}
+
+/// Whose page of maintenance, and whether it is shown.
+#[derive(Clone, Debug, Args)]
+pub struct Maintenance {
+    /// The app: web, prod/web or shop/prod/web
+    pub app: String,
+    /// Whether everybody sees it
+    pub state: OnOff,
+    /// Which panel, and how.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnOff {
+    /// Everybody sees the page
+    On,
+    /// Everybody sees the app
+    Off,
+}
+
+/// Does it.
+pub async fn run(input: Routes) -> Result<String, Failed> {
+    let client = input.common.client()?;
+    let app = app_in_path(&input.app);
+    let path = ["apps", app.as_str(), "routes"];
+    let answer = match input.what.unwrap_or(What::List) {
+        What::List => {
+            let routes = client.list(Ask::get(&path), MOST).await?;
+            let text = lines(&routes);
+            Answer::list(routes, text)
+        }
+        What::Add { route, rules, preview } => {
+            let (domain, below) = split(&route);
+            let body = json!({ "domain": domain, "path": below, "rules": rules.over(Value::Null)? });
+            if preview {
+                return shown(&input.common, &client, &app, body).await;
+            }
+            let made = client.ask(Ask::post(&path, body)).await?;
+            let text = format!("{} leads to it: {}", plain(&route), at(&made, "url"));
+            Answer::new(made, text)
+        }
+        What::Set { route, rules, preview } => {
+            let known = find(&client, &app, &route).await?;
+            let id = at(&known, "id");
+            let rules = rules.over(known.get("rules").cloned().unwrap_or_default())?;
+            if preview {
+                return shown(&input.common, &client, &app, json!({ "id": id, "rules": rules })).await;
+            }
+            let set = client.ask(Ask::put(&["apps", &app, "routes", &id], rules)).await?;
+            Answer::new(set.clone(), format!("{}: {}", plain(&route), words(&set)))
+        }
+        What::Remove { route } => {
+            let id = at(&find(&client, &app, &route).await?, "id");
+            client.ask(Ask::delete(&["apps", &app, "routes", &id])).await?;
+            Answer::new(json!({ "id": id }), format!("{} leads to it no more.", plain(&route)))
+        }
+    };
+    Ok(input.common.print(answer))
+}
+
+/// Shows the page of maintenance, or the app again.
+pub async fn maintain(input: Maintenance) -> Result<String, Failed> {
+    let client = input.common.client()?;
+    let on = input.state == OnOff::On;
+    let set = client.ask(Ask::put(&["apps", &app_in_path(&input.app), "maintenance"], json!({ "on": on }))).await?;
+    let text = if on { "Everybody sees its page of maintenance." } else { "Everybody sees the app." };
+    Ok(input.common.print(Answer::new(set, text)))
+}
+
+/// "shop.example/api" as domain and path.
+fn split(route: &str) -> (&str, String) {
+    let route = route.trim();
+    route.split_once('/').map_or((route, "/".to_owned()), |(domain, path)| (domain, format!("/{path}")))
+}
+
+/// The route as it is known.
+async fn find(client: &Client, app: &str, route: &str) -> Result<Value, Failed> {
+    let (domain, path) = split(route);
+    let (domain, path) =
+        (domain.to_lowercase(), if path == "/" { path } else { path.trim_end_matches('/').to_owned() });
+    let all = client.list(Ask::get(&["apps", app, "routes"]), MOST).await?;
+    let same = |one: &&Value| at(one, "domain") == domain && at(one, "path") == path;
+    let none = || Failed::Said(format!("The app has no route {}. `skiff routes` lists those it has.", plain(route)));
+    all.iter().find(same).cloned().ok_or_else(none)
+}
+
+impl Rules {
+    /// The rules as the API takes them: these, over those that are there.
+    fn over(self, known: Value) -> Result<Value, Failed> {
+        let mut rules = match known {
+            Value::Object(rules) => rules,
+            _ => Map::new(),
+        };
+        let mut set = |name: &str, value: Value| drop(rules.insert(name.to_owned(), value));
+        if let Some(to) = self.redirect {
+            set("redirect", if to.is_empty() { Value::Null } else { json!({ "to": to, "status": self.status }) });
+        }
+        if let Some(allow) = self.allow {
+            let all: Vec<&str> = allow.split(',').map(str::trim).filter(|one| !one.is_empty()).collect();
+            set("allow", json!(all));
+        }
+        for (name, lines) in [("request_headers", self.request_headers), ("answer_headers", self.answer_headers)] {
+            if let Some(lines) = lines {
+                set(name, json!(lines.into_iter().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>()));
+            }
+        }
+        for (name, number) in [("body_mb", self.body), ("answer_s", self.timeout)] {
+            if let Some(number) = number {
+                set(name, if number == 0 { Value::Null } else { json!(number) });
+            }
+        }
+        if self.no_users {
+            set("users", json!([]));
+        }
+        if let Some(name) = self.user {
+            let password = typed::hidden(&format!("Password of {}", plain(&name)))?;
+            let mut users = rules.get("users").and_then(Value::as_array).cloned().unwrap_or_default();
+            users.retain(|user| at(user, "name") != name);
+            users.push(json!({ "name": name, "password": password }));
+            rules.insert("users".to_owned(), Value::Array(users));
+        }
+        Ok(Value::Object(rules))
+    }
+}
+
+/// Prints what a change would make of the proxies' files.
+async fn shown(common: &Common, client: &Client, app: &str, body: Value) -> Result<String, Failed> {
+    let found = client.ask(Ask::post(&["apps", app, "routes", "preview"], body)).await?;
+    let mut text = String::new();
+    for host in items(&found, "items") {
+        let reload = if at(host, "reload") == "yes" { "the proxy is reloaded" } else { "without a reload" };
+        text.push_str(&format!("{} ({reload})\n", at(host, "host")));
+        for section in items(host, "sections") {
+            text.push_str(&format!("  {}\n", at(section, "name")));
+            for line in items(section, "lines") {
+                text.push_str(&format!("    {}\n", plain(line.as_str().unwrap_or_default())));
+            }
+        }
+    }
+    if text.is_empty() {
+        text.push_str("No proxy leads to the app yet.");
+    }
+    Ok(common.print(Answer::new(found, text.trim_end())))
+}
+
+fn words(route: &Value) -> String {
+    let words: Vec<String> =
+        items(route, "words").iter().map(|word| plain(word.as_str().unwrap_or_default())).collect();
+    if words.is_empty() { "no rules".to_owned() } else { words.join(", ") }
+}
+
+fn lines(routes: &[Value]) -> String {
+    if routes.is_empty() {
+        return "Nothing leads to it: add a route.".to_owned();
+    }
+    let row = |route: &Value| {
+        let waits = if at(route, "waits") == "yes" { "not yet" } else { "yes" };
+        [format!("{}{}", at(route, "domain"), at(route, "path")), words(route), waits.to_owned(), at(route, "url")]
+    };
+    table(["route", "rules", "so", "address"], &routes.iter().map(row).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_that_are_not_named_stay() {
+        let known = json!({ "allow": ["10.0.0.0/8"], "body_mb": 5, "redirect": { "to": "https://a.example" } });
+        let typed = Rules { redirect: Some(String::new()), body: Some(0), timeout: Some(9), ..Rules::default() };
+        let rules = typed.over(known).unwrap();
+        assert_eq!(rules, json!({ "allow": ["10.0.0.0/8"], "body_mb": null, "answer_s": 9, "redirect": null }));
+        assert_eq!(split("shop.example/api/"), ("shop.example", "/api/".to_owned()));
+    }
+}

@@ -1,0 +1,227 @@
+//! Rules of routes and fronts of apps as lines of haproxy.cfg. They stand in the app's own backend, so that a request meets
+//! those of its app alone, however many apps the host has. Which route it came by is in `txn.rule`, which the map gave;
+//! what another host passes on has met them there (`txn.inner`). Every value is of a checked type, and text stands between
+//! double quotes, escaped.
+
+use std::fmt::Write as _;
+
+use super::Backend;
+use crate::domain::app::Route;
+use crate::domain::ids::RouteId;
+use crate::domain::names::Domain;
+use crate::domain::rules::{Cidr, Front, HeaderRule, PageText, Redirect, Rules};
+
+/// What text is compressed: by its type, as it shrinks; pictures and archives are compressed already.
+const COMPRESSED: &str = "text/html text/css text/plain text/xml text/javascript application/javascript application/json application/xml application/rss+xml image/svg+xml";
+/// Clients whose instance is remembered: an entry has about 100 bytes.
+const STICKY_CLIENTS: &str = "100k";
+/// How long, after their last request.
+const STICKY_FOR: &str = "2h";
+/// What is said while an app is being worked on and has no page for it.
+const MAINTENANCE: &str = "This app is being worked on. Try again in a few minutes.\n";
+/// Seconds after which a program may ask again.
+const RETRY_AFTER: u32 = 120;
+/// Plain text.
+const TEXT: &str = "content-type \"text/plain; charset=utf-8\"";
+/// A page.
+const HTML: &str = "content-type \"text/html; charset=utf-8\"";
+
+/// A route that has rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruled {
+    /// The route's identity: what the map says beside the backend.
+    pub id: RouteId,
+    /// The route.
+    pub route: Route,
+    /// Its rules; not plain ones.
+    pub rules: Rules,
+}
+
+/// Text between double quotes, where HAProxy reads `\`, `"` and `$` as its own.
+pub(super) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '\\' | '"' | '$' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// The same where `%` begins a variable of HAProxy's.
+fn format(text: &str) -> String {
+    quoted(&text.replace('%', "%%"))
+}
+
+/// Adds a line.
+fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
+    text.push_str("    ");
+    let _ = text.write_fmt(what);
+    text.push('\n');
+}
+
+/// The lists of users, which stand outside of backends.
+pub(super) fn users(text: &mut String, backend: &Backend) {
+    for Ruled { id, route, rules } in backend.ruled.iter().filter(|ruled| !ruled.rules.users.is_empty()) {
+        let _ = writeln!(text, "\nuserlist u-{}", id.simple());
+        put(text, format_args!("# {}{}", route.domain, route.path));
+        for (user, hash) in &rules.users {
+            put(text, format_args!("user {user} password {hash}"));
+        }
+    }
+}
+
+/// The lines of a backend, for a request's way in and an answer's way out; nothing where all is plain.
+pub(super) fn lines(backend: &Backend) -> String {
+    let mut text = String::new();
+    for ruled in &backend.ruled {
+        who(&mut text, ruled);
+    }
+    front(&mut text, &backend.front, backend.slot);
+    for ruled in &backend.ruled {
+        what(&mut text, ruled);
+    }
+    text
+}
+
+/// Who may come by a route, and whether it leads elsewhere. Before the page of maintenance: who may not come sees nothing, and
+/// an address that moved has moved.
+fn who(text: &mut String, Ruled { id, route, rules }: &Ruled) {
+    let id = id.simple();
+    put(text, format_args!("# {}{}", route.domain, route.path));
+    put(text, format_args!("acl on-{id} var(txn.rule) -m str {id}"));
+    if !rules.allow.is_empty() {
+        networks(text, &format!("from-{id}"), &rules.allow);
+        put(
+            text,
+            format_args!(
+                "http-request return status 403 {TEXT} string \"This address is not open to you.\\n\" if on-{id} !from-{id}"
+            ),
+        );
+    }
+    if let Some(redirect) = &rules.redirect {
+        let Redirect { to, moved, .. } = redirect;
+        let rest = rest(route, redirect);
+        put(text, format_args!("http-request redirect location \"{to}{rest}\" code {} if on-{id}", moved.status()));
+    }
+}
+
+/// What stands behind the route's own path, with the query.
+fn rest(route: &Route, redirect: &Redirect) -> String {
+    match route.path.as_ref() {
+        _ if !redirect.keep => String::new(),
+        "/" => "%[pathq]".to_owned(),
+        path => format!("%[pathq,bytes({})]", path.len()),
+    }
+}
+
+/// The passwords of a route, and what is done to its requests and answers.
+fn what(text: &mut String, Ruled { id, route, rules }: &Ruled) {
+    let id = id.simple();
+    if !rules.users.is_empty() {
+        put(text, format_args!("http-request auth realm {} if on-{id} !{{ http_auth(u-{id}) }}", realm(&route.domain)));
+        // The password was for the proxy, and is nothing to the app.
+        put(text, format_args!("http-request del-header Authorization if on-{id}"));
+    }
+    if let Some(kib) = rules.body_kib {
+        let bytes = u64::from(kib) * 1024;
+        // What does not say how long it is cannot be measured before it has gone through: chunks, and what HTTP/2 sends so.
+        put(text, format_args!("acl unmeasured-{id} req.hdr(transfer-encoding) -m found"));
+        put(text, format_args!("acl sends-{id} method POST PUT PATCH"));
+        let answer = format!("status 411 {TEXT} string \"Say how long this is: the app takes at most {kib} KB.\\n\"");
+        put(text, format_args!("http-request return {answer} if on-{id} unmeasured-{id}"));
+        put(
+            text,
+            format_args!(
+                "http-request return {answer} if on-{id} sends-{id} {{ req.ver 2.0 }} !{{ req.hdr(content-length) -m found }}"
+            ),
+        );
+        put(
+            text,
+            format_args!(
+                "http-request return status 413 {TEXT} string \"This is longer than the {kib} KB that the app takes.\\n\" if on-{id} {{ req.hdr_val(content-length) gt {bytes} }}"
+            ),
+        );
+    }
+    if let Some(seconds) = rules.answer_s {
+        put(text, format_args!("http-request set-timeout server {seconds}s if on-{id}"));
+    }
+    for (way, rules) in [("http-request", &rules.request), ("http-after-response", &rules.answer)] {
+        for rule in rules {
+            match rule {
+                HeaderRule::Set(name, value) => {
+                    put(text, format_args!("{way} set-header {name} {} if on-{id}", format(value.as_ref())))
+                }
+                HeaderRule::Add(name, value) => {
+                    put(text, format_args!("{way} add-header {name} {} if on-{id}", format(value.as_ref())))
+                }
+                HeaderRule::Remove(name) => put(text, format_args!("{way} del-header {name} if on-{id}")),
+            }
+        }
+    }
+}
+
+/// A domain as the words of a password's dialogue.
+fn realm(domain: &Domain) -> String {
+    quoted(domain.as_ref())
+}
+
+fn networks(text: &mut String, name: &str, all: &[Cidr]) {
+    for network in all {
+        put(text, format_args!("acl {name} src {network}"));
+    }
+}
+
+/// What holds for all routes of the app.
+fn front(text: &mut String, front: &Front, slot: u32) {
+    if front.maintenance {
+        let through = if front.maintenance_allow.is_empty() {
+            String::new()
+        } else {
+            networks(text, &format!("through-{slot}"), &front.maintenance_allow);
+            format!(" !through-{slot}")
+        };
+        let (kind, page) = front.maintenance_page.as_ref().map_or((TEXT, MAINTENANCE), |page| (HTML, page.as_ref()));
+        put(
+            text,
+            format_args!(
+                "http-request return status 503 {kind} hdr Retry-After {RETRY_AFTER} hdr Cache-Control no-store string {} if !{{ var(txn.inner) -m bool }}{through}",
+                quoted(page)
+            ),
+        );
+    }
+    if let Some(page) = &front.error_page {
+        errors(text, page);
+    }
+    if front.gzip {
+        put(text, format_args!("compression algo gzip"));
+        put(text, format_args!("compression type {COMPRESSED}"));
+    }
+    if front.sticky {
+        put(text, format_args!("stick-table type ipv6 size {STICKY_CLIENTS} expire {STICKY_FOR}"));
+        put(text, format_args!("stick on hdr_ip(x-real-ip)"));
+    }
+}
+
+fn errors(text: &mut String, page: &PageText) {
+    for status in [502, 503, 504] {
+        put(text, format_args!("http-error status {status} {HTML} string {}", quoted(page.as_ref())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_cannot_leave_its_quotes() {
+        assert_eq!(quoted("a\"b\\c$HOME\n\u{7}d"), "\"a\\\"b\\\\c\\$HOME\\nd\"");
+        assert_eq!(format("100%[src]"), "\"100%%[src]\"");
+    }
+}

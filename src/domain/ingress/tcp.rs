@@ -1,0 +1,43 @@
+//! Ports whose connections go to an app as they are, without HTTP: a frontend for each. The app's own backend has the mode
+//! of them, so that its instances come and go as all others do; an app has either such ports or routes.
+
+use super::config::put;
+use super::{Ingress, slot_name};
+
+/// What stands behind the name of a section that is not HTTP.
+pub(super) const FROM: &str = " from tcp";
+/// Ports that are none of an app's: those of SSH, of the proxy's own doors, and of the hosts among one another.
+pub const TAKEN_PORTS: [u16; 4] = [22, 80, 443, super::PEER_PORT];
+
+/// What holds for them, where there are any. Not for the sections that name none: those are the last ones before them.
+pub(super) fn defaults(text: &mut String, ingress: &Ingress) {
+    if ingress.backends.iter().any(super::Backend::is_tcp) {
+        text.push_str(
+            "\ndefaults tcp\n    mode tcp\n    timeout connect 5s\n    # A connection that is silent for longer is cut.\n    timeout client 1h\n    timeout server 1h\n    timeout client-fin 30s\n    timeout server-fin 30s\n    retries 3\n    option redispatch 1\n    option clitcpka\n    option srvtcpka\n    balance leastconn\n",
+        );
+    }
+}
+
+/// The frontends.
+pub(super) fn frontends(text: &mut String, ingress: &Ingress) {
+    let mut all: Vec<_> =
+        ingress.backends.iter().flat_map(|b| b.front.ports.iter().map(move |port| (port, b))).collect();
+    all.sort_by_key(|(port, backend)| (port.port, backend.slot));
+    all.dedup_by_key(|(port, _)| port.port);
+    for (port, backend) in all {
+        put(
+            text,
+            format_args!(
+                "\nfrontend tcp-{}{FROM}\n    # app {}\n    bind {}:{}\n",
+                port.port, backend.app, ingress.home.bind, port.port
+            ),
+        );
+        for network in &port.allow {
+            put(text, format_args!("    acl from src {network}\n"));
+        }
+        if !port.allow.is_empty() {
+            text.push_str("    tcp-request connection reject if !from\n");
+        }
+        put(text, format_args!("    default_backend {}\n", slot_name(backend.slot)));
+    }
+}

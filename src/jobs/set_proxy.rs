@@ -1,0 +1,230 @@
+//! Letting an app's routes with their rules hold, or whom a host believes. HAProxy of every host is asked about its new file
+//! first; only what all of them accept is written down as so, and then brought to each. Not here: what the file says
+//! (`domain/ingress`).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Ctx;
+use super::certificates::Trouble;
+use super::execute::bring;
+use super::execute::ingress::{self, Listens};
+use super::log::Log;
+use super::stop::{self, Stop, detail};
+use crate::access::{self, Reached};
+use crate::db::routes::Fronts;
+use crate::db::{Tx, apps, fronts, job_steps, routes};
+use crate::domain::ids::{AppId, HostId};
+use crate::domain::job::StepState;
+use crate::queue::{Job, Outcome, Run};
+use crate::remote::Host;
+
+/// Let what is wanted of a proxy hold.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SetProxy {
+    /// Of what.
+    #[serde(flatten)]
+    pub of: Of,
+}
+
+/// What something is wanted of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Of {
+    /// An app: its routes, their rules, its front.
+    App(AppId),
+    /// A host: whom it believes.
+    Host(HostId),
+}
+
+/// The lock key: one runs, one waits, and that one sees all that was wanted by then.
+pub fn lock_key(of: Of) -> String {
+    match of {
+        Of::App(app) => format!("routes:{app}"),
+        Of::Host(host) => format!("trust:{host}"),
+    }
+}
+
+/// Between two tries for a host that does not answer: as often as its watch looks for it.
+const AWAY: Duration = Duration::from_secs(60);
+
+impl Job for SetProxy {
+    const KIND: &'static str = "set_proxy";
+    /// Locks of deploys that write a file, and a reload of thousands of servers.
+    const DEADLINE: Duration = Duration::from_secs(600);
+    type Ctx = Ctx;
+
+    async fn run(self, ctx: &Ctx, run: &Run) -> Outcome {
+        let (log, writer) = Log::open(run);
+        let outcome = match self.set(ctx, run, &log).await {
+            Ok(outcome) => outcome,
+            Err(Stop::Lost) => Outcome::Again { after: Duration::ZERO, why: String::new() },
+            Err(Stop::Again(why)) => Outcome::Again { after: run.backoff(), why },
+            Err(Stop::Cancelled) => Outcome::Cancelled,
+            Err(Stop::Failed(failure)) => Outcome::Failed { reason: log.redacted(&failure.sentence()) },
+        };
+        if let Outcome::Failed { reason } = &outcome {
+            log.say(None, reason);
+        }
+        log.flush().await;
+        drop(log);
+        writer.close().await;
+        outcome
+    }
+}
+
+impl SetProxy {
+    async fn set(&self, ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, Stop> {
+        let permit = &run.permit;
+        let mut tx = run.begin().await?;
+        let front = match self.of {
+            Of::App(app) => match routes::front(&mut tx, permit, app).await? {
+                Some(front) => front,
+                // Removed meanwhile, and its routes with it.
+                None => return Ok(Outcome::Succeeded),
+            },
+            Of::Host(_) => Fronts::default(),
+        };
+        let ids = match self.of {
+            Of::App(app) => routes::hosts(&mut tx, permit, app).await?,
+            Of::Host(host) => vec![host],
+        };
+        tx.commit().await?;
+        let hosts = access::reach(&ctx.access(), permit, &ids).await?;
+        let steps: Vec<job_steps::NewStep> = hosts.iter().map(step).collect();
+        let mut tx = ctx.db.begin(permit).await?;
+        let first = job_steps::plan(&mut tx, permit, run.job, run.fence, &steps).await?.ok_or(Stop::Lost)?;
+        tx.commit().await?;
+        for reached in &hosts {
+            if let Err(words) = self.asked(ctx, run, reached).await? {
+                let name = &reached.row.name;
+                return Ok(Outcome::Failed { reason: format!("{name}: {words}. Nothing was changed.") });
+            }
+        }
+        let mut tx = run.begin().await?;
+        self.apply(&mut tx, run).await?;
+        tx.commit().await?;
+        let mut waits = None;
+        for (seq, reached) in (first..).zip(&hosts) {
+            log.began(seq);
+            let (state, note) = match self.bring(ctx, run, reached).await? {
+                Brought::To(note) => (StepState::Changed, note),
+                Brought::Away(why) => {
+                    waits = waits.or_else(|| Some(format!("{} does not answer: {why}", reached.row.name)));
+                    (StepState::Failed, why)
+                }
+                Brought::Refused(words) => {
+                    log.ended(seq, StepState::Failed, words.clone());
+                    let words = self.back(ctx, run, &hosts, &front, words).await?;
+                    return Ok(Outcome::Failed { reason: format!("{}: {words}", reached.row.name) });
+                }
+            };
+            log.ended(seq, state, note);
+        }
+        Ok(waits.map_or(Outcome::Succeeded, |why| Outcome::Later { after: AWAY, why: log.redacted(&why) }))
+    }
+
+    /// What is wanted is so from here on.
+    async fn apply(&self, tx: &mut Tx<'_>, run: &Run) -> Result<(), sqlx::Error> {
+        match self.of {
+            Of::App(app) => {
+                // A deploy that writes the same rows comes before or after.
+                apps::lock(tx, &run.permit, app).await?;
+                routes::apply(tx, &run.permit, app).await
+            }
+            Of::Host(host) => fronts::apply_trust(tx, &run.permit, host).await,
+        }
+    }
+
+    /// Asks the HAProxy of a host about the file it shall have, where it is more than routes and servers. One that does not
+    /// answer is asked when it does.
+    async fn asked(&self, ctx: &Ctx, run: &Run, reached: &Reached) -> Result<Result<(), String>, Stop> {
+        let Ok(host) = &reached.host else { return Ok(Ok(())) };
+        let listens = Listens::now(&reached.row);
+        let mut tx = run.begin().await?;
+        let now = ingress::of_host_in(&mut tx, &run.permit, reached.id(), &listens).await?;
+        self.apply(&mut tx, run).await?;
+        let wanted = ingress::of_host_in(&mut tx, &run.permit, reached.id(), &listens).await?;
+        // Only looked at: this is not so yet.
+        drop(tx);
+        if now.fixed() == wanted.fixed() {
+            return Ok(Ok(()));
+        }
+        ingress::lock(ctx, run, reached.id(), &reached.row.name).await?;
+        let said = bring::accepts(host, &wanted).await;
+        ingress::unlock(ctx, run, reached.id()).await?;
+        match said {
+            Ok(said) => Ok(said),
+            Err(error) if error.is_connection() => Ok(Ok(())),
+            Err(error) => Err(stop::on_host(&reached.row.name, error)),
+        }
+    }
+
+    async fn bring(&self, ctx: &Ctx, run: &Run, reached: &Reached) -> Result<Brought, Stop> {
+        let host = match &reached.host {
+            Ok(host) => host,
+            Err(error) => return Ok(Brought::Away(detail(error))),
+        };
+        ingress::lock(ctx, run, reached.id(), &reached.row.name).await?;
+        let brought = self.bring_locked(ctx, run, reached, host).await;
+        ingress::unlock(ctx, run, reached.id()).await?;
+        brought
+    }
+
+    async fn bring_locked(&self, ctx: &Ctx, run: &Run, reached: &Reached, host: &Host) -> Result<Brought, Stop> {
+        let wanted = ingress::of_host(ctx, &run.permit, reached.id(), &Listens::now(&reached.row)).await?;
+        run.still_mine().await?;
+        Ok(match bring::bring(ctx, &run.permit, reached.id(), host, &wanted).await {
+            Ok(Ok(None)) => Brought::To(String::new()),
+            Ok(Ok(Some(_))) => Brought::To("the proxy was reloaded".to_owned()),
+            Ok(Err(words)) => Brought::Refused(words),
+            Err(Trouble::Host(error)) if error.is_connection() => Brought::Away(detail(error)),
+            Err(trouble) => return Err(ingress::troubled(&reached.row.name, trouble)),
+        })
+    }
+
+    /// Puts the former front back, where a proxy could not take the wanted one, and says what is so now. HAProxy has read the
+    /// file before: what it finds out only when it is loaded is that it cannot open a port.
+    async fn back(
+        &self,
+        ctx: &Ctx,
+        run: &Run,
+        hosts: &[Reached],
+        front: &Fronts,
+        words: String,
+    ) -> Result<String, Stop> {
+        let Of::App(app) = self.of else { return Ok(format!("{words}. The proxy goes on as before.")) };
+        let mut tx = run.begin().await?;
+        routes::apply_front(&mut tx, &run.permit, app, &front.applied).await?;
+        tx.commit().await?;
+        for reached in hosts {
+            self.bring(ctx, run, reached).await?;
+        }
+        let (wanted, former) = (&front.wanted.ports, &front.applied.ports);
+        let new = wanted.iter().filter(|port| former.iter().all(|known| known.port != port.port));
+        let new: Vec<String> = new.map(|port| port.port.to_string()).collect();
+        let so = "What held before for all routes of the app holds again.";
+        Ok(match new.as_slice() {
+            [] => format!("{words}. {so}"),
+            ports => {
+                format!("Port {} cannot be opened: something else on the host listens there. {so}", ports.join(" or "))
+            }
+        })
+    }
+}
+
+/// What came of it on one host.
+enum Brought {
+    /// It has it; a note.
+    To(String),
+    /// It does not answer, for this reason.
+    Away(String),
+    /// HAProxy did not take it, in these words.
+    Refused(String),
+}
+
+fn step(reached: &Reached) -> job_steps::NewStep {
+    let words = format!("let it hold on {}", reached.row.name);
+    job_steps::NewStep { stage: String::new(), host: Some(reached.id()), words }
+}

@@ -1,0 +1,188 @@
+//! One route: the form of its rules, and what they make of the proxies' files.
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use tower_sessions::Session;
+
+use super::configuration::{gone, pairs};
+use super::routes::{look, saved};
+use super::{Head, In};
+use crate::actions::Refused;
+use crate::actions::apps::{AppView, Pair};
+use crate::actions::routes::{self, Change, EditRules, HostDifference, rules_form};
+use crate::domain::ids::{AppId, RouteId};
+use crate::domain::ingress::Line;
+use crate::domain::rights::Permission;
+use crate::web::Web;
+use crate::web::actor::{At, Here};
+use crate::web::error::Problem;
+use crate::web::routes::{Policy, Routes};
+use crate::web::ui::{Choice, Field, Form, Input, SafeUrl, Sent, Shell, page_with};
+
+/// The routes.
+pub fn routes() -> Routes {
+    let (view, edit) = (Policy::Team(Permission::View), Policy::Team(Permission::EditApps));
+    let page = "/t/{team}/apps/{id}/routes/{route}";
+    Routes::new().get(page, view, show).post(page, edit, set)
+}
+
+/// What a change would make of the proxies' files.
+#[derive(Template)]
+#[template(path = "apps/_difference.html")]
+pub struct Differences {
+    /// By host.
+    pub hosts: Vec<HostDifference>,
+}
+
+impl HtmlSafe for Differences {}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "apps/route.html")]
+pub struct Show {
+    /// The frame.
+    pub shell: Shell,
+    /// The app's head.
+    pub head: Head,
+    /// "shop.example/api".
+    pub place: String,
+    /// Its rules in words.
+    pub words: Vec<String>,
+    /// The form of its rules.
+    pub form: Option<Form>,
+    /// All routes.
+    pub back: SafeUrl,
+    /// What the change would make of the proxies' files, where that was asked.
+    pub differences: Option<Differences>,
+}
+
+impl Show {
+    /// The page of a route; with what was typed, where something was.
+    pub fn new(here: &Here, view: &AppView, id: RouteId, typed: Option<&EditRules>) -> Result<Self, Problem> {
+        let (shell, head) = In::app(here, view, "Routes")?;
+        let line = view.routes.iter().find(|line| line.id == id).ok_or(Problem::NotFound)?;
+        let (team, app) = (here.place()?.team.slug.clone(), view.line.id.to_string());
+        let action = SafeUrl::path(["t", &team, "apps", &app, "routes", &id.to_string()]);
+        let back = SafeUrl::path(["t", &team, "apps", &app, "routes"]);
+        let known = rules_form(&line.rules);
+        let form =
+            Form::new(action, &here.token, "Save", Vec::new()).also("see", "See what changes").back(back.clone());
+        let form = groups(form, typed.unwrap_or(&known)).open_filled();
+        Ok(Self {
+            shell,
+            head,
+            place: [line.domain.as_str(), line.path.as_str()].concat(),
+            words: line.rules.words(),
+            form: view.may.edit.then_some(form),
+            back,
+            differences: None,
+        })
+    }
+}
+
+/// The groups of a form of rules, folded.
+pub fn groups(form: Form, input: &EditRules) -> Form {
+    /// Empty rows under the filled ones.
+    const FREE: usize = 2;
+    let filled = input.users.iter().map(|pair| (pair.name.clone(), pair.value.clone()));
+    let rows = filled.chain(std::iter::repeat_n((String::new(), String::new()), FREE)).collect();
+    let users = Input::Rows { first: "User", second: "Password", secret: true, rows };
+    let status = ["308", "307", "301", "302"].into_iter().zip([
+        "308: for good, forms too",
+        "307: for now, forms too",
+        "301: for good",
+        "302: for now",
+    ]);
+    let status = status.map(|(value, label)| Choice::new(value, label, "")).collect();
+    let keep = vec![
+        Choice::new("yes", "With the rest", "/old/x?y leads to …/x?y"),
+        Choice::new("no", "To this address", "whatever was asked for"),
+    ];
+    let or = |value: &str, default: &str| if value.is_empty() { default.to_owned() } else { value.to_owned() };
+    form.folded("Leads elsewhere", "a redirect, in place of the app", "", vec![
+        Field::code("redirect", "Redirect to").value(&input.redirect).empty("https://shop.example"),
+        Field::of(Input::Select(status), "redirect_status", "Answered with").value(or(&input.redirect_status, "308")),
+        Field::of(Input::Radio(keep), "redirect_keep", "The rest of the address").value(or(&input.redirect_keep, "yes")),
+    ])
+    .folded("Who may come in", "a password, networks", "", vec![
+        Field::of(users, "users", "Password")
+            .hint("The browser asks for it. Kept as a hash; an empty one keeps the one that is there. To take somebody out, empty the name."),
+        Field::of(Input::Area, "allow", "Only from these networks")
+            .value(&input.allow)
+            .empty("everywhere")
+            .hint("One a line: 203.0.113.7 or 10.0.0.0/8. Everybody else is answered 403."),
+    ])
+    .folded("Headers", "set, add, remove", "", vec![
+        Field::of(Input::Area, "request_headers", "Of requests").value(&input.request_headers).empty("X-Tenant: acme"),
+        Field::of(Input::Area, "answer_headers", "Of answers")
+            .value(&input.answer_headers)
+            .empty("X-Robots-Tag: noindex")
+            .hint("One a line: Name: value sets, +Name: value adds, -Name removes."),
+    ])
+    .folded("Limits", "what is sent, how long an answer takes", "", vec![
+        Field::number("body_mb", "A request sends at most", "MB")
+            .value(&input.body_mb)
+            .empty("no limit")
+            .hint("Longer ones are answered 413; those that do not say how long they are, 411."),
+        Field::number("answer_s", "The app answers within", "seconds").value(&input.answer_s).empty("300"),
+    ])
+}
+
+/// The rules a form sent.
+pub fn read(sent: &Sent) -> EditRules {
+    let users: Vec<Pair> = pairs(sent, "users").into_iter().filter(|pair| !pair.name.trim().is_empty()).collect();
+    EditRules {
+        redirect: sent.get("redirect"),
+        redirect_status: sent.get("redirect_status"),
+        redirect_keep: sent.get("redirect_keep"),
+        users,
+        allow: sent.get("allow"),
+        request_headers: sent.get("request_headers"),
+        answer_headers: sent.get("answer_headers"),
+        body_mb: sent.get("body_mb"),
+        answer_s: sent.get("answer_s"),
+    }
+}
+
+async fn show(
+    State(web): State<Web>,
+    here: Here,
+    At((_, id, route)): At<(String, AppId, RouteId)>,
+) -> Result<Response, Problem> {
+    let (view, _) = look(&web, &here, id).await?;
+    Ok(page_with(StatusCode::OK, &Show::new(&here, &view, route, None)?))
+}
+
+async fn set(
+    State(web): State<Web>,
+    here: Here,
+    session: Session,
+    At((_, id, route)): At<(String, AppId, RouteId)>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let (ctx, input) = (web.actions(), read(&sent));
+    let refused = if sent.get("see").is_empty() {
+        match routes::set_rules(ctx, here.actor()?, id, route, input.clone()).await {
+            Ok(changed) => return saved(&here, &session, id, changed).await,
+            Err(refused) => refused,
+        }
+    } else {
+        match routes::preview(ctx, here.actor()?, id, Change::Rules(route, input.clone())).await {
+            Ok(hosts) => {
+                let (view, _) = look(&web, &here, id).await?;
+                let mut show = Show::new(&here, &view, route, Some(&input))?;
+                show.differences = Some(Differences { hosts });
+                return Ok(page_with(StatusCode::OK, &show));
+            }
+            Err(refused) => refused,
+        }
+    };
+    let Refused::Fields(errors) = refused else { return Err(gone(&web, &here, id, refused).await) };
+    let (view, _) = look(&web, &here, id).await?;
+    let mut show = Show::new(&here, &view, route, Some(&input))?;
+    show.form = show.form.map(|form| form.refuse(&errors));
+    Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show))
+}

@@ -1,0 +1,207 @@
+//! Rules of routes as they are asked for: what is refused, in which words, and what comes back out.
+
+use skiff::actions::apps::{self, NewRoute, Pair};
+use skiff::actions::routes::{self, Change, EditFront, EditRules, EditTrust, rules_form};
+use skiff::actions::{Refused, audit};
+use skiff::domain::ids::{AppId, RouteId};
+
+use super::{conflict, fields};
+use crate::harness::panel::{Panel, new_app};
+
+async fn ready() -> (Panel, AppId, RouteId) {
+    let panel = Panel::new().await;
+    panel.host(&panel.owner, "fra").await;
+    let app = panel.app(&panel.owner, "web").await;
+    let route = apps::get(&panel.ctx, &panel.owner, app).await.unwrap().routes[0].id;
+    (panel, app, route)
+}
+
+fn pair(name: &str, value: &str) -> Pair {
+    Pair { name: name.into(), value: value.into() }
+}
+
+fn sentence<T: std::fmt::Debug>(refused: Result<T, Refused>) -> String {
+    match refused {
+        Err(Refused::Fields(all)) => all[0].sentence.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn every_wrong_rule_is_named_at_once_and_nothing_is_kept() {
+    let (panel, app, route) = ready().await;
+    let wrong = EditRules {
+        redirect: "shop.example.org".into(),
+        users: vec![pair("ada", "short")],
+        allow: "10.0.0.0/8\nsomewhere".into(),
+        request_headers: "Host: evil".into(),
+        answer_headers: "X-A: 1\nno header".into(),
+        body_mb: "0".into(),
+        answer_s: "a day".into(),
+        ..EditRules::default()
+    };
+    let all = ["redirect", "users", "allow", "request_headers", "answer_headers", "body_mb", "answer_s"];
+    assert_eq!(fields(routes::set_rules(&panel.ctx, &panel.owner, app, route, wrong.clone()).await), all);
+    let new = NewRoute { domain: "no domain".into(), path: "/".into() };
+    let refused = routes::add(&panel.ctx, &panel.owner, app, new, wrong).await;
+    assert_eq!(fields(refused), ["domain"].into_iter().chain(all).collect::<Vec<_>>());
+    let view = apps::get(&panel.ctx, &panel.owner, app).await.unwrap();
+    assert!(view.routes.len() == 1 && view.routes[0].rules.is_plain());
+
+    let allow = EditRules { allow: "\n10.0.0.0/8\nsomewhere\n".into(), ..EditRules::default() };
+    let said = sentence(routes::set_rules(&panel.ctx, &panel.owner, app, route, allow).await);
+    assert!(said.starts_with("Line 3: Use an address such as"), "{said}");
+    for to in ["http://web.example.org", "https://web.example.org/deeper"] {
+        let circle = EditRules { redirect: to.into(), ..EditRules::default() };
+        let said = sentence(routes::set_rules(&panel.ctx, &panel.owner, app, route, circle).await);
+        assert!(said.contains("leads to the route itself"), "{to}: {said}");
+    }
+    let gone = routes::set_rules(&panel.ctx, &panel.owner, app, RouteId(uuid::Uuid::now_v7()), EditRules::default());
+    assert!(matches!(gone.await, Err(Refused::NotFound)));
+}
+
+#[tokio::test]
+async fn passwords_are_kept_as_hashes_and_stay_where_none_is_typed() {
+    let (panel, app, route) = ready().await;
+    let of = |users: Vec<Pair>| EditRules { users, ..EditRules::default() };
+    let users = vec![pair("ada", "canary password"), pair("bob", "another canary")];
+    routes::set_rules(&panel.ctx, &panel.owner, app, route, of(users)).await.unwrap();
+    let rules = || async { apps::get(&panel.ctx, &panel.owner, app).await.unwrap().routes[0].rules.clone() };
+    let first = rules().await;
+    assert!(!serde_json::to_string(&first).unwrap().contains("canary"));
+    let form = rules_form(&first);
+    assert!(form.users.iter().all(|user| user.value.is_empty()) && form.users.len() == 2);
+    routes::set_rules(&panel.ctx, &panel.owner, app, route, of(vec![pair("ada", "")])).await.unwrap();
+    let second = rules().await;
+    let ada = "ada".parse().unwrap();
+    assert_eq!((second.users.len(), second.users.get(&ada)), (1, first.users.get(&ada)));
+    assert_eq!(
+        fields(routes::set_rules(&panel.ctx, &panel.owner, app, route, of(vec![pair("new", "")])).await),
+        ["users"]
+    );
+    // History says what was asked, and no hash.
+    let lines = audit::list(&panel.ctx, &panel.owner, None).await.unwrap();
+    assert_eq!(lines[0].words, "changed the rules of web.example.org/ of web");
+    assert!(lines.iter().all(|line| !format!("{:?}{:?}", line.before, line.after).contains("$2y$")));
+}
+
+#[tokio::test]
+async fn what_would_change_is_shown_and_nothing_is_changed() {
+    let (panel, app, route) = ready().await;
+    let rules =
+        EditRules { allow: "10.0.0.0/8".into(), users: vec![pair("ada", "a long password")], ..EditRules::default() };
+    let change = Change::Rules(route, rules);
+    assert!(routes::preview(&panel.ctx, &panel.owner, app, change.clone()).await.unwrap().is_empty(), "no proxy yet");
+    panel.backend(app).await;
+    let found = routes::preview(&panel.ctx, &panel.owner, app, change).await.unwrap();
+    let [host] = found.as_slice() else { panic!("{found:?}") };
+    let names: Vec<&str> = host.blocks.iter().map(|block| block.name.split('-').next().unwrap()).collect();
+    assert_eq!((names.as_slice(), host.reload), (["userlist u", "backend b0001", "map of routes"].as_slice(), true));
+    assert!(!format!("{found:?}").contains("$2y$"), "{found:?}");
+    let other = NewRoute { domain: "more.example.org".into(), path: "/api".into() };
+    let found =
+        routes::preview(&panel.ctx, &panel.owner, app, Change::Add(other.clone(), EditRules::default())).await.unwrap();
+    assert_eq!((found[0].blocks.len(), found[0].reload), (1, false), "{found:?}");
+    let view = apps::get(&panel.ctx, &panel.owner, app).await.unwrap();
+    assert!(view.routes.len() == 1 && view.routes[0].rules.is_plain());
+    // What the change would be refused for, the look at it is refused for.
+    let taken = panel.app(&panel.owner, "taken").await;
+    let theirs = NewRoute { domain: "web.example.org".into(), path: "/".into() };
+    let refused = routes::preview(&panel.ctx, &panel.owner, taken, Change::Add(theirs, EditRules::default())).await;
+    assert_eq!(fields(refused), ["domain"]);
+}
+
+#[tokio::test]
+async fn a_front_is_read_whole_and_maintenance_has_a_switch_of_its_own() {
+    let (panel, app, _) = ready().await;
+    let wrong = EditFront {
+        gzip: "perhaps".into(),
+        maintenance_allow: "nobody".into(),
+        maintenance_page: "x".repeat(12_001),
+        error_page: "a\u{7}b".into(),
+        ports: vec![pair("22", "")],
+        ..EditFront::default()
+    };
+    let all = ["gzip", "maintenance_allow", "maintenance_page", "error_page", "ports"];
+    assert_eq!(fields(routes::set_front(&panel.ctx, &panel.owner, app, wrong).await), all);
+    routes::maintain(&panel.ctx, &panel.owner, app, true).await.unwrap();
+    let front = EditFront { gzip: "yes".into(), error_page: "<p>sorry</p>".into(), ..EditFront::default() };
+    routes::set_front(&panel.ctx, &panel.owner, app, front.clone()).await.unwrap();
+    let view = routes::look(&panel.ctx, &panel.owner, app).await.unwrap();
+    assert!(view.front.maintenance && view.front.gzip && !view.waits, "a form leaves the switch as it is");
+    assert_eq!((view.form.gzip.as_str(), view.form.error_page.as_str()), ("yes", "<p>sorry</p>"));
+    let words: Vec<String> =
+        audit::list(&panel.ctx, &panel.owner, None).await.unwrap().into_iter().take(2).map(|l| l.words).collect();
+    assert_eq!(
+        words,
+        ["changed what holds for all routes of web", "showed everybody the page of maintenance in place of web"]
+    );
+
+    // Ports are the hosts' own.
+    let dora = panel.person(&panel.owner, skiff::domain::rights::Role::Developer).await;
+    let mut form = new_app("db");
+    form.routes.clear();
+    let db = apps::create(&panel.ctx, &panel.owner, form).await.unwrap();
+    let open = EditFront { ports: vec![pair("5432", "10.0.0.0/8")], ..EditFront::default() };
+    assert_eq!(fields(routes::set_front(&panel.ctx, &dora, db, open.clone()).await), ["ports"]);
+    routes::set_front(&panel.ctx, &panel.owner, db, open).await.unwrap();
+    let kept = routes::look(&panel.ctx, &dora, db).await.unwrap().form;
+    routes::set_front(&panel.ctx, &dora, db, EditFront { maintenance_page: "<p>x</p>".into(), ..kept }).await.unwrap();
+
+    let mut form = new_app("job");
+    form.configuration.kind = "worker".into();
+    form.configuration.port.clear();
+    form.routes.clear();
+    let worker = apps::create(&panel.ctx, &panel.owner, form).await.unwrap();
+    assert!(
+        conflict(routes::maintain(&panel.ctx, &panel.owner, worker, true).await).contains("A worker answers nobody")
+    );
+    assert_eq!(fields(routes::set_front(&panel.ctx, &panel.owner, worker, front).await), ["ports"]);
+}
+
+#[tokio::test]
+async fn an_app_without_a_route_gets_one_under_its_hosts_domain_that_is_its_own() {
+    let panel = Panel::new().await;
+    let host = panel.host(&panel.owner, "fra").await;
+    let bare = |name: &str| {
+        let mut form = new_app(name);
+        form.routes.clear();
+        form
+    };
+    let none = apps::create(&panel.ctx, &panel.owner, bare("early")).await.unwrap();
+    assert!(apps::get(&panel.ctx, &panel.owner, none).await.unwrap().routes.is_empty());
+    let wrong = routes::set_base_domain(&panel.ctx, &panel.owner, host, "not a domain").await;
+    assert_eq!(fields(wrong), ["base_domain"]);
+    routes::set_base_domain(&panel.ctx, &panel.owner, host, "*.203-0-113-7.sslip.io").await.unwrap();
+    let offered = routes::look(&panel.ctx, &panel.owner, none).await.unwrap().generated;
+    assert_eq!(offered, "early-prod.203-0-113-7.sslip.io");
+    let domains = async |app| {
+        let view = apps::get(&panel.ctx, &panel.owner, app).await.unwrap();
+        view.routes.into_iter().map(|route| route.domain).collect::<Vec<_>>()
+    };
+    let given = apps::create(&panel.ctx, &panel.owner, bare("web")).await.unwrap();
+    assert_eq!(domains(given).await, ["web-prod.203-0-113-7.sslip.io"]);
+    // Somebody has the next one already.
+    let taken = NewRoute { domain: "api-prod.203-0-113-7.sslip.io".into(), path: "/".into() };
+    routes::add(&panel.ctx, &panel.owner, none, taken, EditRules::default()).await.unwrap();
+    let second = apps::create(&panel.ctx, &panel.owner, bare("api")).await.unwrap();
+    assert_eq!(domains(second).await, ["api-prod-main.203-0-113-7.sslip.io"]);
+    // Whoever names one has that alone.
+    let own = panel.app(&panel.owner, "own").await;
+    assert_eq!(domains(own).await, ["own.example.org"]);
+}
+
+#[tokio::test]
+async fn nobody_is_believed_who_could_be_anybody() {
+    let panel = Panel::new().await;
+    let host = panel.host(&panel.owner, "fra").await;
+    let wide = EditTrust { forwarded: "0.0.0.0/0".into(), proxy_protocol: "::/0".into(), ..EditTrust::default() };
+    assert_eq!(fields(routes::set_trust(&panel.ctx, &panel.owner, host, wide).await), ["forwarded", "proxy_protocol"]);
+    let some = EditTrust { cloudflare: "yes".into(), forwarded: "10.0.0.0/8".into(), ..EditTrust::default() };
+    routes::set_trust(&panel.ctx, &panel.owner, host, some).await.unwrap();
+    let front = routes::host_front(&panel.ctx, &panel.owner, host).await.unwrap();
+    assert_eq!(
+        (front.trust.cloudflare.as_str(), front.trust.forwarded.as_str(), front.waits),
+        ("yes", "10.0.0.0/8", true)
+    );
+}

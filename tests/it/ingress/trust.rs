@@ -1,0 +1,77 @@
+//! Who before the proxy may say where a request came from.
+
+use super::apps::{Client, free_port, get_with, serve};
+use super::proxy::{Proxy, accepts, home};
+use super::{address, backend, route};
+use skiff::domain::ingress::Ingress;
+use skiff::domain::trust::Trust;
+
+fn proxy(trust: Trust) -> (Proxy, super::apps::Up) {
+    let port = free_port();
+    let app = serve("shop", address(1), port);
+    let proxy = Proxy::start(|ingress| {
+        ingress.backends = vec![backend(1, port, &[("shop-1", 1)])];
+        ingress.routes = vec![(route("shop.test", "/"), 1)];
+        ingress.trust = trust;
+    });
+    (proxy, app)
+}
+
+/// What the app was told of the client: address and protocol.
+fn told(body: &str) -> (String, String) {
+    let of = |name: &str| {
+        let line = body.lines().find(|line| line.to_lowercase().starts_with(name)).unwrap_or_default();
+        line.split_once(": ").map(|(_, value)| value.to_owned()).unwrap_or_default()
+    };
+    assert_eq!(of("x-forwarded-for"), of("x-real-ip"));
+    (of("x-real-ip"), of("x-forwarded-proto"))
+}
+
+const LIES: &str =
+    "X-Forwarded-For: 6.6.6.6, 203.0.113.9\r\nX-Forwarded-Proto: https\r\nCF-Connecting-IP: 198.51.100.4\r\n";
+
+#[test]
+fn only_those_who_are_named_are_believed() {
+    let is = |address: &str, proto: &str| (address.to_owned(), proto.to_owned());
+    let ask = |trust: Trust| {
+        let (proxy, _app) = proxy(trust);
+        told(&get_with(proxy.port(), "shop.test", "/", LIES).body)
+    };
+    assert_eq!(ask(Trust::default()), is("127.0.0.1", "http"));
+    // Not one of Cloudflare's.
+    assert_eq!(ask(Trust { cloudflare: true, ..Trust::default() }), is("127.0.0.1", "http"));
+    let others = Trust { forwarded: vec!["10.0.0.0/8".parse().unwrap()], ..Trust::default() };
+    assert_eq!(ask(others), is("127.0.0.1", "http"));
+    let ours = Trust { forwarded: vec!["127.0.0.0/8".parse().unwrap()], ..Trust::default() };
+    assert_eq!(ask(ours.clone()), is("203.0.113.9", "https"), "the last one, which the proxy itself has put there");
+    let (proxy, _app) = proxy(ours);
+    assert_eq!(told(&get_with(proxy.port(), "shop.test", "/", "").body), is("127.0.0.1", "http"));
+    let odd = get_with(proxy.port(), "shop.test", "/", "X-Forwarded-For: unknown\r\n");
+    assert_eq!(odd.status, 200, "what is no address changes nothing");
+}
+
+#[test]
+fn the_line_of_the_proxy_protocol_is_read_from_those_who_are_named_alone() {
+    let ours = Trust { proxy_protocol: vec!["127.0.0.0/8".parse().unwrap()], ..Trust::default() };
+    let (proxy, _app) = proxy(ours);
+    let mut client = Client::begun(proxy.port(), b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n");
+    assert_eq!(told(&client.get("shop.test", "/").body).0, "203.0.113.9");
+    let mut without = Client::open(proxy.port());
+    without.send("shop.test", "/", "");
+    assert!(without.is_closed(), "whoever is named must say it");
+
+    let others = Trust { proxy_protocol: vec!["10.0.0.0/8".parse().unwrap()], ..Trust::default() };
+    let (proxy, _app) = super::trust::proxy(others);
+    let mut liar = Client::begun(proxy.port(), b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n");
+    liar.send("shop.test", "/", "");
+    assert_eq!(liar.read().status, 400, "from anybody else it is no request");
+}
+
+#[test]
+fn all_of_it_together_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ingress = Ingress::empty(home(&folder), free_port());
+    let network = || vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
+    ingress.trust = Trust { cloudflare: true, forwarded: network(), proxy_protocol: network() };
+    accepts(&ingress, &folder).unwrap();
+}

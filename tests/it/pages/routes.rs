@@ -1,0 +1,90 @@
+//! The pages of routes, by their forms alone.
+
+use skiff::actions::apps;
+
+use super::scene;
+use crate::harness::door::Panel;
+
+#[tokio::test]
+async fn rules_are_shown_before_they_are_saved_and_kept_where_they_are_refused() {
+    let panel = Panel::open().await;
+    let scene = scene::set(&panel).await;
+    let ada = panel.signed_in("ada@example.org").await;
+    let list = format!("/t/{}/apps/{}/routes", scene.owner.slug, scene.web);
+    let route = apps::get(&panel.ctx, &scene.owner.actor, scene.web).await.unwrap().routes[0].id;
+    let page = format!("{list}/{route}");
+    assert!(ada.text(&list).await.contains(&format!("href=\"{page}\"")));
+
+    let wrong = [
+        ("allow", "10.0.0.0/8\nthere <b>"),
+        ("answer_headers", "X-A: \"kept\""),
+        ("users.1", "ada"),
+        ("users.2", "long enough"),
+    ];
+    let refused = ada.submit(&page, &page, &wrong).await;
+    assert_eq!(refused.status(), 422);
+    let text = refused.text().await.unwrap();
+    for kept in ["Line 2: Use an address such as", "there &#60;b&#62;", "X-A: &#34;kept&#34;", "value=\"ada\""] {
+        assert!(text.contains(kept), "{kept}: {text}");
+    }
+
+    let rules = [
+        ("allow", "10.0.0.0/8"),
+        ("users.1", "ada"),
+        ("users.2", "long enough"),
+        ("body_mb", "5"),
+        ("redirect_status", "308"),
+    ];
+    let mut see = rules.to_vec();
+    see.push(("see", "yes"));
+    let shown = ada.submit(&page, &page, &see).await;
+    assert_eq!(shown.status(), 200);
+    let text = shown.text().await.unwrap();
+    assert!(text.contains("nothing is saved yet") && !text.contains("$2y$"), "{text}");
+    assert!(!ada.text(&list).await.contains("password for 1 user"), "only looked at");
+    let saved = ada.submit(&page, &page, &rules).await;
+    assert_eq!((saved.status().as_u16(), saved.headers()["location"].to_str().unwrap()), (303, list.as_str()));
+    let text = ada.text(&list).await;
+    assert!(text.contains("password for 1 user, only from 1 network, at most 5 MB sent"), "{text}");
+    assert!(!ada.text(&page).await.contains("long enough"), "a password does not come back");
+
+    // Another one, with its rules at once.
+    let new = [("domain", "www.shop.example"), ("path", "/"), ("redirect", "https://shop.example")];
+    let saved = ada.submit(&list, &list, &new).await;
+    assert_eq!(saved.status(), 303, "{}", saved.text().await.unwrap());
+    assert!(ada.text(&list).await.contains("redirects to https://shop.example (308)"));
+    let gone = ada.submit(&list, &format!("{list}/00000000-0000-0000-0000-000000000000"), &[]).await;
+    assert_eq!(gone.status(), 409);
+}
+
+#[tokio::test]
+async fn maintenance_is_switched_and_its_page_is_kept_where_it_is_refused() {
+    let panel = Panel::open().await;
+    let scene = scene::set(&panel).await;
+    let ada = panel.signed_in("ada@example.org").await;
+    let app = format!("/t/{}/apps/{}", scene.owner.slug, scene.web);
+    let (list, front) = (format!("{app}/routes"), format!("{app}/front"));
+    let refused =
+        ada.submit(&list, &front, &[("maintenance_page", "<p>kept</p>"), ("maintenance_allow", "nobody")]).await;
+    assert_eq!(refused.status(), 422);
+    assert!(refused.text().await.unwrap().contains("&#60;p&#62;kept&#60;/p&#62;"));
+    let saved = ada.submit(&list, &front, &[("options", "gzip"), ("maintenance_page", "<p>soon</p>")]).await;
+    assert_eq!(saved.status(), 303);
+    assert!(ada.text(&list).await.contains("value=\"gzip\" checked"));
+    for (on, shown) in [("yes", true), ("no", false)] {
+        let done = ada.submit(&list, &format!("{app}/maintenance"), &[("on", on)]).await;
+        assert_eq!(done.status(), 303);
+        assert_eq!(ada.text(&list).await.contains("Everybody sees the page of maintenance"), shown, "{on}");
+    }
+
+    let host = format!("/t/{}/hosts/{}/front", scene.owner.slug, scene.host);
+    let to = |what: &str| format!("/t/{}/hosts/{}/{what}", scene.owner.slug, scene.host);
+    let refused = ada.submit(&host, &to("trust"), &[("forwarded", "0.0.0.0/0")]).await;
+    assert_eq!(refused.status(), 422);
+    assert!(refused.text().await.unwrap().contains("Then anybody could say where they come from."));
+    let refused = ada.submit(&host, &to("base-domain"), &[("base_domain", "not one")]).await;
+    assert_eq!(refused.status(), 422);
+    let saved = ada.submit(&host, &to("base-domain"), &[("base_domain", "apps.example.org")]).await;
+    assert_eq!(saved.status(), 303);
+    assert!(ada.text(&host).await.contains("apps.example.org"));
+}
