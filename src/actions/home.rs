@@ -8,7 +8,7 @@ use super::gate::{self, Open};
 use super::hosts::{self, HostLine};
 use super::jobs::{self, JobLine};
 use super::kept::Weigh;
-use super::{Ctx, Refused};
+use super::{Ctx, Refused, notices};
 use crate::db;
 use crate::db::app_lines::Filter;
 use crate::domain::deploy::DeployState;
@@ -48,6 +48,8 @@ pub struct Need {
     pub app: Option<AppId>,
     /// The host it is about.
     pub host: Option<HostId>,
+    /// True where it is about a certificate.
+    pub certificate: bool,
 }
 
 /// The way to the first running app.
@@ -67,6 +69,8 @@ pub enum NextStep {
 
 /// Things that need a person, on the page.
 const NEEDS: usize = 20;
+/// Certificates in trouble that are looked at.
+const NEEDS_READ: i64 = 100;
 /// Running and waiting jobs on the page.
 const NOW: i64 = 20;
 /// Changes on the page.
@@ -80,9 +84,17 @@ pub async fn get(ctx: &Ctx, actor: &Actor) -> Result<Home, Refused> {
     let filter = db::jobs::Filter { unfinished: true, ..Default::default() };
     let now = jobs::lines(&mut tx, &permit, actor, &filter, NOW).await?;
     let lately = audit::latest(&mut tx, &permit, actor, LATELY).await?;
+    let certificates = db::alerts::of_certificates(&mut tx, &permit, NEEDS_READ).await?;
     tx.commit().await?;
 
-    let needs = needs(&apps, &hosts);
+    let mut needs = needs(&apps, &hosts);
+    let seen = certificates.into_iter().filter(|row| notices::sees(actor, row));
+    needs.extend(seen.map(|row| Need {
+        sentence: format!("The certificate of {}: {}", row.subject_name, row.cause),
+        app: None,
+        host: None,
+        certificate: true,
+    }));
     let may_create_apps = actor.may_somewhere(Permission::EditApps).is_ok();
     let on = On::team(actor.team());
     // Hosts that one cannot see are not counted as none, nor is one sent to add them who may not.
@@ -117,7 +129,12 @@ fn needs(apps: &[AppLine], hosts: &[HostLine]) -> Vec<Need> {
             HostState::KeyMismatch => format!("{} shows another host key than before. {}", host.name, host.note),
             HostState::New | HostState::Ready => continue,
         };
-        needs.push(Need { sentence: sentence.trim_end().to_owned(), app: None, host: Some(host.id) });
+        needs.push(Need {
+            sentence: sentence.trim_end().to_owned(),
+            app: None,
+            host: Some(host.id),
+            certificate: false,
+        });
     }
     for app in apps {
         let path = format!("{} / {} / {}", app.project_name, app.environment_name, app.name);
@@ -142,7 +159,7 @@ fn needs(apps: &[AppLine], hosts: &[HostLine]) -> Vec<Need> {
             | AppState::Stopped
             | AppState::Stopping => continue,
         };
-        needs.push(Need { sentence, app: Some(app.id), host: None });
+        needs.push(Need { sentence, app: Some(app.id), host: None, certificate: false });
     }
     needs
 }

@@ -48,10 +48,7 @@ pub struct Name {
 impl Name {
     /// "https://panel.example.org", with the port where it is another than 443.
     pub fn url(&self) -> String {
-        match self.port {
-            443 => format!("https://{}", self.domain),
-            port => format!("https://{}:{port}", self.domain),
-        }
+        panel_addresses::url(&self.domain, self.port)
     }
 }
 

@@ -13,6 +13,7 @@ mod ensure;
 mod env;
 mod failed;
 mod follow;
+mod fronts;
 mod host_checks;
 mod hosts;
 mod login;

@@ -34,6 +34,8 @@ pub enum Command {
     },
     /// List what was sent lately, and what was answered
     Sent,
+    /// List what of hosts and certificates is wrong now, and what was
+    Alerts,
 }
 
 /// Does it.
@@ -43,6 +45,7 @@ pub async fn run(input: Notices) -> Result<String, Failed> {
         None | Some(Command::List) => list(&client, &input.common).await,
         Some(Command::Test { name }) => test(&client, &input.common, &name).await,
         Some(Command::Sent) => sent(&client, &input.common).await,
+        Some(Command::Alerts) => alerts(&client, &input.common).await,
     }
 }
 
@@ -72,6 +75,20 @@ async fn test(client: &Client, common: &Common, name: &str) -> Result<String, Fa
         return Ok(common.print(Answer::new(answer, words)));
     }
     Err(common.not_as_wanted(Answer::new(answer, ""), words))
+}
+
+async fn alerts(client: &Client, common: &Common) -> Result<String, Failed> {
+    let all = client.list(Ask::get(&["notices", "alerts"]), MOST).await?;
+    let row = |alert: &Value| {
+        let until = if at(alert, "closed_at").is_empty() { "now".to_owned() } else { time(alert, "closed_at") };
+        [at(alert, "words"), plain(&at(alert, "cause")), time(alert, "opened_at"), until]
+    };
+    let rows: Vec<[String; 4]> = all.iter().map(row).collect();
+    let text = match rows.is_empty() {
+        true => "Nothing is wrong, and nothing was lately.".to_owned(),
+        false => table(["what", "why", "since (UTC)", "until"], &rows),
+    };
+    Ok(common.print(Answer::list(all, text)))
 }
 
 async fn sent(client: &Client, common: &Common) -> Result<String, Failed> {

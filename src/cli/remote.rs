@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::client::{Client, settings};
 use super::{
-    Failed, apps, certificates, completions, deploys, env, hosts, login, logs, notices, open, releases, routes,
+    Failed, apps, certificates, completions, deploys, env, fronts, hosts, login, logs, notices, open, releases, routes,
     secrets, status,
 };
 
@@ -47,6 +47,10 @@ pub enum Command {
     Routes(routes::Routes),
     /// Show everybody an app's page of maintenance, or the app again
     Maintenance(routes::Maintenance),
+    /// Say what holds for all routes of an app: compression, pages, HTTP/2, ports without HTTP
+    Front(fronts::Front),
+    /// Say which proxies before a host are believed, and under which domain its apps get addresses
+    Proxy(fronts::Proxy),
     /// List hosts, add one, make one ready
     Hosts(hosts::Hosts),
     /// List where the team is told what happened, and try it
@@ -111,6 +115,8 @@ pub async fn run(command: Command, program: clap::Command) -> Result<String, Fai
         Command::Secrets(input) => secrets::run(input).await,
         Command::Routes(input) => routes::run(input).await,
         Command::Maintenance(input) => routes::maintain(input).await,
+        Command::Front(input) => fronts::front(input).await,
+        Command::Proxy(input) => fronts::proxy(input).await,
         Command::Hosts(input) => hosts::run(input).await,
         Command::Notices(input) => notices::run(input).await,
         Command::Certificates(input) => certificates::run(input).await,

@@ -54,6 +54,9 @@ pub enum What {
     Remove {
         /// The route: shop.example or shop.example/api
         route: String,
+        /// Print what would change in the proxies' files, and change nothing
+        #[arg(long)]
+        preview: bool,
     },
 }
 
@@ -96,6 +99,9 @@ pub struct Maintenance {
     pub app: String,
     /// Whether everybody sees it
     pub state: OnOff,
+    /// Print what would change in the proxies' files, and change nothing
+    #[arg(long)]
+    pub preview: bool,
     /// Which panel, and how.
     #[command(flatten)]
     pub common: Common,
@@ -141,8 +147,11 @@ pub async fn run(input: Routes) -> Result<String, Failed> {
             let set = client.ask(Ask::put(&["apps", &app, "routes", &id], rules)).await?;
             Answer::new(set.clone(), format!("{}: {}", plain(&route), words(&set)))
         }
-        What::Remove { route } => {
+        What::Remove { route, preview } => {
             let id = at(&find(&client, &app, &route).await?, "id");
+            if preview {
+                return shown(&input.common, &client, &app, json!({ "id": id, "remove": true })).await;
+            }
             client.ask(Ask::delete(&["apps", &app, "routes", &id])).await?;
             Answer::new(json!({ "id": id }), format!("{} leads to it no more.", plain(&route)))
         }
@@ -154,7 +163,11 @@ pub async fn run(input: Routes) -> Result<String, Failed> {
 pub async fn maintain(input: Maintenance) -> Result<String, Failed> {
     let client = input.common.client()?;
     let on = input.state == OnOff::On;
-    let set = client.ask(Ask::put(&["apps", &app_in_path(&input.app), "maintenance"], json!({ "on": on }))).await?;
+    let app = app_in_path(&input.app);
+    if input.preview {
+        return shown(&input.common, &client, &app, json!({ "maintenance": on })).await;
+    }
+    let set = client.ask(Ask::put(&["apps", &app, "maintenance"], json!({ "on": on }))).await?;
     let text = if on { "Everybody sees its page of maintenance." } else { "Everybody sees the app." };
     Ok(input.common.print(Answer::new(set, text)))
 }
@@ -216,10 +229,19 @@ impl Rules {
 }
 
 /// Prints what a change would make of the proxies' files.
-async fn shown(common: &Common, client: &Client, app: &str, body: Value) -> Result<String, Failed> {
+pub(super) async fn shown(common: &Common, client: &Client, app: &str, body: Value) -> Result<String, Failed> {
     let found = client.ask(Ask::post(&["apps", app, "routes", "preview"], body)).await?;
+    let mut text = differences(items(&found, "items"));
+    if text.is_empty() {
+        text.push_str("No proxy leads to the app yet.");
+    }
+    Ok(common.print(Answer::new(found, text)))
+}
+
+/// What would differ, host by host.
+pub(super) fn differences(hosts: &[Value]) -> String {
     let mut text = String::new();
-    for host in items(&found, "items") {
+    for host in hosts {
         let reload = if at(host, "reload") == "yes" { "the proxy is reloaded" } else { "without a reload" };
         text.push_str(&format!("{} ({reload})\n", at(host, "host")));
         for section in items(host, "sections") {
@@ -229,10 +251,7 @@ async fn shown(common: &Common, client: &Client, app: &str, body: Value) -> Resu
             }
         }
     }
-    if text.is_empty() {
-        text.push_str("No proxy leads to the app yet.");
-    }
-    Ok(common.print(Answer::new(found, text.trim_end())))
+    text.trim_end().to_owned()
 }
 
 fn words(route: &Value) -> String {

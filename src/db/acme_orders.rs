@@ -191,6 +191,26 @@ pub async fn note_got(
     .map(drop)
 }
 
+/// Whether this job got it already: its worker died after that was written down.
+pub async fn was_got_by(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    id: AcmeOrderId,
+    job: JobId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+             select from acme_orders o join jobs j on j.team_id = o.team_id and j.id = $3
+              where o.team_id = $1 and o.id = $2 and o.certificate_id is not null and o.trouble is null
+                and o.order_key is null and o.tried_at >= j.created_at) as "got!""#,
+        permit.team().0,
+        id.0,
+        job.0,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Notes what went wrong, and when it is tried again: after so many seconds, or when a person asks. An order at the authority
 /// that came to nothing is let go of.
 pub async fn note_trouble(

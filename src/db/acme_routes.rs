@@ -20,6 +20,17 @@ pub async fn domains_without(conn: &mut PgConnection, permit: &Permit) -> Result
     .await
 }
 
+/// All domains that are served for the team: those of its routes, and the panel's where it is reached by a host of the team.
+pub async fn domains(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select domain as "domain!" from routes where team_id = $1
+           union select domain from panel_addresses where owner_team = $1"#,
+        permit.team().0,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// A server that a name should lead to.
 #[derive(Clone, Debug)]
 pub struct Server {

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::ids::{AlertId, HostId};
+use crate::domain::ids::{AlertId, HostId, ProjectId};
 use crate::domain::notice::{Detail, Kind};
 use crate::domain::rights::Permit;
 
@@ -29,6 +29,8 @@ pub struct New<'a> {
     pub name: &'a str,
     /// Why, where it is known.
     pub cause: &'a str,
+    /// The project it belongs to, where it belongs to one.
+    pub project: Option<ProjectId>,
 }
 
 /// An alert in a list.
@@ -42,6 +44,8 @@ pub struct Row {
     pub subject_kind: String,
     /// The thing.
     pub subject: Uuid,
+    /// The project it belongs to, where it belongs to one.
+    pub project: Option<ProjectId>,
     /// Its name at that time.
     pub subject_name: String,
     /// Why.
@@ -87,8 +91,8 @@ pub struct NetworkSeen {
 /// Opens an alert; false where one of its kind is open for this thing.
 pub async fn open(conn: &mut PgConnection, permit: &Permit, new: &New<'_>) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "insert into alerts (team_id, id, kind, subject_kind, subject_id, subject_name, cause)
-         values ($1, $2, $3, $4, $5, $6, $7)
+        "insert into alerts (team_id, id, kind, subject_kind, subject_id, subject_name, cause, project_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
          on conflict (team_id, kind, subject_id) where closed_at is null do nothing",
         permit.team().0,
         Uuid::now_v7(),
@@ -97,6 +101,7 @@ pub async fn open(conn: &mut PgConnection, permit: &Permit, new: &New<'_>) -> Re
         new.subject,
         new.name,
         new.cause,
+        new.project.map(|id| id.0),
     )
     .execute(conn)
     .await?;
@@ -121,12 +126,19 @@ pub async fn happened(
     conn: &mut PgConnection,
     permit: &Permit,
     kind: Kind,
+    project: Option<ProjectId>,
     detail: &Detail,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query!("select skiff_happened($1, $2, null, null, $3)", permit.team().0, kind.slug(), Json(detail) as _,)
-        .execute(conn)
-        .await
-        .map(drop)
+    sqlx::query!(
+        "select skiff_happened($1, $2, null, $3, $4)",
+        permit.team().0,
+        kind.slug(),
+        project.map(|id| id.0),
+        Json(detail) as _,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// What becomes of a certificate: trouble is told when it begins, and when it is over; the same trouble again says nothing new.
@@ -135,13 +147,15 @@ pub async fn certificate(
     conn: &mut PgConnection,
     permit: &Permit,
     certificate: Uuid,
-    domain: &str,
+    names: &[String],
     cause: Option<&str>,
 ) -> Result<(), sqlx::Error> {
+    let domain = names.first().map(String::as_str).unwrap_or_default();
+    let project = project_of(&mut *conn, permit, names).await?;
     let is_news = match cause {
         Some(cause) => {
-            let new = New { kind: CERTIFICATE, subject_kind: "certificate", subject: certificate, name: domain, cause };
-            open(conn, permit, &new).await?
+            let (kind, subject_kind) = (CERTIFICATE, "certificate");
+            open(conn, permit, &New { kind, subject_kind, subject: certificate, name: domain, cause, project }).await?
         }
         None => close(conn, permit, CERTIFICATE, certificate).await?,
     };
@@ -150,7 +164,55 @@ pub async fn certificate(
     }
     let cause = cause.unwrap_or_default().to_owned();
     let detail = Detail { domain: domain.to_owned(), cause, ..Detail::default() };
-    happened(conn, permit, Kind::Certificate, &detail).await
+    happened(conn, permit, Kind::Certificate, project, &detail).await
+}
+
+/// The project that all routes under these names belong to, where they are one's. Stars, and the panel's own name, are the team's.
+async fn project_of(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    names: &[String],
+) -> Result<Option<ProjectId>, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"select distinct e.project_id as "project: ProjectId"
+             from routes r
+             join apps a on a.team_id = r.team_id and a.id = r.app_id
+             join environments e on e.team_id = a.team_id and e.id = a.environment_id
+            where r.team_id = $1 and r.domain = any($2)
+              and not exists (select from unnest($2::text[]) n where n like '*%') limit 2"#,
+        permit.team().0,
+        names,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(<[ProjectId; 1]>::try_from(found).ok().map(|[one]| one))
+}
+
+/// An uploaded certificate that serves runs out, or does so no more: told when it is first seen, and again when its cause has other
+/// words.
+pub async fn runs_out(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    id: Uuid,
+    names: &[String],
+    cause: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    let known = sqlx::query_scalar!(
+        "select cause from alerts where team_id = $1 and kind = $2 and subject_id = $3 and closed_at is null",
+        permit.team().0,
+        CERTIFICATE,
+        id,
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    match (known.as_deref(), cause) {
+        (None, None) => return Ok(()),
+        (Some(known), Some(cause)) if known == cause => return Ok(()),
+        // It is no better: what was told before ends without news.
+        (Some(_), Some(_)) => drop(close(&mut *conn, permit, CERTIFICATE, id).await?),
+        _ => {}
+    }
+    certificate(conn, permit, id, names, cause).await
 }
 
 /// Closes what is open of certificates that nobody wants any more; that is no news.
@@ -158,7 +220,8 @@ pub async fn close_unwanted_certificates(conn: &mut PgConnection, permit: &Permi
     sqlx::query!(
         "update alerts a set closed_at = now()
           where a.team_id = $1 and a.kind = $2 and a.closed_at is null
-            and not exists (select from acme_orders o where o.team_id = $1 and o.id = a.subject_id)",
+            and not exists (select from acme_orders o where o.team_id = $1 and o.id = a.subject_id)
+            and not exists (select from certificates c where c.team_id = $1 and c.id = a.subject_id)",
         permit.team().0,
         CERTIFICATE,
     )
@@ -202,11 +265,27 @@ pub async fn network(conn: &mut PgConnection, permit: &Permit) -> Result<Network
     .await
 }
 
+/// What of certificates is wrong now, the latest first.
+pub async fn of_certificates(conn: &mut PgConnection, permit: &Permit, limit: i64) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"select id as "id: AlertId", kind, subject_kind, subject_id as subject, project_id as "project: ProjectId",
+                  subject_name, cause, opened_at, closed_at
+             from alerts where team_id = $1 and kind = $2 and closed_at is null order by opened_at desc, id desc limit $3"#,
+        permit.team().0,
+        CERTIFICATE,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// The newest alerts, those that are open first.
 pub async fn list(conn: &mut PgConnection, permit: &Permit, limit: i64) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
-        r#"select id as "id: AlertId", kind, subject_kind, subject_id as subject, subject_name, cause, opened_at, closed_at
+        r#"select id as "id: AlertId", kind, subject_kind, subject_id as subject, project_id as "project: ProjectId",
+                  subject_name, cause, opened_at, closed_at
              from alerts where team_id = $1
             order by closed_at is null desc, opened_at desc, id desc limit $2"#,
         permit.team().0,

@@ -52,12 +52,38 @@ pub async fn want_trust(
     .map(drop)
 }
 
-/// What is wanted of a host holds from now on.
+/// What is wanted of a host holds from now on; what held before stays known until `settle_trust`.
 pub async fn apply_trust(conn: &mut PgConnection, permit: &Permit, host: HostId) -> Result<(), sqlx::Error> {
-    sqlx::query!("update hosts set trust_applied = trust where team_id = $1 and id = $2", permit.team().0, host.0)
+    sqlx::query!(
+        "update hosts set trust_former = coalesce(trust_former, trust_applied), trust_applied = trust
+          where team_id = $1 and id = $2 and trust_applied <> trust",
+        permit.team().0,
+        host.0,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Its proxy has it.
+pub async fn settle_trust(conn: &mut PgConnection, permit: &Permit, host: HostId) -> Result<(), sqlx::Error> {
+    sqlx::query!("update hosts set trust_former = null where team_id = $1 and id = $2", permit.team().0, host.0)
         .execute(conn)
         .await
         .map(drop)
+}
+
+/// What held before holds again: its proxy did not take the change.
+pub async fn restore_trust(conn: &mut PgConnection, permit: &Permit, host: HostId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update hosts set trust_applied = trust_former, trust_former = null
+          where team_id = $1 and id = $2 and trust_former is not null",
+        permit.team().0,
+        host.0,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Notes the domain under which a host's apps get addresses.

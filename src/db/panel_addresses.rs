@@ -52,6 +52,20 @@ pub struct Row {
     pub until: Option<OffsetDateTime>,
 }
 
+/// "https://panel.example.org", with the port where it is another than 443.
+pub fn url(domain: &Domain, port: u16) -> String {
+    match port {
+        443 => format!("https://{domain}"),
+        port => format!("https://{domain}:{port}"),
+    }
+}
+
+/// The address under the name the panel is known by, where it has one.
+pub async fn serving_url(conn: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+    let serving = all(conn).await?.into_iter().find(|row| row.state == State::Serving);
+    Ok(serving.map(|row| url(&row.domain, u16::try_from(row.port).unwrap_or(443))))
+}
+
 /// A name to be tried.
 #[derive(Clone, Debug)]
 pub struct New<'a> {

@@ -160,13 +160,16 @@ pub struct Fronts {
     pub wanted: Json<Front>,
     /// As the proxies have it.
     pub applied: Json<Front>,
+    /// As it was before a change that not every proxy has yet.
+    pub former: Option<Json<Front>>,
 }
 
 /// What holds for all routes of an app; none where it is not there, or was removed.
 pub async fn front(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<Option<Fronts>, sqlx::Error> {
     sqlx::query_as!(
         Fronts,
-        r#"select front as "wanted: Json<Front>", front_applied as "applied: Json<Front>" from apps
+        r#"select front as "wanted: Json<Front>", front_applied as "applied: Json<Front>", front_former as "former: Json<Front>"
+             from apps
             where team_id = $1 and id = $2 and removed_at is null"#,
         permit.team().0,
         app.0,
@@ -188,17 +191,19 @@ pub async fn want_front(
         .map(drop)
 }
 
-/// What is wanted of an app's routes holds from now on.
+/// What is wanted of an app's routes holds from now on; what held before stays known until `settle`.
 pub async fn apply(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update routes set applied = rules where team_id = $1 and app_id = $2 and applied is distinct from rules",
+        "update routes set former = coalesce(former, applied, 'null'), applied = rules
+          where team_id = $1 and app_id = $2 and applied is distinct from rules",
         permit.team().0,
         app.0,
     )
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
-        "update apps set front_applied = front where team_id = $1 and id = $2 and front_applied <> front",
+        "update apps set front_former = coalesce(front_former, front_applied), front_applied = front
+          where team_id = $1 and id = $2 and front_applied <> front",
         permit.team().0,
         app.0,
     )
@@ -207,44 +212,68 @@ pub async fn apply(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Resu
     .map(drop)
 }
 
-/// What held before holds again: a proxy did not take the new ports.
-pub async fn apply_front(
-    conn: &mut PgConnection,
-    permit: &Permit,
-    app: AppId,
-    front: &Front,
-) -> Result<(), sqlx::Error> {
+/// Every proxy has it: there is no way back any more.
+pub async fn settle(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update apps set front_applied = $3 where team_id = $1 and id = $2",
+        "update routes set former = null where team_id = $1 and app_id = $2 and former is not null",
         permit.team().0,
         app.0,
-        Json(front) as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "update apps set front_former = null where team_id = $1 and id = $2 and front_former is not null",
+        permit.team().0,
+        app.0,
     )
     .execute(conn)
     .await
     .map(drop)
 }
 
-/// The apps that take one of these ports on a host that this app is on too, or is to be on: name and port.
+/// What held before holds again: a proxy did not take the change.
+pub async fn restore(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update routes set applied = nullif(former, 'null'), former = null
+          where team_id = $1 and app_id = $2 and former is not null",
+        permit.team().0,
+        app.0,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "update apps set front_applied = front_former, front_former = null
+          where team_id = $1 and id = $2 and front_former is not null",
+        permit.team().0,
+        app.0,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// The other apps that take one of these ports on one of these hosts, or did and have a backend there still: name and port.
 pub async fn ports_of_others(
     conn: &mut PgConnection,
     permit: &Permit,
     app: AppId,
     ports: &[Port],
+    hosts: &[HostId],
 ) -> Result<Vec<(String, i32)>, sqlx::Error> {
     let wanted: Vec<i32> = ports.iter().map(|port| i32::from(port.port)).collect();
+    let hosts: Vec<Uuid> = hosts.iter().map(|host| host.0).collect();
     let rows = sqlx::query!(
         r#"select o.name, (p->>'port')::int as "port!"
-             from apps a
-             join apps o on o.team_id = a.team_id and o.id <> a.id and o.removed_at is null
+             from apps o
             cross join lateral jsonb_array_elements(coalesce(o.front->'ports', '[]') || coalesce(o.front_applied->'ports', '[]')) p
-            where a.team_id = $1 and a.id = $2 and (p->>'port')::int = any($3)
-              and exists (select from jsonb_array_elements(a.placement) x, jsonb_array_elements(o.placement) y
-                           where x->>'host' = y->>'host')
+            where o.team_id = $1 and o.id <> $2 and o.removed_at is null and (p->>'port')::int = any($3)
+              and (exists (select from jsonb_array_elements(o.placement) y where (y->>'host')::uuid = any($4))
+                   or exists (select from ledger_instances i where i.team_id = o.team_id and i.app_id = o.id and i.host_id = any($4)))
             order by 2, 1 limit 1"#,
         permit.team().0,
         app.0,
         &wanted,
+        &hosts,
     )
     .fetch_all(conn)
     .await?;

@@ -27,7 +27,7 @@ pub const MOST_PAGE: usize = 12_000;
 checked_text! {
     /// A network as `10.0.0.0/8`; one address is a network too. Bits beyond the prefix are cut.
     Cidr = |text| {
-        network(text.trim()).ok_or("Use an address such as 203.0.113.7 or a network such as 10.0.0.0/8 or 2001:db8::/32.")
+        network(text.trim()).ok_or("Use an address such as 203.0.113.7 or a network such as 203.0.113.0/24 or 2001:db8::/32.")
     };
     /// A header's name: letters, digits, hyphens and underscores, at most 64, and none of those that the proxy itself sets or
     /// that say how a message is framed.
@@ -120,10 +120,40 @@ fn network(text: &str) -> Option<String> {
     Some(format!("{cut}/{bits}"))
 }
 
+/// The base of the address plan (`domain/address.rs`), and of loopback.
+const PLAN: u32 = u32::from_be_bytes([10, 64, 0, 0]);
+const LOOPBACK: u32 = u32::from_be_bytes([127, 0, 0, 0]);
+
+/// The first bits of an address.
+fn masked(address: u32, bits: u32) -> u32 {
+    address & u32::MAX.checked_shl(32 - bits.min(32)).unwrap_or(0)
+}
+
 impl Cidr {
     /// True where it is everybody.
     pub fn is_everybody(&self) -> bool {
         self.as_ref().ends_with("/0")
+    }
+
+    /// True where it holds the whole plan of Skiff's own containers and more.
+    pub fn is_wider_than_plan(&self) -> bool {
+        self.v4().is_some_and(|(network, bits)| bits < 10 && masked(PLAN, bits) == network)
+    }
+
+    /// True where it is the plan or lies within.
+    pub fn is_planned(&self) -> bool {
+        self.v4().is_some_and(|(network, bits)| bits >= 10 && masked(network, 10) == PLAN)
+    }
+
+    /// True where an address of the machine itself is in it.
+    pub fn holds_loopback(&self) -> bool {
+        let v6 = || self.as_ref().split('/').next().is_some_and(|text| text == "::1");
+        self.v4().map_or_else(v6, |(network, bits)| masked(LOOPBACK, bits.min(8)) == masked(network, bits.min(8)))
+    }
+
+    fn v4(&self) -> Option<(u32, u32)> {
+        let (address, bits) = self.as_ref().split_once('/').unwrap_or((self.as_ref(), "32"));
+        Some((address.parse::<std::net::Ipv4Addr>().ok()?.to_bits(), bits.parse().ok()?))
     }
 }
 

@@ -128,7 +128,7 @@ impl Told {
             return sees(On::environment(team, deploy.project, deploy.environment)).then(|| detail.clone());
         }
         let hosts: Vec<_> = detail.hosts.iter().filter(|host| sees(On::host(team, host.id))).cloned().collect();
-        let whole = sees(On::team(team));
+        let whole = sees(On::team(team)) || self.event.project.is_some_and(|project| sees(On::project(team, project)));
         (whole || !hosts.is_empty()).then(|| Detail { hosts, ..detail.clone() })
     }
 

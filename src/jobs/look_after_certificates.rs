@@ -1,6 +1,7 @@
 //! A team's certificates held against its routes, some times a day: domains that have none get an order, orders for names that
 //! lead nowhere any more go, and the authority is asked when it wants what is there renewed. Not here: getting one.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use crate::db::acme_orders::{self, Row};
 use crate::db::{acme, acme_routes, alerts, certificates, host_logins, job_steps};
 use crate::domain::acme::{CertName, Trouble, Window, renew_at};
 use crate::domain::cause::Cause;
-use crate::domain::certificate::{Origin, covers};
+use crate::domain::certificate::{Candidate, Origin, choose, covers};
 use crate::domain::ids::AcmeOrderId;
 use crate::domain::job::StepState;
 use crate::domain::rights::Permit;
@@ -93,6 +94,7 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     let permit = &run.permit;
     let mut tx = ctx.db.begin(permit).await?;
     let settings = acme::settings(&mut tx).await?;
+    tell_of_uploaded(&mut tx, permit).await?;
     let steps = STEPS.map(|words| job_steps::NewStep { stage: String::new(), host: None, words: words.to_owned() });
     let first = job_steps::plan(&mut tx, permit, run.job, run.fence, &steps).await?;
     tx.commit().await?;
@@ -131,6 +133,33 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     log.ended(first + 1, state, detail(note));
     log.flush().await;
     Ok(Outcome::Succeeded)
+}
+
+/// Certificates of a person that serve and run out: nobody renews them but that person. The same where no authority is chosen.
+async fn tell_of_uploaded(conn: &mut PgConnection, permit: &Permit) -> Result<(), sqlx::Error> {
+    let now = acme_orders::now(&mut *conn).await?;
+    let all = certificates::list(&mut *conn, permit, None).await?;
+    let candidates: Vec<Candidate> =
+        all.iter().map(|row| Candidate { id: row.id, names: row.names.clone(), not_after: row.not_after }).collect();
+    let domains = acme_routes::domains(&mut *conn, permit).await?;
+    let serving: BTreeSet<_> =
+        domains.iter().filter_map(|domain| choose(&candidates, domain, now)).map(|one| one.id).collect();
+    for row in all.iter().filter(|row| row.origin == Origin::Uploaded) {
+        let cause = serving.contains(&row.id).then(|| ends_soon(row.not_after, now)).flatten();
+        alerts::runs_out(&mut *conn, permit, row.id.0, &row.names, cause.as_deref()).await?;
+    }
+    Ok(())
+}
+
+/// What is said of a certificate that ends within 30 days, again within 7, and when it has ended.
+fn ends_soon(ends: OffsetDateTime, now: OffsetDateTime) -> Option<String> {
+    let on = ends.date();
+    Some(match (ends - now).whole_days() {
+        _ if ends <= now => format!("It ran out on {on}: browsers refuse it. Upload a newer one."),
+        0..=6 => format!("It runs out within a week, on {on}. Upload a newer one before that."),
+        7..=29 => format!("It runs out within a month, on {on}. Upload a newer one before that."),
+        _ => return None,
+    })
 }
 
 /// Asks about each, and writes down what was said.

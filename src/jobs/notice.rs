@@ -10,7 +10,7 @@ use super::Ctx;
 use super::stop::detail;
 use crate::db::channels::{Mail, Row};
 use crate::db::notices::{self, State, Taken};
-use crate::db::{Tx, channels, host_logins};
+use crate::db::{Tx, channels, host_logins, panel_addresses};
 use crate::domain::channel::{Service, Target};
 use crate::domain::ids::{NoticeId, TeamId};
 use crate::domain::rights::Permit;
@@ -86,9 +86,11 @@ impl Notice {
             Err(why) => return self.end(tx, permit, State::Dropped, &why).await,
         };
         notices::mark(&mut tx, permit, self.delivery, State::Sending, "").await?;
+        let known_as = panel_addresses::serving_url(&mut tx).await?;
         tx.commit().await?;
 
-        let mut sending = Box::pin(ctx.outside.send(&target, mailing.as_ref(), &taken.letter.0));
+        let outside = ctx.outside.known_as(known_as);
+        let mut sending = Box::pin(outside.send(&target, mailing.as_ref(), &taken.letter.0));
         let answer = tokio::select! {
             answer = &mut sending => answer,
             () = run.lost.cancelled() => match timeout(LAST_MOMENT, sending).await {

@@ -13,7 +13,6 @@ use super::execute::ingress::{self, Listens};
 use super::log::Log;
 use super::stop::{self, Stop, detail};
 use crate::access::{self, Reached};
-use crate::db::routes::Fronts;
 use crate::db::{Tx, apps, fronts, job_steps, routes};
 use crate::domain::ids::{AppId, HostId};
 use crate::domain::job::StepState;
@@ -78,14 +77,12 @@ impl SetProxy {
     async fn set(&self, ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, Stop> {
         let permit = &run.permit;
         let mut tx = run.begin().await?;
-        let front = match self.of {
-            Of::App(app) => match routes::front(&mut tx, permit, app).await? {
-                Some(front) => front,
-                // Removed meanwhile, and its routes with it.
-                None => return Ok(Outcome::Succeeded),
-            },
-            Of::Host(_) => Fronts::default(),
-        };
+        if let Of::App(app) = self.of
+            && routes::front(&mut tx, permit, app).await?.is_none()
+        {
+            // Removed meanwhile, and its routes with it.
+            return Ok(Outcome::Succeeded);
+        }
         let ids = match self.of {
             Of::App(app) => routes::hosts(&mut tx, permit, app).await?,
             Of::Host(host) => vec![host],
@@ -116,13 +113,22 @@ impl SetProxy {
                 }
                 Brought::Refused(words) => {
                     log.ended(seq, StepState::Failed, words.clone());
-                    let words = self.back(ctx, run, &hosts, &front, words).await?;
+                    let words = self.back(ctx, run, &hosts, words).await?;
                     return Ok(Outcome::Failed { reason: format!("{}: {words}", reached.row.name) });
                 }
             };
             log.ended(seq, state, note);
         }
-        Ok(waits.map_or(Outcome::Succeeded, |why| Outcome::Later { after: AWAY, why: log.redacted(&why) }))
+        if let Some(why) = waits {
+            return Ok(Outcome::Later { after: AWAY, why: log.redacted(&why) });
+        }
+        let mut tx = run.begin().await?;
+        match self.of {
+            Of::App(app) => routes::settle(&mut tx, permit, app).await?,
+            Of::Host(host) => fronts::settle_trust(&mut tx, permit, host).await?,
+        }
+        tx.commit().await?;
+        Ok(Outcome::Succeeded)
     }
 
     /// What is wanted is so from here on.
@@ -184,27 +190,29 @@ impl SetProxy {
         })
     }
 
-    /// Puts the former front back, where a proxy could not take the wanted one, and says what is so now. HAProxy has read the
+    /// Puts back what held before, where a proxy could not take what is wanted, and says what is so now. HAProxy has read the
     /// file before: what it finds out only when it is loaded is that it cannot open a port.
-    async fn back(
-        &self,
-        ctx: &Ctx,
-        run: &Run,
-        hosts: &[Reached],
-        front: &Fronts,
-        words: String,
-    ) -> Result<String, Stop> {
-        let Of::App(app) = self.of else { return Ok(format!("{words}. The proxy goes on as before.")) };
+    async fn back(&self, ctx: &Ctx, run: &Run, hosts: &[Reached], words: String) -> Result<String, Stop> {
+        let permit = &run.permit;
         let mut tx = run.begin().await?;
-        routes::apply_front(&mut tx, &run.permit, app, &front.applied).await?;
+        let mut new = Vec::new();
+        match self.of {
+            Of::App(app) => {
+                if let Some(front) = routes::front(&mut tx, permit, app).await? {
+                    let former = front.former.map(|former| former.0.ports).unwrap_or_default();
+                    let ports = front.applied.0.ports.into_iter().map(|port| port.port);
+                    new.extend(ports.filter(|port| former.iter().all(|known| known.port != *port)));
+                }
+                routes::restore(&mut tx, permit, app).await?;
+            }
+            Of::Host(host) => fronts::restore_trust(&mut tx, permit, host).await?,
+        }
         tx.commit().await?;
         for reached in hosts {
             self.bring(ctx, run, reached).await?;
         }
-        let (wanted, former) = (&front.wanted.ports, &front.applied.ports);
-        let new = wanted.iter().filter(|port| former.iter().all(|known| known.port != port.port));
-        let new: Vec<String> = new.map(|port| port.port.to_string()).collect();
-        let so = "What held before for all routes of the app holds again.";
+        let new: Vec<String> = new.iter().map(ToString::to_string).collect();
+        let so = "What held before holds again.";
         Ok(match new.as_slice() {
             [] => format!("{words}. {so}"),
             ports => {

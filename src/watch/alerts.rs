@@ -51,14 +51,14 @@ pub async fn after(tx: &mut Tx<'_>, permit: &Permit, streak: Streak) -> Result<(
             let named = |host: &HostSeen| HostTold { id: host.host, name: host.name.clone(), cause: String::new() };
             let told = of(&hosts, &ids).map(named).collect();
             let detail = Detail { hosts: told, offline: true, ..Detail::default() };
-            alerts::happened(tx, permit, Kind::HostDown, &detail).await
+            alerts::happened(tx, permit, Kind::HostDown, None, &detail).await
         }
         Verdict::SomebodyAnswers => {
             if !alerts::close(tx, permit, NOBODY_ANSWERS, permit.team().0).await? {
                 return Ok(());
             }
             let detail = Detail { offline: true, ..Detail::default() };
-            alerts::happened(tx, permit, Kind::HostUp, &detail).await
+            alerts::happened(tx, permit, Kind::HostUp, None, &detail).await
         }
     }
 }
@@ -68,13 +68,13 @@ async fn tell(tx: &mut Tx<'_>, permit: &Permit, kind: Kind, told: Vec<HostTold>)
     let size = if told.len() > ONE_BY_ONE { told.len() } else { 1 };
     for hosts in told.chunks(size) {
         let detail = Detail { hosts: hosts.to_vec(), ..Detail::default() };
-        alerts::happened(tx, permit, kind, &detail).await?;
+        alerts::happened(tx, permit, kind, None, &detail).await?;
     }
     Ok(())
 }
 
 fn new<'a>(kind: &'static str, subject_kind: &'static str, subject: uuid::Uuid, name: &'a str) -> New<'a> {
-    New { kind, subject_kind, subject, name, cause: "" }
+    New { kind, subject_kind, subject, name, cause: "", project: None }
 }
 
 fn of<'a>(hosts: &'a [HostSeen], ids: &'a [HostId]) -> impl Iterator<Item = &'a HostSeen> {

@@ -10,7 +10,7 @@ use super::error::Problem;
 use super::{Web, session};
 use crate::actions::accounts::{self, TeamLine};
 use crate::domain::ids::AccountId;
-use crate::domain::rights::Actor;
+use crate::domain::rights::{Actor, On, Permission};
 
 /// Somebody at a door that does not ask who they are.
 #[derive(Clone, Debug)]
@@ -89,6 +89,12 @@ impl Here {
     /// Whom the actions take.
     pub fn actor(&self) -> Result<&Actor, Problem> {
         Ok(&self.place()?.actor)
+    }
+
+    /// Whether they see what belongs to the team alone, and not to a project.
+    pub fn sees_team(&self) -> Result<bool, Problem> {
+        let actor = self.actor()?;
+        Ok(actor.may(Permission::View, On::team(actor.team())).is_ok())
     }
 }
 

@@ -6,6 +6,7 @@ use super::edit::{self, Editing};
 use super::forms::PlaceApp;
 use super::views::PlaceLine;
 use crate::actions::fields::Fields;
+use crate::actions::routes::ports;
 use crate::actions::{Ctx, Refused};
 use crate::db::{self, hosts};
 use crate::domain::app::Spec;
@@ -25,7 +26,7 @@ pub(super) const SEVERAL: &str =
 /// Places an app: exactly the hosts with a number, in their order.
 pub async fn place(ctx: &Ctx, actor: &Actor, id: AppId, input: PlaceApp) -> Result<(), Refused> {
     let mut edit = edit::begin(ctx, actor, id, Permission::EditApps).await?;
-    let placed = read(&mut edit, &input).await?;
+    let placed = read(&mut edit, actor, &input).await?;
     edit.keep_placed(&placed).await
 }
 
@@ -38,13 +39,18 @@ pub(in crate::actions) struct Placed {
 }
 
 /// Reads the form against the team's hosts and what is known of the app.
-pub(in crate::actions) async fn read(edit: &mut Editing, input: &PlaceApp) -> Result<Placed, Refused> {
+pub(in crate::actions) async fn read(edit: &mut Editing, actor: &Actor, input: &PlaceApp) -> Result<Placed, Refused> {
     let all = db::hosts::list(&mut edit.tx, &edit.permit, None).await?;
     let mut fields = Fields::default();
     let places = counts(&mut fields, input, &all, &edit.app.placement);
     let volumes = db::volumes::of_app(&mut edit.tx, &edit.permit, edit.app.id).await?;
     if fields.fine() {
         one_home(&mut fields, &edit.app.spec, &volumes, &places, &all);
+    }
+    let known = |host: HostId| edit.app.placement.iter().any(|place| place.host == host);
+    let further: Vec<HostId> = places.iter().map(|place| place.host).filter(|host| !known(*host)).collect();
+    if let Some(why) = ports::cannot_follow(&mut edit.tx, &edit.permit, actor, edit.app.id, &further).await? {
+        fields.wrong(FIELD, why);
     }
     if !fields.fine() {
         return Err(fields.refuse());

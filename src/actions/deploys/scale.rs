@@ -13,7 +13,7 @@ use crate::domain::rights::{Actor, On, Permission};
 pub async fn scale(ctx: &Ctx, actor: &Actor, id: AppId, input: PlaceApp) -> Result<DeployId, Refused> {
     let mut edit = apps::begin_edit(ctx, actor, id, Permission::EditApps).await?;
     actor.may(Permission::Deploy, On::environment(actor.team(), edit.app.project, edit.app.environment))?;
-    let placed = placement::read(&mut edit, &input).await?;
+    let placed = placement::read(&mut edit, actor, &input).await?;
     let current = match edit.app.current {
         Some(release) => db::releases::get(&mut edit.tx, &edit.permit, release).await?,
         None => None,

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::gate;
+use super::panel;
 use super::{Ctx, Refused};
 use crate::db::teams;
 use crate::domain::doctor::{Area, Finding, Report, unreached};
@@ -41,7 +42,7 @@ pub async fn examine(ctx: &Ctx, actor: &Actor) -> Result<Report, Refused> {
     let mut report = Report::default();
     if gate::owns_panel(ctx, actor).await? {
         if let Some(place) = &ctx.settings.place {
-            report.add(machine(place, &ctx.settings.base_url));
+            report.add(machine(place, &panel::base_url(ctx).await?));
         }
         report.add(database(&ctx.db).await?);
     }

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::record;
 use crate::actions::fields::Fields;
 use crate::actions::gate::{self, Open};
+use crate::actions::routes::ports;
 use crate::actions::{Ctx, Refused};
 use crate::db;
 use crate::domain::ids::HostId;
@@ -41,6 +42,9 @@ pub async fn set_https_port(ctx: &Ctx, actor: &Actor, id: HostId, input: SetHttp
     let port = port(&mut fields, &input.https_port, Some(row.http_port));
     if port.flatten().is_some_and(|port| i32::from(port) == row.ssh_port) {
         fields.wrong("https_port", "The host answers SSH on this port. Choose another, such as 443 or 8443.");
+    }
+    if let Some(why) = ports::of_apps(&mut tx, &permit, id, port.flatten()).await? {
+        fields.wrong("https_port", why);
     }
     let (Some(port), true) = (port, fields.fine()) else { return Err(fields.refuse()) };
     db::hosts::set_https_port(&mut tx, &permit, id, port).await?;

@@ -29,6 +29,7 @@ use uuid::Uuid;
 
 use super::fields::Fields;
 use super::gate::{self, Open};
+use super::routes::ports;
 use super::{Ctx, Refused, apps, jobs};
 use crate::db::{self, Tx, audit};
 use crate::domain::host::{fingerprint_line, is_loopback};
@@ -260,6 +261,9 @@ pub async fn set_http_port(ctx: &Ctx, actor: &Actor, id: HostId, input: SetHttpP
     }
     if port.is_some_and(|port| row.https_port == Some(i32::from(port))) {
         fields.wrong("http_port", "HTTPS has this port. Choose another, or give HTTPS another one first.");
+    }
+    if let Some(why) = ports::of_apps(&mut tx, &permit, id, port).await? {
+        fields.wrong("http_port", why);
     }
     let (Some(port), true) = (port, fields.fine()) else { return Err(fields.refuse()) };
     db::hosts::set_http_port(&mut tx, &permit, id, port).await?;

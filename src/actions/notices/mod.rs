@@ -10,7 +10,10 @@ pub use channels::{Made, SetChannel, add, channels, edit, get, remove};
 pub use mail::{SetMail, mail, set_mail};
 pub use mine::{Mine, SetMine, choose, mine};
 pub use test::{Answered, test};
-pub use views::{AlertLine, ChannelLine, ChannelView, MailLine, NoticeLine, Overview, ProjectChoice, overview, sent};
+pub(in crate::actions) use views::sees;
+pub use views::{
+    AlertLine, ChannelLine, ChannelView, MailLine, NoticeLine, Overview, ProjectChoice, alerts, overview, sent,
+};
 
 pub use crate::db::notices::State;
 

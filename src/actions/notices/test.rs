@@ -3,6 +3,7 @@
 use super::channels::record;
 use super::{Ctx, Refused};
 use crate::actions::gate::{self, Open};
+use crate::actions::panel;
 use crate::db::notices::{self, New, State};
 use crate::db::{channels, host_logins};
 use crate::domain::ids::{ChannelId, NoticeId};
@@ -41,7 +42,8 @@ pub async fn test(ctx: &Ctx, actor: &Actor, id: ChannelId) -> Result<Answered, R
     record(&mut tx, &permit, "channel.tested", id, &row.name, (None, None)).await?;
     tx.commit().await?;
 
-    let answer = ctx.outside.send(&target, mailing.as_ref(), &letter).await;
+    let outside = ctx.outside.known_as(panel::named_url(ctx).await?);
+    let answer = outside.send(&target, mailing.as_ref(), &letter).await;
     let (taken, words) = match answer {
         Ok(words) => (true, words),
         Err(refusal) => (false, refusal.words),

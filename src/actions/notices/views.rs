@@ -194,16 +194,17 @@ fn letter(row: notices::Row) -> NoticeLine {
     }
 }
 
+/// What of hosts and certificates is wrong now, and what was lately, as far as one sees them.
+pub async fn alerts(ctx: &Ctx, actor: &Actor) -> Result<Vec<AlertLine>, Refused> {
+    let Open { mut tx, permit, .. } = gate::team(ctx, actor).await?;
+    let lines = alert_lines(&mut tx, &permit, actor).await?;
+    tx.commit().await?;
+    Ok(lines)
+}
+
 /// Alerts of what one sees.
 async fn alert_lines(tx: &mut Tx<'_>, permit: &Permit, actor: &Actor) -> Result<Vec<AlertLine>, Refused> {
     let rows = alerts::list(tx, permit, ALERTS).await?;
-    let sees = |row: &alerts::Row| {
-        let on = match row.subject_kind.as_str() {
-            "host" => On::host(actor.team(), crate::domain::ids::HostId(row.subject)),
-            _ => On::team(actor.team()),
-        };
-        gate::sees(actor, on)
-    };
     let line = |row: alerts::Row| {
         let words = match row.kind.as_str() {
             alerts::HOST_DOWN => format!("{} does not answer", row.subject_name),
@@ -213,7 +214,18 @@ async fn alert_lines(tx: &mut Tx<'_>, permit: &Permit, actor: &Actor) -> Result<
         };
         AlertLine { id: row.id, words, cause: row.cause, opened_at: row.opened_at, closed_at: row.closed_at }
     };
-    Ok(rows.into_iter().filter(sees).map(line).collect())
+    Ok(rows.into_iter().filter(|row| sees(actor, row)).map(line).collect())
+}
+
+/// Whether one sees what an alert is about.
+pub(in crate::actions) fn sees(actor: &Actor, row: &alerts::Row) -> bool {
+    let team = actor.team();
+    let on = match (row.subject_kind.as_str(), row.project) {
+        ("host", _) => On::host(team, crate::domain::ids::HostId(row.subject)),
+        (_, Some(project)) => On::project(team, project),
+        (_, None) => On::team(team),
+    };
+    gate::sees(actor, on)
 }
 
 /// The team's channels.

@@ -23,6 +23,8 @@ pub struct EditRules {
     pub body_mb: String,
     /// Seconds the app may take for an answer, 1–86,400; empty means 300.
     pub answer_s: String,
+    /// The digest of the rules that were read before; where others are there by now, nothing is changed. Empty replaces whatever is there.
+    pub as_of: String,
 }
 
 /// What holds for all routes of an app.

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::forms::EditFront;
-use super::{Changed, push, read};
+use super::{Changed, ports, push, read};
 use crate::actions::apps::{Editing, begin_edit};
 use crate::actions::fields::Fields;
 use crate::actions::{Ctx, Refused};
 use crate::db;
 use crate::domain::app::Kind;
-use crate::domain::ids::AppId;
+use crate::domain::ids::{AppId, HostId};
 use crate::domain::release::Place;
 use crate::domain::rights::{Actor, On, Permission};
 use crate::domain::rules::Front;
@@ -41,12 +41,15 @@ pub(super) async fn fronted(edit: &mut Editing, actor: &Actor, input: &EditFront
         if !spec.routes.is_empty() {
             fields.wrong("ports", "The app has routes. An app answers either HTTP by its routes or connections on ports: remove its routes first.");
         }
-        let others = db::routes::ports_of_others(&mut edit.tx, &edit.permit, edit.app.id, &front.ports).await?;
-        if let Some((name, port)) = others.first() {
+        if before.maintenance {
             fields.wrong(
                 "ports",
-                format!("Port {port} leads to {name} already, on a host of this app. Use another port."),
+                "The app shows its page of maintenance, which connections on ports never see. End that first.",
             );
+        }
+        let on: Vec<HostId> = edit.app.placement.iter().map(|place| place.host).collect();
+        if let Some(why) = ports::taken(&mut edit.tx, &edit.permit, edit.app.id, &front.ports, &on).await? {
+            fields.wrong("ports", why);
         }
     }
     let (Some(front), true) = (front, fields.fine()) else { return Err(fields.refuse()) };
@@ -57,21 +60,27 @@ pub(super) async fn fronted(edit: &mut Editing, actor: &Actor, input: &EditFront
 /// Shows everybody the page of maintenance in place of the app, or the app again.
 pub async fn maintain(ctx: &Ctx, actor: &Actor, id: AppId, on: bool) -> Result<Changed, Refused> {
     let mut edit = begin_edit(ctx, actor, id, Permission::EditApps).await?;
+    let was = maintained(&mut edit, on).await?;
+    let job = push(&mut edit.tx, &edit.permit, actor, id, &edit.app.name).await?;
+    let action = if on { "app.maintenance_on" } else { "app.maintenance_off" };
+    edit.finish(action, Some(json!({ "maintenance": was })), Some(json!({ "maintenance": on }))).await?;
+    Ok(Changed { route: None, job })
+}
+
+/// Changes it within the caller's transaction: how it was.
+pub(super) async fn maintained(edit: &mut Editing, on: bool) -> Result<bool, Refused> {
     if edit.app.spec.kind == Kind::Worker {
         return Err(Refused::Conflict("A worker answers nobody: there is nobody to show a page to.".into()));
     }
-    let front = db::routes::front(&mut edit.tx, &edit.permit, id).await?.ok_or(Refused::NotFound)?.wanted.0;
-    if !front.ports.is_empty() {
+    let front = db::routes::front(&mut edit.tx, &edit.permit, edit.app.id).await?.ok_or(Refused::NotFound)?.wanted.0;
+    if on && !front.ports.is_empty() {
         return Err(Refused::Conflict(
             "The app takes connections on ports, which show no page. Stop it instead.".into(),
         ));
     }
-    let before = json!({ "maintenance": front.maintenance });
-    db::routes::want_front(&mut edit.tx, &edit.permit, id, &Front { maintenance: on, ..front }).await?;
-    let job = push(&mut edit.tx, &edit.permit, actor, id, &edit.app.name).await?;
-    let action = if on { "app.maintenance_on" } else { "app.maintenance_off" };
-    edit.finish(action, Some(before), Some(json!({ "maintenance": on }))).await?;
-    Ok(Changed { route: None, job })
+    let was = front.maintenance;
+    db::routes::want_front(&mut edit.tx, &edit.permit, edit.app.id, &Front { maintenance: on, ..front }).await?;
+    Ok(was)
 }
 
 /// A front as the audit keeps it: pages by their lengths.

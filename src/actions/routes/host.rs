@@ -9,11 +9,12 @@ use crate::actions::fields::Fields;
 use crate::actions::gate::{self, Open};
 use crate::actions::jobs::{self, JobLine};
 use crate::actions::{Ctx, Refused};
-use crate::db::{self, audit};
+use crate::db::{self, Tx, audit};
+use crate::domain::address::is_inner;
 use crate::domain::host::HostState;
 use crate::domain::ids::{HostId, JobId};
 use crate::domain::names::Domain;
-use crate::domain::rights::{Actor, Permission};
+use crate::domain::rights::{Actor, Permission, Permit};
 use crate::domain::trust::Trust;
 use crate::jobs::set_proxy::{self, Of, SetProxy};
 use crate::queue::{self, New};
@@ -54,7 +55,7 @@ pub async fn host_front(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostFron
 /// `203-0-113-7.sslip.io`, whose every subdomain leads to 203.0.113.7.
 fn offered(address: &str) -> String {
     match address.parse::<std::net::Ipv4Addr>() {
-        Ok(address) if !address.is_loopback() && !address.is_unspecified() => {
+        Ok(address) if !is_inner(address.into()) && !address.is_unspecified() => {
             format!("{}.sslip.io", address.to_string().replace('.', "-"))
         }
         _ => String::new(),
@@ -64,15 +65,9 @@ fn offered(address: &str) -> String {
 /// Changes whom a host believes. Returns the job that tells its proxy.
 pub async fn set_trust(ctx: &Ctx, actor: &Actor, id: HostId, input: EditTrust) -> Result<JobId, Refused> {
     let Open { mut tx, permit, .. } = gate::host(ctx, actor, id, Permission::ManageHosts).await?;
-    let row = db::hosts::list(&mut tx, &permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
-    let known = db::fronts::trust(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
-    let mut fields = Fields::default();
-    let Some(trust) = read::trust(&mut fields, &input) else { return Err(fields.refuse()) };
-    if row.state == HostState::New {
-        return Err(Refused::Conflict(format!("{} is not ready yet: make it ready first.", row.name)));
-    }
+    let Read { name, known, trust } = read_trust(&mut tx, &permit, id, &input).await?;
     db::fronts::want_trust(&mut tx, &permit, id, &trust).await?;
-    let title = format!("Proxies before {}", row.name);
+    let title = format!("Proxies before {name}");
     let of = Of::Host(id);
     let mut new = New::new(&title, actor.who().cause());
     (new.lock_key, new.host) = (Some(set_proxy::lock_key(of)), Some(id));
@@ -81,13 +76,40 @@ pub async fn set_trust(ctx: &Ctx, actor: &Actor, id: HostId, input: EditTrust) -
         action: "host.trust_changed",
         kind: "host",
         subject: Some(id.0),
-        name: &row.name,
-        before: Some(words(&known.wanted)),
+        name: &name,
+        before: Some(words(&known)),
         after: Some(words(&trust)),
     };
     audit::record(&mut tx, &permit, event).await?;
     tx.commit().await?;
     Ok(job)
+}
+
+/// A form of trust that was read.
+pub(super) struct Read {
+    /// What the host is called.
+    name: String,
+    /// Whom it is to believe so far.
+    known: Trust,
+    /// Whom from now on.
+    pub trust: Trust,
+}
+
+/// Reads the form for a host.
+pub(super) async fn read_trust(
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    id: HostId,
+    input: &EditTrust,
+) -> Result<Read, Refused> {
+    let row = db::hosts::list(tx, permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
+    let known = db::fronts::trust(tx, permit, id).await?.ok_or(Refused::NotFound)?;
+    let mut fields = Fields::default();
+    let Some(trust) = read::trust(&mut fields, input) else { return Err(fields.refuse()) };
+    if row.state == HostState::New {
+        return Err(Refused::Conflict(format!("{} is not ready yet: make it ready first.", row.name)));
+    }
+    Ok(Read { name: row.name, known: known.wanted.0, trust })
 }
 
 fn words(trust: &Trust) -> Value {

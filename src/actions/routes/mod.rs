@@ -6,6 +6,7 @@ mod forms;
 mod front;
 pub(in crate::actions) mod generated;
 mod host;
+pub(in crate::actions) mod ports;
 mod preview;
 mod read;
 mod views;
@@ -13,7 +14,7 @@ mod views;
 pub use forms::{EditFront, EditRules, EditTrust};
 pub use front::{maintain, set_front};
 pub use host::{HostFront, host_front, set_base_domain, set_trust};
-pub use preview::{Change, HostDifference, preview};
+pub use preview::{Change, HostDifference, preview, preview_trust};
 pub use read::{front_form, rules_form, rules_words};
 pub use views::{RoutesView, look};
 
@@ -121,6 +122,12 @@ async fn ruled(edit: &mut Editing, id: RouteId, input: EditRules) -> Result<(db:
     let rows = db::routes::of_app(&mut edit.tx, &edit.permit, edit.app.id).await?;
     let row = rows.into_iter().find(|row| row.id == id).ok_or(Refused::NotFound)?;
     let mut fields = Fields::default();
+    if !input.as_of.is_empty() && input.as_of != read::digest(&row.rules) {
+        fields.wrong(
+            "as_of",
+            "Somebody else changed the rules of this route meanwhile. Look at what is there now; saving once more replaces it.",
+        );
+    }
     let rules = read::rules(&mut fields, input, &row.rules, Some(&row.route()));
     let (Some(rules), true) = (rules, fields.fine()) else { return Err(fields.refuse()) };
     db::routes::want(&mut edit.tx, &edit.permit, id, &rules, false).await?;
@@ -169,6 +176,7 @@ async fn push(
 ) -> Result<Option<JobId>, Refused> {
     if db::routes::hosts(tx, permit, app).await?.is_empty() {
         db::routes::apply(tx, permit, app).await?;
+        db::routes::settle(tx, permit, app).await?;
         return Ok(None);
     }
     let title = format!("Routes of {name}");

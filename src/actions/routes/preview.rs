@@ -1,13 +1,14 @@
 //! What a change makes of the proxies' files, before it is made: done in a transaction that is never committed, as the job
 //! would find it.
 
-use super::forms::{EditFront, EditRules};
-use super::{added, front, removed, ruled};
+use super::forms::{EditFront, EditRules, EditTrust};
+use super::{added, front, host, removed, ruled};
 use crate::actions::apps::{Editing, NewRoute, begin_edit};
+use crate::actions::gate::{self, Open};
 use crate::actions::{Ctx, Refused};
 use crate::db;
-use crate::domain::ids::{AppId, RouteId};
-use crate::domain::ingress::{self, Block, Ingress};
+use crate::domain::ids::{AppId, HostId, RouteId};
+use crate::domain::ingress::{self, Block, Ingress, Line};
 use crate::domain::rights::{Actor, Permission};
 use crate::jobs::execute::ingress::{Listens, of_host_in};
 
@@ -22,6 +23,8 @@ pub enum Change {
     Remove(RouteId),
     /// Something else for all routes.
     Front(EditFront),
+    /// The page of maintenance, or the app again.
+    Maintenance(bool),
 }
 
 /// What differs in the files of one host.
@@ -49,14 +52,36 @@ pub async fn preview(ctx: &Ctx, actor: &Actor, id: AppId, change: Change) -> Res
     let mut all = Vec::new();
     for (row, before) in rows.iter().zip(before) {
         let after = of_host_in(&mut edit.tx, &edit.permit, row.id, &Listens::now(row)).await?;
-        let mut blocks = ingress::difference(&before.haproxy_cfg(), &after.haproxy_cfg());
-        // As sections of one name each, so that the same reading does for both.
-        let map = |ingress: &Ingress| format!("map of routes\n{}", indented(&ingress.routes_map()));
-        blocks.extend(ingress::difference(&map(&before), &map(&after)));
-        all.push(HostDifference { host: row.name.clone(), blocks, reload: before.fixed() != after.fixed() });
+        all.push(between(&row.name, &before, &after));
     }
     // Nothing of it was meant yet: the transaction ends with the value.
     Ok(all)
+}
+
+/// What whom a host believes would make of its file. Refused as the change would be.
+pub async fn preview_trust(ctx: &Ctx, actor: &Actor, id: HostId, input: &EditTrust) -> Result<HostDifference, Refused> {
+    let Open { mut tx, permit, .. } = gate::host(ctx, actor, id, Permission::ManageHosts).await?;
+    let trust = host::read_trust(&mut tx, &permit, id, input).await?.trust;
+    let row = db::host_logins::of(&mut tx, &permit, &[id]).await?.pop().ok_or(Refused::NotFound)?;
+    let before = of_host_in(&mut tx, &permit, id, &Listens::now(&row)).await?;
+    db::fronts::want_trust(&mut tx, &permit, id, &trust).await?;
+    db::fronts::apply_trust(&mut tx, &permit, id).await?;
+    let after = of_host_in(&mut tx, &permit, id, &Listens::now(&row)).await?;
+    Ok(between(&row.name, &before, &after))
+}
+
+/// What differs between two states of a host's proxy.
+fn between(host: &str, before: &Ingress, after: &Ingress) -> HostDifference {
+    let mut blocks = ingress::difference(&before.haproxy_cfg(), &after.haproxy_cfg());
+    // As sections of one name each, so that the same reading does for both.
+    let map = |ingress: &Ingress| format!("map of routes\n{}", indented(&ingress.routes_map()));
+    let mut of_map = ingress::difference(&map(before), &map(after));
+    for block in &mut of_map {
+        // What stands beside it is the routes of others.
+        block.lines.retain(|line| !matches!(line, Line::Same(_)));
+    }
+    blocks.extend(of_map);
+    HostDifference { host: host.to_owned(), blocks, reload: before.fixed() != after.fixed() }
 }
 
 async fn make(edit: &mut Editing, actor: &Actor, change: Change) -> Result<(), Refused> {
@@ -65,9 +90,11 @@ async fn make(edit: &mut Editing, actor: &Actor, change: Change) -> Result<(), R
         Change::Rules(route, rules) => ruled(edit, route, rules).await.map(drop),
         Change::Remove(route) => removed(edit, route).await.map(drop),
         Change::Front(input) => front::fronted(edit, actor, &input).await.map(drop),
+        Change::Maintenance(on) => front::maintained(edit, on).await.map(drop),
     }
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}\n")).collect()
+    // Not the keys that kind readers are held against: they say the same once more.
+    text.lines().filter(|line| !line.starts_with('~')).map(|line| format!("    {line}\n")).collect()
 }

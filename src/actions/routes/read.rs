@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use sha2::{Digest, Sha256};
+
 use super::forms::{EditFront, EditRules, EditTrust};
 use crate::actions::apps::Pair;
 use crate::actions::fields::Fields;
@@ -165,6 +167,9 @@ fn ports(fields: &mut Fields, raw: &[Pair]) -> Vec<Port> {
         for text in pair.value.split([' ', ',', '\n', '\t']).filter(|text| !text.is_empty()) {
             allow.extend(fields.entry::<Cidr>("ports", place, text));
         }
+        if allow.is_empty() && !pair.value.trim().is_empty() {
+            fields.wrong_entry("ports", place, "name the networks, or leave them empty to let everybody in.");
+        }
         if allow.len() > MOST_NETWORKS {
             fields.wrong_entry("ports", place, "use at most 100 networks.");
         }
@@ -189,6 +194,12 @@ pub(super) fn trust(fields: &mut Fields, input: &EditTrust) -> Option<Trust> {
             fields.wrong(field, "Then anybody could say where they come from. Name the networks of the proxies alone.");
         }
     }
+    if proxy_protocol.iter().any(Cidr::holds_loopback) {
+        fields.wrong(
+            "proxy_protocol",
+            "Skiff itself asks the proxy from this machine's loopback, without that line. Name the address by which the proxy before it comes.",
+        );
+    }
     let (Some(cloudflare), true) = (cloudflare, fields.fine()) else { return None };
     Some(Trust { cloudflare, forwarded, proxy_protocol })
 }
@@ -207,7 +218,14 @@ pub fn rules_form(rules: &Rules) -> EditRules {
         answer_headers: joined(&rules.answer),
         body_mb: number(rules.body_kib.map(|kib| kib.div_ceil(KIB))),
         answer_s: number(rules.answer_s),
+        as_of: digest(rules),
     }
+}
+
+/// A digest of rules, 16 hex digits: who changes them says what they looked at.
+pub(super) fn digest(rules: &Rules) -> String {
+    let text = serde_json::to_vec(rules).unwrap_or_default();
+    Sha256::digest(&text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Rules as short words; one word where there are none.

@@ -5,12 +5,13 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::routes::Difference;
 use crate::actions::apps::Pair;
 use crate::actions::routes::{self, EditFront, EditTrust, HostFront, RoutesView};
 use crate::actions::tokens::Caller;
 use crate::api::Api;
 use crate::api::problem::Problem;
-use crate::api::routes::{Routes, get, put};
+use crate::api::routes::{Routes, get, post, put};
 use crate::api::take::{OfApp, OfHost, Sent};
 use crate::domain::ids::{AppId, HostId};
 use crate::domain::rights::Permission;
@@ -30,6 +31,12 @@ pub fn routes() -> Routes {
         .add(get(trust, view).title("Which proxies before a host are believed").gives::<Json<Trust>>(), trusts)
         .add(put(trust, manage).title("Say which proxies before a host are believed").gives::<Json<Trust>>(), set_trust)
         .add(
+            post("/hosts/{host}/trust/preview", manage)
+                .title("What that would make of the host's file; nothing is changed")
+                .gives::<Json<Difference>>(),
+            preview_trust,
+        )
+        .add(
             put("/hosts/{host}/base-domain", manage)
                 .title("Give the domain under which a host's apps get addresses")
                 .gives::<Json<Trust>>(),
@@ -40,7 +47,7 @@ pub fn routes() -> Routes {
 /// What holds for all routes of an app. What is not there is not so.
 #[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct Front {
+pub(super) struct Front {
     /// Whether everybody sees the page of maintenance. Changed by a call of its own.
     #[serde(skip_deserializing)]
     maintenance: bool,
@@ -147,6 +154,16 @@ impl From<HostFront> for Trust {
     }
 }
 
+impl From<Trust> for EditTrust {
+    fn from(wanted: Trust) -> Self {
+        Self {
+            cloudflare: if wanted.cloudflare { "yes" } else { "no" }.to_owned(),
+            forwarded: wanted.forwarded.join("\n"),
+            proxy_protocol: wanted.proxy_protocol.join("\n"),
+        }
+    }
+}
+
 /// The domain under which a host's apps shall get addresses.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -197,13 +214,17 @@ async fn set_trust(
     OfHost(id): OfHost,
     Sent(wanted): Sent<Trust>,
 ) -> Result<Json<Trust>, Problem> {
-    let form = EditTrust {
-        cloudflare: if wanted.cloudflare { "yes" } else { "no" }.to_owned(),
-        forwarded: wanted.forwarded.join("\n"),
-        proxy_protocol: wanted.proxy_protocol.join("\n"),
-    };
-    routes::set_trust(api.actions(), &caller.actor, id, form).await?;
+    routes::set_trust(api.actions(), &caller.actor, id, wanted.into()).await?;
     trust(&api, &caller, id).await
+}
+
+async fn preview_trust(
+    State(api): State<Api>,
+    caller: Caller,
+    OfHost(id): OfHost,
+    Sent(wanted): Sent<Trust>,
+) -> Result<Json<Difference>, Problem> {
+    Ok(Json(routes::preview_trust(api.actions(), &caller.actor, id, &wanted.into()).await?.into()))
 }
 
 async fn set_base_domain(

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::jobs::Nothing;
 use crate::actions::notices::{
-    self, Answered, ChannelLine, MailLine, Mine, NoticeLine, SetChannel, SetMail, SetMine, WantedForm,
+    self, AlertLine, Answered, ChannelLine, MailLine, Mine, NoticeLine, SetChannel, SetMail, SetMine, WantedForm,
 };
 use crate::actions::tokens::Caller;
 use crate::api::Api;
@@ -59,11 +59,44 @@ pub fn routes() -> Routes {
         .add(get("/notices/mine", view).title("What one is told of oneself").gives::<Json<Choice>>(), mine)
         .add(put("/notices/mine", view).title("Choose what one is told of oneself").gives::<Json<Choice>>(), choose)
         .add(
+            get("/notices/alerts", view)
+                .title("What of hosts and certificates is wrong now, and what was lately; as far as one sees them")
+                .gives::<Page<Alert>>(),
+            alerts,
+        )
+        .add(
             get("/notices/sent", view)
                 .title("The last 50 notices and what was answered; only one's own for who manages no channels")
                 .gives::<Page<Notice>>(),
             sent,
         )
+}
+
+/// Something that is wrong, or was.
+#[derive(Serialize, JsonSchema)]
+struct Alert {
+    /// The id.
+    id: Uuid,
+    /// What is wrong: "fra-1 does not answer".
+    words: String,
+    /// Why, where it is known.
+    cause: String,
+    /// Since when.
+    opened_at: Time,
+    /// Until when; null while it lasts.
+    closed_at: Option<Time>,
+}
+
+impl From<AlertLine> for Alert {
+    fn from(line: AlertLine) -> Self {
+        let (opened_at, closed_at) = (line.opened_at.into(), line.closed_at.map(Time::from));
+        Self { id: line.id.0, words: line.words, cause: line.cause, opened_at, closed_at }
+    }
+}
+
+async fn alerts(State(api): State<Api>, caller: Caller) -> Result<Json<Page<Alert>>, Problem> {
+    let all = notices::alerts(api.actions(), &caller.actor).await?;
+    Ok(Page::whole(all.into_iter().map(Alert::from)))
 }
 
 /// A channel. What leads to it is not shown.

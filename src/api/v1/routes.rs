@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::fronts::Front;
 use crate::actions::apps::{self, Pair, RouteView};
 use crate::actions::routes::{self, Change, EditRules, HostDifference, rules_form};
 use crate::actions::tokens::Caller;
@@ -97,6 +98,21 @@ pub struct Rules {
     body_mb: Option<u64>,
     /// Seconds the app may take for an answer; 300 without it.
     answer_s: Option<u64>,
+    /// What they were read as: sent back, nothing is changed where others are there by now. Without it they replace whatever is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<String>,
+}
+
+impl Rules {
+    /// The same for who may look only: headers may have a secret in their values.
+    fn veiled(mut self) -> Self {
+        for line in self.request_headers.iter_mut().chain(&mut self.answer_headers) {
+            if let Some((name, _)) = line.split_once(':') {
+                *line = format!("{name}: …");
+            }
+        }
+        self
+    }
 }
 
 /// A redirect.
@@ -141,6 +157,7 @@ impl From<Rules> for EditRules {
             answer_headers: rules.answer_headers.join("\n"),
             body_mb: text(rules.body_mb),
             answer_s: text(rules.answer_s),
+            as_of: rules.as_of.unwrap_or_default(),
         }
     }
 }
@@ -161,6 +178,7 @@ impl From<EditRules> for Rules {
             answer_headers: lines(&form.answer_headers),
             body_mb: form.body_mb.parse().ok(),
             answer_s: form.answer_s.parse().ok(),
+            as_of: Some(form.as_of),
         }
     }
 }
@@ -196,7 +214,8 @@ struct NewRuledRoute {
     rules: Rules,
 }
 
-/// A change that is thought of: another route, or other rules of one that is there.
+/// A change that is thought of: another route, other rules of one that is there or its end, what would hold for all of them, or the
+/// page of maintenance. The first of these that is named.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Thought {
@@ -212,11 +231,20 @@ struct Thought {
     /// The rules.
     #[serde(default)]
     rules: Rules,
+    /// Whether the route of this id would go.
+    #[serde(default)]
+    remove: bool,
+    /// What would hold for all routes.
+    #[serde(default)]
+    front: Option<Front>,
+    /// Whether everybody would see the page of maintenance.
+    #[serde(default)]
+    maintenance: Option<bool>,
 }
 
 /// What would differ on one host.
 #[derive(Serialize, JsonSchema)]
-struct Difference {
+pub(super) struct Difference {
     /// The host's name.
     host: String,
     /// Whether its proxy would be reloaded; open connections go on.
@@ -251,7 +279,15 @@ impl From<HostDifference> for Difference {
 
 async fn list(State(api): State<Api>, caller: Caller, OfApp(id): OfApp) -> Result<Json<Page<Route>>, Problem> {
     let view = apps::get(api.actions(), &caller.actor, id).await?;
-    Ok(Page::whole(view.routes.into_iter().map(Route::from)))
+    let edits = view.may.edit;
+    let shown = |line: RouteView| {
+        let mut route = Route::from(line);
+        if !edits {
+            route.rules = route.rules.veiled();
+        }
+        route
+    };
+    Ok(Page::whole(view.routes.into_iter().map(shown)))
 }
 
 /// One route of an app.
@@ -279,9 +315,12 @@ async fn preview(
     Sent(thought): Sent<Thought>,
 ) -> Result<Json<Page<Difference>>, Problem> {
     let rules = thought.rules.into();
-    let change = match thought.id {
-        Some(id) => Change::Rules(RouteId(id), rules),
-        None => {
+    let change = match (thought.id, thought.front, thought.maintenance) {
+        (Some(id), _, _) if thought.remove => Change::Remove(RouteId(id)),
+        (Some(id), _, _) => Change::Rules(RouteId(id), rules),
+        (None, Some(front), _) => Change::Front(front.into()),
+        (None, None, Some(on)) => Change::Maintenance(on),
+        (None, None, None) => {
             let (domain, path) = (thought.domain.unwrap_or_default(), thought.path.unwrap_or_default());
             Change::Add(apps::NewRoute { domain, path }, rules)
         }

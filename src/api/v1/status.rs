@@ -53,11 +53,18 @@ struct NeedsYou {
     app: Option<Uuid>,
     /// The host it is about.
     host: Option<Uuid>,
+    /// Whether it is about a certificate.
+    certificate: bool,
 }
 
 impl From<Need> for NeedsYou {
     fn from(need: Need) -> Self {
-        Self { sentence: need.sentence, app: need.app.map(|id| id.0), host: need.host.map(|id| id.0) }
+        Self {
+            sentence: need.sentence,
+            app: need.app.map(|id| id.0),
+            host: need.host.map(|id| id.0),
+            certificate: need.certificate,
+        }
     }
 }
 

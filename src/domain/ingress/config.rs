@@ -131,7 +131,7 @@ fn head(ingress: &Ingress) -> String {
     trust::protocol(&mut text, &ingress.trust);
     let routing = routing(&home.map);
     text.push_str(&routing);
-    text.push_str("    http-request set-var(txn.rule) var(txn.route),field(2,:)\n");
+    text.push_str("    http-request set-var(txn.rule) var(txn.route),field(2,:)\n    http-request set-var(txn.timing) var(txn.rule)\n");
     if ingress.tls.is_some() {
         tls::routed_rules(&mut text, home);
     }
@@ -162,12 +162,27 @@ pub(super) fn fixed(ingress: &Ingress) -> String {
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Where a request belongs, by its host and path.
+/// Where a request belongs, by its host and path. Apps read paths more kindly than the map does: they undo `%61`, squeeze `//`, drop
+/// `;…`, follow `..`, or overlook capitals. A request that would come by another route so than as it is written is refused, or a route that
+/// asks for a password could be gone around (domains with a path of their own have keys for that; see `Ingress::route_entries`).
 fn routing(map: &FilePath) -> String {
     format!(
-        "    # The longest route that the request's host, path and one more slash begin with.\n    http-request set-var(txn.path) path\n    http-request set-var(txn.route) req.hdr(host),field(1,:),rtrim(.),lower,concat(,txn.path,/),map_beg({map})\n    http-request set-var(txn.slot) var(txn.route),field(1,:)\n"
+        r#"    # The longest route that the request's host, path and one more slash begin with, and the one that a kind reader would take.
+    http-request set-var(txn.host) req.hdr(host),field(1,:),field(1,/),rtrim(.),lower
+    http-request set-var(txn.path) path
+    http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),map_beg({map})
+    http-request deny deny_status 400 if {{ path -m found }} !{{ path,url_dec -m found }}
+    http-request set-var(txn.path) "path,url_dec,lower,regsub(';[^/]*',,g),regsub('[/\\\\]+',/,g)"
+    http-request set-var(txn.read) str({KIND}),concat(,txn.host),concat(,txn.path,/),map_beg({map})
+    acl kind var(txn.read) -m found
+    http-request deny deny_status 400 if kind !{{ var(txn.read),strcmp(txn.route) eq 0 }} || kind {{ var(txn.path) -m reg /\.\.?(/|$) }} || kind {{ path_sub -i %00 }}
+    http-request set-var(txn.slot) var(txn.route),field(1,:)
+"#
     )
 }
+
+/// Before the keys that kind readers are held against: no host begins with it.
+pub(super) const KIND: char = '~';
 
 /// Appends formatted text; writing to a `String` does not fail.
 pub(super) fn put(text: &mut String, what: std::fmt::Arguments<'_>) {

@@ -7,6 +7,7 @@
 mod answers;
 mod config;
 mod difference;
+mod inner;
 mod peers;
 mod rules;
 mod runtime;
@@ -28,7 +29,7 @@ pub use runtime::{admit, ask_fixed, dismiss, drain, map_changes, needs_reload, s
 pub use tcp::TAKEN_PORTS;
 pub use tls::{PROOF_PATH, PanelDoor, Thumbprint, Tls, TlsFiles};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::app::Route;
@@ -195,7 +196,7 @@ impl Ingress {
         config::render(self)
     }
 
-    /// The routes by their keys: what the map's file and the running map hold.
+    /// The routes by their keys: what the map's file and the running map hold, with what kind readers are held against.
     pub fn route_entries(&self) -> BTreeMap<String, String> {
         let mut entries: BTreeMap<String, (u32, &Route)> = BTreeMap::new();
         let panel = self.tls.as_ref().and_then(|tls| tls.panel.as_ref());
@@ -207,7 +208,27 @@ impl Ingress {
         }
         let apps = entries.into_iter().map(|(key, (slot, route))| (key, self.place(slot, route)));
         let names = panel.into_iter().flat_map(|panel| &panel.names);
-        apps.chain(names.map(|name| (format!("{name}/"), tls::PANEL.to_owned()))).collect()
+        let mut all: BTreeMap<String, String> =
+            apps.chain(names.map(|name| (format!("{name}/"), tls::PANEL.to_owned()))).collect();
+        let kind = Self::kind_entries(&all);
+        all.extend(kind);
+        all
+    }
+
+    /// The same once more as a kind reader takes them, without capitals, for domains of which a path leads elsewhere. Routes that differ
+    /// in capitals alone have none: there capitals are meant.
+    fn kind_entries(all: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let domain = |key: &str| key.split('/').next().unwrap_or_default().to_owned();
+        let deep = |key: &&String| key.find('/').is_some_and(|at| at + 1 < key.len());
+        let domains: BTreeSet<String> = all.keys().filter(deep).map(|key| domain(key)).collect();
+        let mut kind: BTreeMap<String, Option<&String>> = BTreeMap::new();
+        for (key, place) in all.iter().filter(|(key, _)| domains.contains(&domain(key))) {
+            let known = kind.entry(format!("{}{}", config::KIND, key.to_ascii_lowercase())).or_insert(Some(place));
+            if *known != Some(place) {
+                *known = None;
+            }
+        }
+        kind.into_iter().filter_map(|(key, place)| Some((key, place?.clone()))).collect()
     }
 
     /// What the map says of a route: its backend, and behind a colon its rules, where it has some.

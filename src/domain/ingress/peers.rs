@@ -80,7 +80,7 @@ pub(super) fn frontend(text: &mut String, peering: &Peering, file: &FilePath, ru
     // Bound whether or not the address is there yet: a private network may come up after the proxy.
     let _ = write!(
         text,
-        "\n# Requests that other hosts of the team pass on, to the instances here alone.\nfrontend peers\n    bind {}:{PEER_PORT} transparent\n    bind {OWN} id {OWN_LISTENER}\n    tcp-request connection reject unless {{ so_id {OWN_LISTENER} }} || {{ src -f {file} }}\n{rules}    http-request set-var(txn.inner) bool(true)\n    use_backend b%[var(txn.slot),bytes(1)] if {{ var(txn.slot) -m found }}\n    default_backend nowhere\n",
+        "\n# Requests that other hosts of the team pass on, to the instances here alone.\nfrontend peers\n    bind {}:{PEER_PORT} transparent\n    bind {OWN} id {OWN_LISTENER}\n    tcp-request connection reject unless {{ so_id {OWN_LISTENER} }} || {{ src -f {file} }}\n{rules}    http-request set-var(txn.inner) bool(true)\n    http-request set-var(txn.timing) var(txn.route),field(2,:)\n    use_backend b%[var(txn.slot),bytes(1)] if {{ var(txn.slot) -m found }}\n    default_backend nowhere\n",
         peering.address
     );
 }

@@ -5,11 +5,11 @@
 
 use std::fmt::Write as _;
 
-use super::Backend;
+use super::{Backend, inner};
 use crate::domain::app::Route;
 use crate::domain::ids::RouteId;
 use crate::domain::names::Domain;
-use crate::domain::rules::{Cidr, Front, HeaderRule, PageText, Redirect, Rules};
+use crate::domain::rules::{Front, HeaderRule, PageText, Redirect, Rules};
 
 /// What text is compressed: by its type, as it shrinks; pictures and archives are compressed already.
 const COMPRESSED: &str = "text/html text/css text/plain text/xml text/javascript application/javascript application/json application/xml application/rss+xml image/svg+xml";
@@ -97,13 +97,16 @@ fn who(text: &mut String, Ruled { id, route, rules }: &Ruled) {
     put(text, format_args!("# {}{}", route.domain, route.path));
     put(text, format_args!("acl on-{id} var(txn.rule) -m str {id}"));
     if !rules.allow.is_empty() {
-        networks(text, &format!("from-{id}"), &rules.allow);
-        put(
-            text,
-            format_args!(
-                "http-request return status 403 {TEXT} string \"This address is not open to you.\\n\" if on-{id} !from-{id}"
-            ),
-        );
+        let name = format!("from-{id}");
+        inner::networks(text, "    ", &name, &rules.allow);
+        for condition in inner::outside(&name, &rules.allow) {
+            put(
+                text,
+                format_args!(
+                    "http-request return status 403 {TEXT} string \"This address is not open to you.\\n\" if on-{id} {condition}"
+                ),
+            );
+        }
     }
     if let Some(redirect) = &rules.redirect {
         let Redirect { to, moved, .. } = redirect;
@@ -133,13 +136,13 @@ fn what(text: &mut String, Ruled { id, route, rules }: &Ruled) {
         let bytes = u64::from(kib) * 1024;
         // What does not say how long it is cannot be measured before it has gone through: chunks, and what HTTP/2 sends so.
         put(text, format_args!("acl unmeasured-{id} req.hdr(transfer-encoding) -m found"));
-        put(text, format_args!("acl sends-{id} method POST PUT PATCH"));
+        put(text, format_args!("acl reads-{id} method GET HEAD OPTIONS"));
         let answer = format!("status 411 {TEXT} string \"Say how long this is: the app takes at most {kib} KB.\\n\"");
         put(text, format_args!("http-request return {answer} if on-{id} unmeasured-{id}"));
         put(
             text,
             format_args!(
-                "http-request return {answer} if on-{id} sends-{id} {{ req.ver 2.0 }} !{{ req.hdr(content-length) -m found }}"
+                "http-request return {answer} if on-{id} !reads-{id} {{ req.ver 2.0 }} !{{ req.hdr(content-length) -m found }}"
             ),
         );
         put(
@@ -150,7 +153,7 @@ fn what(text: &mut String, Ruled { id, route, rules }: &Ruled) {
         );
     }
     if let Some(seconds) = rules.answer_s {
-        put(text, format_args!("http-request set-timeout server {seconds}s if on-{id}"));
+        put(text, format_args!("http-request set-timeout server {seconds}s if {{ var(txn.timing) -m str {id} }}"));
     }
     for (way, rules) in [("http-request", &rules.request), ("http-after-response", &rules.answer)] {
         for rule in rules {
@@ -172,29 +175,26 @@ fn realm(domain: &Domain) -> String {
     quoted(domain.as_ref())
 }
 
-fn networks(text: &mut String, name: &str, all: &[Cidr]) {
-    for network in all {
-        put(text, format_args!("acl {name} src {network}"));
-    }
-}
-
 /// What holds for all routes of the app.
 fn front(text: &mut String, front: &Front, slot: u32) {
     if front.maintenance {
-        let through = if front.maintenance_allow.is_empty() {
-            String::new()
+        let through = format!("through-{slot}");
+        let closed = if front.maintenance_allow.is_empty() {
+            vec![String::new()]
         } else {
-            networks(text, &format!("through-{slot}"), &front.maintenance_allow);
-            format!(" !through-{slot}")
+            inner::networks(text, "    ", &through, &front.maintenance_allow);
+            inner::outside(&through, &front.maintenance_allow)
         };
         let (kind, page) = front.maintenance_page.as_ref().map_or((TEXT, MAINTENANCE), |page| (HTML, page.as_ref()));
-        put(
-            text,
-            format_args!(
-                "http-request return status 503 {kind} hdr Retry-After {RETRY_AFTER} hdr Cache-Control no-store string {} if !{{ var(txn.inner) -m bool }}{through}",
-                quoted(page)
-            ),
-        );
+        for condition in closed {
+            put(
+                text,
+                format_args!(
+                    "http-request return status 503 {kind} hdr Retry-After {RETRY_AFTER} hdr Cache-Control no-store string {} if !{{ var(txn.inner) -m bool }} {condition}",
+                    quoted(page)
+                ),
+            );
+        }
     }
     if let Some(page) = &front.error_page {
         errors(text, page);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::config::{FIXED, server_options};
+use super::config::{FIXED, KIND, server_options};
 use super::{Backend, FilePath, Ingress, MapEntry, ServerSeen, slot_name};
 use crate::domain::names::ContainerName;
 use crate::domain::observed::Served;
@@ -36,14 +36,29 @@ pub fn dismiss(slot: u32, name: &ContainerName) -> Vec<String> {
 }
 
 /// The lines that turn the running map into the wanted one. A route that moves to another slot is set in place, so that
-/// no request falls between; a key that stands there twice is deleted (both go) and added anew.
+/// no request falls between; a key that stands there twice is deleted (both go) and added anew. What kind readers are held against
+/// is away meanwhile, domain by domain: a request that is held against half of it would be refused.
 pub fn map_changes(map: &FilePath, running: &[MapEntry], wanted: &BTreeMap<String, String>) -> Vec<String> {
     let mut seen: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for entry in running {
         seen.entry(&entry.key).or_default().push(&entry.value);
     }
-    let mut lines = Vec::new();
-    for (key, slot) in wanted {
+    // Keys come back from the host: one that could not be ours is not sent into a command line.
+    let plain = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | '/'));
+    let domain = |key: &str| key.split('/').next().unwrap_or_default().to_owned();
+    let kind = |key: &str| key.starts_with(KIND);
+    let differs = |key: &&str| {
+        seen.get(*key).map(Vec::as_slice)
+            != wanted.get(*key).map(|slot| [slot.as_str()]).as_ref().map(|one| one.as_slice())
+    };
+    let both = wanted.keys().map(String::as_str).chain(seen.keys().copied()).filter(|key| kind(key));
+    let moving: BTreeSet<String> = both.filter(differs).map(domain).collect();
+    let moves = |key: &str| kind(key) && moving.contains(&domain(key));
+    // The shorter key before the longer one, which goes on being right without it.
+    let mut away: Vec<&str> = seen.keys().copied().filter(|key| moves(key) && plain(key)).collect();
+    away.sort_by_key(|key| key.len());
+    let mut lines: Vec<String> = away.into_iter().map(|key| format!("del map {map} {key}")).collect();
+    for (key, slot) in wanted.iter().filter(|(key, _)| !kind(key)) {
         match seen.get(key.as_str()).map(Vec::as_slice) {
             None => lines.push(format!("add map {map} {key} {slot}")),
             Some([one]) if one == slot => {}
@@ -51,10 +66,11 @@ pub fn map_changes(map: &FilePath, running: &[MapEntry], wanted: &BTreeMap<Strin
             Some(_) => lines.extend([format!("del map {map} {key}"), format!("add map {map} {key} {slot}")]),
         }
     }
-    // Keys come back from the host: one that could not be ours is not sent into a command line.
-    let plain = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | '/'));
-    let gone = seen.keys().filter(|key| !wanted.contains_key(**key) && plain(key));
+    let gone = seen.keys().filter(|key| !kind(key) && !wanted.contains_key(**key) && plain(key));
     lines.extend(gone.map(|key| format!("del map {map} {key}")));
+    let mut back: Vec<_> = wanted.iter().filter(|(key, _)| moves(key)).collect();
+    back.sort_by_key(|(key, _)| std::cmp::Reverse(key.len()));
+    lines.extend(back.into_iter().map(|(key, slot)| format!("add map {map} {key} {slot}")));
     lines
 }
 

@@ -2,7 +2,7 @@
 //! of them, so that its instances come and go as all others do; an app has either such ports or routes.
 
 use super::config::put;
-use super::{Ingress, slot_name};
+use super::{Ingress, inner, slot_name};
 
 /// What stands behind the name of a section that is not HTTP.
 pub(super) const FROM: &str = " from tcp";
@@ -18,10 +18,14 @@ pub(super) fn defaults(text: &mut String, ingress: &Ingress) {
     }
 }
 
-/// The frontends.
+/// The frontends. A port is opened where the app has instances and no earlier: one that cannot be opened would be in the way of
+/// every other app's reloads, and goes with the instances of the deploy that found it out. Never the proxy's own: HAProxy would share
+/// their connections among both without a word.
 pub(super) fn frontends(text: &mut String, ingress: &Ingress) {
-    let mut all: Vec<_> =
-        ingress.backends.iter().flat_map(|b| b.front.ports.iter().map(move |port| (port, b))).collect();
+    let own = [Some(ingress.http_port), ingress.tls.as_ref().map(|tls| tls.port)];
+    let here = ingress.backends.iter().filter(|backend| !backend.servers.is_empty());
+    let mut all: Vec<_> = here.flat_map(|b| b.front.ports.iter().map(move |port| (port, b))).collect();
+    all.retain(|(port, _)| !own.contains(&Some(port.port)));
     all.sort_by_key(|(port, backend)| (port.port, backend.slot));
     all.dedup_by_key(|(port, _)| port.port);
     for (port, backend) in all {
@@ -32,11 +36,11 @@ pub(super) fn frontends(text: &mut String, ingress: &Ingress) {
                 port.port, backend.app, ingress.home.bind, port.port
             ),
         );
-        for network in &port.allow {
-            put(text, format_args!("    acl from src {network}\n"));
-        }
         if !port.allow.is_empty() {
-            text.push_str("    tcp-request connection reject if !from\n");
+            inner::networks(text, "    ", "from", &port.allow);
+            for condition in inner::outside("from", &port.allow) {
+                put(text, format_args!("    tcp-request connection reject if {condition}\n"));
+            }
         }
         put(text, format_args!("    default_backend {}\n", slot_name(backend.slot)));
     }

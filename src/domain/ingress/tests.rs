@@ -61,6 +61,9 @@ fn the_map_has_a_line_per_route_in_order() {
         a.test/x/y/ b0002
         shop.test/ b0002
         shop.test/api/ b0001
+        ~a.test/x/y/ b0002
+        ~shop.test/ b0002
+        ~shop.test/api/ b0001
     "#]]
     .assert_eq(&ingress().routes_map());
 }
@@ -100,8 +103,26 @@ fn the_running_map_is_turned_into_the_wanted_one() {
         del map /etc/skiff/maps/routes.map a.test/x/y/
         add map /etc/skiff/maps/routes.map a.test/x/y/ b0002
         set map /etc/skiff/maps/routes.map shop.test/ b0002
-        del map /etc/skiff/maps/routes.map old.test/"#]]
+        del map /etc/skiff/maps/routes.map old.test/
+        add map /etc/skiff/maps/routes.map ~shop.test/api/ b0001
+        add map /etc/skiff/maps/routes.map ~a.test/x/y/ b0002
+        add map /etc/skiff/maps/routes.map ~shop.test/ b0002"#]]
     .assert_eq(&lines.join("\n"));
+
+    // While a route moves nothing is held against half of its domain's keys; other domains stay as they are.
+    let before: String = ingress().route_entries().iter().map(|(key, slot)| format!("0x1 {key} {slot}\n")).collect();
+    let mut moved = ingress().route_entries();
+    for key in ["shop.test/api/", "~shop.test/api/"] {
+        moved.insert(key.into(), "b0003".into());
+    }
+    expect![[r#"
+        del map /etc/skiff/maps/routes.map ~shop.test/
+        del map /etc/skiff/maps/routes.map ~shop.test/api/
+        set map /etc/skiff/maps/routes.map shop.test/api/ b0003
+        add map /etc/skiff/maps/routes.map ~shop.test/api/ b0003
+        add map /etc/skiff/maps/routes.map ~shop.test/ b0002"#]]
+    .assert_eq(&map_changes(&Home::default().map, &read_map(&before), &moved).join("\n"));
+    assert!(map_changes(&Home::default().map, &read_map(&before), &ingress().route_entries()).is_empty());
 }
 
 #[test]
@@ -172,11 +193,18 @@ fn a_host_takes_requests_of_the_others_for_its_own_instances_alone() {
             bind 10.0.0.1:7080 transparent
             bind abns@skiff-own id 102
             tcp-request connection reject unless { so_id 102 } || { src -f /etc/skiff/maps/peers.lst }
-            # The longest route that the request's host, path and one more slash begin with.
+            # The longest route that the request's host, path and one more slash begin with, and the one that a kind reader would take.
+            http-request set-var(txn.host) req.hdr(host),field(1,:),field(1,/),rtrim(.),lower
             http-request set-var(txn.path) path
-            http-request set-var(txn.route) req.hdr(host),field(1,:),rtrim(.),lower,concat(,txn.path,/),map_beg(/etc/skiff/maps/routes.map)
+            http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),map_beg(/etc/skiff/maps/routes.map)
+            http-request deny deny_status 400 if { path -m found } !{ path,url_dec -m found }
+            http-request set-var(txn.path) "path,url_dec,lower,regsub(';[^/]*',,g),regsub('[/\\\\]+',/,g)"
+            http-request set-var(txn.read) str(~),concat(,txn.host),concat(,txn.path,/),map_beg(/etc/skiff/maps/routes.map)
+            acl kind var(txn.read) -m found
+            http-request deny deny_status 400 if kind !{ var(txn.read),strcmp(txn.route) eq 0 } || kind { var(txn.path) -m reg /\.\.?(/|$) } || kind { path_sub -i %00 }
             http-request set-var(txn.slot) var(txn.route),field(1,:)
             http-request set-var(txn.inner) bool(true)
+            http-request set-var(txn.timing) var(txn.route),field(2,:)
             use_backend b%[var(txn.slot),bytes(1)] if { var(txn.slot) -m found }
             default_backend nowhere
     "#]]
@@ -197,6 +225,9 @@ fn a_host_takes_requests_of_the_others_for_its_own_instances_alone() {
         a.test/x/y/ m0002
         shop.test/ m0002
         shop.test/api/ b0001
+        ~a.test/x/y/ m0002
+        ~shop.test/ m0002
+        ~shop.test/api/ b0001
     "#]]
     .assert_eq(&mixed().routes_map());
     assert!(!ingress().haproxy_cfg().contains("7080"), "a host without such an address has nothing of it");

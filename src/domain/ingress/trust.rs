@@ -1,33 +1,32 @@
 //! Those before the proxy who may say where a request came from, as lines of the frontend.
 
 use super::config::put;
+use super::inner;
+use crate::domain::rules::Cidr;
 use crate::domain::trust::{CLOUDFLARE, Trust};
 
 /// Lines for connections: they stand before all others of the frontend.
 pub(super) fn connections(text: &mut String, trust: &Trust) {
-    for network in &trust.proxy_protocol {
-        put(text, format_args!("    acl before src {network}\n"));
-    }
     if !trust.proxy_protocol.is_empty() {
-        text.push_str("    tcp-request connection expect-proxy layer4 if before\n");
+        inner::networks(text, "    ", "before", &trust.proxy_protocol);
+        for condition in inner::within("before", &trust.proxy_protocol) {
+            put(text, format_args!("    tcp-request connection expect-proxy layer4 if {condition}\n"));
+        }
     }
 }
 
 /// Lines for requests: from here on `src` is the client whom they name, and what they say of HTTPS holds. Who they are is
 /// looked at once, before that: a client that has an address of theirs is not believed for it.
 pub(super) fn requests(text: &mut String, trust: &Trust) {
-    let cloudflare = CLOUDFLARE.iter().filter(|_| trust.cloudflare).map(ToString::to_string);
-    let forwarded = trust.forwarded.iter().map(ToString::to_string);
+    let cloudflare = CLOUDFLARE.iter().filter(|_| trust.cloudflare).filter_map(|network| network.parse().ok());
     let both = [
-        ("cloudflare", "cf-connecting-ip", "cf-connecting-ip", cloudflare.collect::<Vec<_>>()),
-        ("forwarded", "x-forwarded-for", "x-forwarded-for,-1", forwarded.collect()),
+        ("cloudflare", "cf-connecting-ip", "cf-connecting-ip", cloudflare.collect::<Vec<Cidr>>()),
+        ("forwarded", "x-forwarded-for", "x-forwarded-for,-1", trust.forwarded.clone()),
     ];
-    for (name, _, _, networks) in &both {
-        for network in networks {
-            put(text, format_args!("    acl {name} src {network}\n"));
-        }
-        if !networks.is_empty() {
-            put(text, format_args!("    http-request set-var(txn.by) str({name}) if {name}\n"));
+    for (name, _, _, networks) in both.iter().filter(|(_, _, _, networks)| !networks.is_empty()) {
+        inner::networks(text, "    ", name, networks);
+        for condition in inner::within(name, networks) {
+            put(text, format_args!("    http-request set-var(txn.by) str({name}) if {condition}\n"));
         }
     }
     if both.iter().any(|(_, _, _, networks)| !networks.is_empty()) {

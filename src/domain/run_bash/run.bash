@@ -117,10 +117,11 @@ write_config() {
   for ((i = 0; i < ${#started[@]}; i++)); do
     text+="    server ${started[i]} ${addresses[i]}:$PORT weight $WEIGHT${PROTO:-}"$'\n'
   done
-  awk -v from="    # $slot servers: begin" -v to="    # $slot servers: end" -v text="$text" '
+  # Hashes of passwords may stand in it: nobody else reads it on the way either.
+  (umask 077; awk -v from="    # $slot servers: begin" -v to="    # $slot servers: end" -v text="$text" '
     $0 == to { skipping = 0 }
     !skipping { print }
-    $0 == from { printf "%s", text; skipping = 1 }' "$CONFIG" > "$CONFIG.run" &&
+    $0 == from { printf "%s", text; skipping = 1 }' "$CONFIG" > "$CONFIG.run") &&
     chmod --reference="$CONFIG" "$CONFIG.run" && { chown --reference="$CONFIG" "$CONFIG.run" 2>/dev/null; true; } && mv -f "$CONFIG.run" "$CONFIG"
 }
 

@@ -72,6 +72,9 @@ impl Here<'_> {
         backends::claim(&mut tx, &run.permit, self.reached.id(), release.app).await?;
         let mut ledger = Ledger::read(&mut tx, &run.permit, self.reached.id()).await?;
         tx.commit().await?;
+        if let Some(port) = ledger.clash(release.app) {
+            return Err(self.refused(format!("port {port} of this host leads to another app already")));
+        }
         self.as_it_serves(&mut ledger, servers);
         let wanted = ledger.ingress(&Listens::now(&self.reached.row));
         run.still_mine().await?;
@@ -372,6 +375,15 @@ impl Ledger {
     pub fn servers_of(&self, app: AppId) -> Vec<(ContainerName, Ipv4Addr)> {
         let own = self.servers.iter().filter(|server| server.app == app);
         own.filter_map(|server| Some((server.name.clone(), server.address.parse().ok()?))).collect()
+    }
+
+    /// A port of the app that another one with instances here has.
+    fn clash(&self, app: AppId) -> Option<u16> {
+        let ports = |row: &backends::Row| row.front.0.ports.iter().map(|port| port.port).collect::<Vec<_>>();
+        let lives = |row: &&backends::Row| self.servers.iter().any(|server| server.app == row.app);
+        let own = self.rows.iter().filter(lives).find(|row| row.app == app).map(ports)?;
+        let others = self.rows.iter().filter(lives).filter(|row| row.app != app).flat_map(ports);
+        others.into_iter().find(|port| own.contains(port))
     }
 
     /// True where the app's requests go to other hosts too.

@@ -61,8 +61,7 @@ impl Work<'_> {
         };
         let valid = (facts.not_before, facts.not_after);
         acme_orders::note_got(&mut tx, permit, self.row.id, id, valid, renewal).await?;
-        let name = self.row.names.first().map(String::as_str).unwrap_or_default();
-        alerts::certificate(&mut tx, permit, self.row.id.0, name, None).await?;
+        alerts::certificate(&mut tx, permit, self.row.id.0, &self.row.names, None).await?;
         set_certificates::ask_all(&mut tx, permit, run.cause.clone()).await?;
         tx.commit().await?;
         let days = (facts.not_after - facts.not_before).whole_days();

@@ -172,8 +172,7 @@ impl ObtainCertificate {
             acme_orders::note_trouble(&mut tx, &run.permit, self.order, &trouble, after, over).await?;
             // A name that was just entered has the time to come to lead here before anybody is told of it.
             if tries >= TOLD_AFTER || after.is_none() {
-                let name = row.names.first().map(String::as_str).unwrap_or_default();
-                alerts::certificate(&mut tx, &run.permit, self.order.0, name, Some(&reason)).await?;
+                alerts::certificate(&mut tx, &run.permit, self.order.0, &row.names, Some(&reason)).await?;
             }
             // An account that is not accepted is not tried again: whoever asks next asks with another one.
             if matches!(trouble, Trouble::Account { .. })
@@ -191,6 +190,11 @@ impl ObtainCertificate {
 
     async fn obtain(&self, ctx: &Ctx, run: &Run, log: &Log) -> Result<(), Stop> {
         let mut tx = ctx.db.begin(&run.permit).await?;
+        if acme_orders::was_got_by(&mut tx, &run.permit, self.order, run.job).await? {
+            tx.commit().await?;
+            log.say(None, "It was got and kept before this run.");
+            return Ok(());
+        }
         let row = acme_orders::list(&mut tx, &run.permit, Some(self.order)).await?.pop();
         let settings = acme::settings(&mut tx).await?;
         let data_key = host_logins::data_key(&mut tx, &run.permit).await?;

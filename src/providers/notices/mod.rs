@@ -31,7 +31,7 @@ const SHOWN: usize = 200;
 
 /// How the panel reaches services outside. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Outside(Arc<Settings>);
+pub struct Outside(Arc<Settings>, Option<Arc<str>>);
 
 /// What the panel's operator says about it.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ pub struct Settings {
     pub roots: Option<Vec<u8>>,
     /// Where Slack, Discord and Telegram are, in place of their own addresses. A user cannot say this.
     pub services: Option<Url>,
-    /// The panel's own address, without a slash at its end: links in letters begin with it.
+    /// The address the panel was started with, without a slash at its end: links in letters begin with it where it has no name.
     pub base_url: String,
 }
 
@@ -74,7 +74,12 @@ pub struct Mailing {
 impl Outside {
     /// With these settings.
     pub fn new(settings: Settings) -> Self {
-        Self(Arc::new(settings))
+        Self(Arc::new(settings), None)
+    }
+
+    /// The same, with links that begin with the address under the name the panel is known by, where it has one.
+    pub fn known_as(&self, named_url: Option<String>) -> Self {
+        Self(Arc::clone(&self.0), named_url.map(Arc::from))
     }
 
     /// Reads the operator's certificates, where a file of them is named.
@@ -104,7 +109,7 @@ impl Outside {
 
     /// The page a letter leads to.
     fn link(&self, letter: &Letter) -> String {
-        [&self.0.base_url, &letter.path].into_iter().map(String::as_str).collect()
+        [self.1.as_deref().unwrap_or(&self.0.base_url), &letter.path].concat()
     }
 
     /// The address of a service that has one of its own.

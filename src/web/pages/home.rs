@@ -53,6 +53,8 @@ pub struct Show<'a> {
     pub shell: Shell,
     /// The team's slug.
     pub team: String,
+    /// Whether one sees what belongs to the team alone.
+    pub sees_team: bool,
     /// What it shows.
     pub view: &'a Home,
     /// Running and waiting jobs.
@@ -72,6 +74,7 @@ impl<'a> Show<'a> {
         let Looked { view, apps } = looked;
         Ok(Self {
             shell: Shell::new(here, "Home", "Home"),
+            sees_team: here.sees_team()?,
             now: jobs::Table { team: team.clone(), jobs: view.now.clone() },
             apps,
             hosts: hosts::Table { team: team.clone(), hosts: view.hosts.clone() },
@@ -105,6 +108,9 @@ impl<'a> Show<'a> {
         match (need.app, need.host) {
             (Some(app), _) => Some(SafeUrl::path(["t", &self.team, "apps", &app.to_string()])),
             (None, Some(host)) => Some(SafeUrl::path(["t", &self.team, "hosts", &host.to_string()])),
+            (None, None) if need.certificate && self.sees_team => {
+                Some(SafeUrl::path(["t", &self.team, "certificates", "automatic"]))
+            }
             (None, None) => None,
         }
     }

@@ -113,6 +113,15 @@ async fn a_route_gets_a_certificate_once_its_name_leads_here_and_keeps_it_renewe
     assert_eq!(one::<i64>(&world, "select count(*) from certificate_versions").await, 2);
     assert_ne!(shown(&host, "shop.test").await, first, "it is served");
 
+    // A worker that dies after the certificate was kept, and before its job is over, leaves nothing to ask for.
+    world.kill_worker();
+    let died = "update jobs set state = 'running', finished_at = null, lease_until = now() - interval '1 s' where kind = 'obtain_certificate'
+                and finished_at = (select max(finished_at) from jobs where kind = 'obtain_certificate')";
+    sql(&world, died).await;
+    world.start_worker();
+    assert_eq!(world.over(job).await.state, "succeeded");
+    assert_eq!(pebble.orders(), 2, "{}", pebble.log());
+
     // Nothing is sealed where it can be read, and no key is left behind.
     let left: i64 =
         one(&world, "select count(*) from acme_orders where order_key is not null or order_url <> ''").await;

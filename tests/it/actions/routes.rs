@@ -1,9 +1,10 @@
 //! Rules of routes as they are asked for: what is refused, in which words, and what comes back out.
 
-use skiff::actions::apps::{self, NewRoute, Pair};
+use skiff::actions::apps::{self, NewRoute, Pair, PlaceApp};
+use skiff::actions::hosts::{self, SetHttpPort};
 use skiff::actions::routes::{self, Change, EditFront, EditRules, EditTrust, rules_form};
 use skiff::actions::{Refused, audit};
-use skiff::domain::ids::{AppId, RouteId};
+use skiff::domain::ids::{AppId, HostId, RouteId};
 
 use super::{conflict, fields};
 use crate::harness::panel::{Panel, new_app};
@@ -56,8 +57,62 @@ async fn every_wrong_rule_is_named_at_once_and_nothing_is_kept() {
         let said = sentence(routes::set_rules(&panel.ctx, &panel.owner, app, route, circle).await);
         assert!(said.contains("leads to the route itself"), "{to}: {said}");
     }
+    // A password whose user was forgotten is no open route.
+    let nobody = EditRules { users: vec![pair("", "correct horse"), pair("", "")], ..EditRules::default() };
+    assert_eq!(fields(routes::set_rules(&panel.ctx, &panel.owner, app, route, nobody).await), ["users"]);
     let gone = routes::set_rules(&panel.ctx, &panel.owner, app, RouteId(uuid::Uuid::now_v7()), EditRules::default());
     assert!(matches!(gone.await, Err(Refused::NotFound)));
+}
+
+#[tokio::test]
+async fn rules_that_somebody_else_changed_meanwhile_are_not_replaced_unseen() {
+    let (panel, app, route) = ready().await;
+    let read = || async { rules_form(&apps::get(&panel.ctx, &panel.owner, app).await.unwrap().routes[0].rules) };
+    let mine = EditRules { answer_headers: "X-A: 1".into(), ..read().await };
+    let theirs = EditRules { users: vec![pair("ada", "a long password")], ..read().await };
+    routes::set_rules(&panel.ctx, &panel.owner, app, route, theirs).await.unwrap();
+    assert_eq!(fields(routes::set_rules(&panel.ctx, &panel.owner, app, route, mine).await), ["as_of"]);
+    let names = async || read().await.users.into_iter().map(|user| user.name).collect::<Vec<_>>();
+    assert_eq!(names().await, ["ada"]);
+    let again = EditRules { answer_headers: "X-A: 1".into(), ..read().await };
+    routes::set_rules(&panel.ctx, &panel.owner, app, route, again).await.unwrap();
+    assert_eq!((names().await, read().await.answer_headers), (vec!["ada".to_owned()], "X-A: 1".to_owned()));
+}
+
+#[tokio::test]
+async fn a_port_of_a_host_is_its_own_or_one_apps() {
+    let panel = Panel::new().await;
+    let here = panel.host(&panel.owner, "fra").await;
+    let bare = async |name: &str| {
+        let mut form = new_app(name);
+        form.routes.clear();
+        apps::create(&panel.ctx, &panel.owner, form).await.unwrap()
+    };
+    let (one, two) = (bare("one").await, bare("two").await);
+    let there = panel.host(&panel.owner, "ber").await;
+    let (ctx, owner) = (&panel.ctx, &panel.owner);
+    let on = |port: &str| EditFront { ports: vec![pair(port, "")], ..EditFront::default() };
+    let places = |all: &[(HostId, &str)]| PlaceApp {
+        places: all.iter().map(|(host, number)| pair(&host.to_string(), number)).collect(),
+    };
+    hosts::set_http_port(ctx, owner, here, SetHttpPort { http_port: "8080".into() }).await.unwrap();
+    let said = sentence(routes::set_front(ctx, owner, one, on("8080")).await);
+    assert!(said.starts_with("Port 8080 cannot be the app's"), "{said}");
+    routes::set_front(ctx, owner, one, on("5432")).await.unwrap();
+    let said = sentence(hosts::set_http_port(ctx, owner, here, SetHttpPort { http_port: "5432".into() }).await);
+    assert!(said.contains("leads to the app one"), "{said}");
+
+    // The same port on another host is free, until the apps meet; a developer takes no port of a further host.
+    apps::place(ctx, owner, two, places(&[(there, "1")])).await.unwrap();
+    routes::set_front(ctx, owner, two, on("5432")).await.unwrap();
+    let said = sentence(apps::place(ctx, owner, one, places(&[(here, "1"), (there, "1")])).await);
+    assert!(said.contains("leads to two already"), "{said}");
+    routes::set_front(ctx, owner, two, on("5433")).await.unwrap();
+    let dora = panel.person(owner, skiff::domain::rights::Role::Developer).await;
+    let said = sentence(apps::place(ctx, &dora, one, places(&[(here, "1"), (there, "1")])).await);
+    assert!(said.contains("somebody who manages the further hosts"), "{said}");
+    apps::place(ctx, owner, one, places(&[(here, "1"), (there, "1")])).await.unwrap();
+    apps::place(ctx, &dora, one, places(&[(here, "2"), (there, "1")])).await.unwrap();
 }
 
 #[tokio::test]
@@ -197,6 +252,9 @@ async fn nobody_is_believed_who_could_be_anybody() {
     let host = panel.host(&panel.owner, "fra").await;
     let wide = EditTrust { forwarded: "0.0.0.0/0".into(), proxy_protocol: "::/0".into(), ..EditTrust::default() };
     assert_eq!(fields(routes::set_trust(&panel.ctx, &panel.owner, host, wide).await), ["forwarded", "proxy_protocol"]);
+    // Skiff asks its own proxy from loopback.
+    let own = EditTrust { proxy_protocol: "203.0.113.1\n127.0.0.1".into(), ..EditTrust::default() };
+    assert_eq!(fields(routes::set_trust(&panel.ctx, &panel.owner, host, own).await), ["proxy_protocol"]);
     let some = EditTrust { cloudflare: "yes".into(), forwarded: "10.0.0.0/8".into(), ..EditTrust::default() };
     routes::set_trust(&panel.ctx, &panel.owner, host, some).await.unwrap();
     let front = routes::host_front(&panel.ctx, &panel.owner, host).await.unwrap();

@@ -164,7 +164,8 @@ async fn server() -> &'static Server {
         Ok(url) if !DURABLE.load(Ordering::Relaxed) => url.parse().unwrap(),
         _ => start_own().await,
     };
-    let template = format!("skiff_it_{}", std::process::id());
+    // Process ids come again; a run that was killed leaves its database.
+    let template = format!("skiff_it_{}_{:x}", std::process::id(), uuid::Uuid::now_v7().as_u128() as u64);
     let mut conn = superuser.connect().await.unwrap();
     make_roles(&mut conn).await;
     run(&mut conn, format!("create database {template} owner skiff_owner")).await;

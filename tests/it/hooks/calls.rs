@@ -126,7 +126,7 @@ async fn a_burst_of_pushes_is_taken_whole_and_the_newest_of_them_waits() {
     assert_eq!(states.iter().filter(|state| *state == "queued").count(), 1, "{states:?}");
     assert_eq!(states.last().unwrap(), "queued");
     let newest = "select d.deploy_id = (select id from deploys order by id desc limit 1) from deliveries d
-                   where d.answer = 'deploys' order by d.id desc limit 1";
+                   where d.answer = 'deploys' order by d.received_at desc, d.id desc limit 1";
     let newest = sqlx::query_scalar::<_, bool>(newest).fetch_one(&mut hooked.panel.db.superuser().await).await.unwrap();
     assert!(newest, "the newest push and the newest deploy belong together");
     let without = "select count(*) from deliveries where answer = 'deploys' and deploy_id is null";

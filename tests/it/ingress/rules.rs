@@ -51,6 +51,98 @@ fn networks_keep_others_out_of_their_route_alone() {
 }
 
 #[test]
+fn no_other_spelling_goes_around_a_route() {
+    let (proxy, _app) = proxy(|ingress| {
+        let allow = vec!["10.1.0.0/16".parse().unwrap()];
+        rule(ingress, 1, "shop.test", "/admin", Rules { allow, ..Rules::default() });
+    });
+    let ask = |host: &str, path: &str, from: &str| {
+        get_with(proxy.port(), host, path, &format!("X-Forwarded-For: {from}\r\n"))
+    };
+    for path in [
+        "/%61dmin",
+        "/%61%64min/x",
+        "//admin",
+        "///admin/x",
+        "/x/../admin",
+        "/./admin",
+        "/x/%2e%2e/admin",
+        "/admin;x",
+        "/;x/admin",
+        "/..;/admin",
+        "/ADMIN",
+        "/Admin/x",
+        "/\\admin",
+        "/%5cadmin",
+        "/%2fadmin",
+        "/admin%00",
+        "/%zz",
+        "/admin/..",
+        "/.",
+    ] {
+        for from in ["11.1.2.3", "10.1.2.3"] {
+            assert_eq!(ask("shop.test", path, from).status, 400, "{path} from {from}");
+        }
+    }
+    for (host, path) in [
+        ("SHOP.test.", "/admin"),
+        ("shop.test:80", "/admin"),
+        ("shop.test/x", "/admin"),
+        ("shop.test/", "/admin"),
+        ("shop.test", "/admin//x"),
+        ("shop.test", "/admin/%41;b=c?d=/../e"),
+        ("shop.test", "/admin?x=//y"),
+    ] {
+        assert_eq!(ask(host, path, "11.1.2.3").status, 403, "{host} {path}");
+        assert_eq!(ask(host, path, "10.1.2.3").status, 200, "{host} {path}");
+    }
+    for path in [
+        "/x%20y",
+        "/a+b",
+        "/a..b/.well-known/x...",
+        "/x;y=z",
+        "/a//b",
+        "/%2561dmin",
+        "/administrator",
+        "/x?admin=/../%zz",
+    ] {
+        assert_eq!(ask("shop.test", path, "11.1.2.3").status, 200, "{path}");
+    }
+}
+
+#[test]
+fn what_is_read_kindly_elsewhere_is_of_no_concern_where_no_path_leads_elsewhere() {
+    let (proxy, _app) =
+        proxy(|ingress| rule(ingress, 1, "case.test", "/API", Rules { body_kib: Some(5), ..Rules::default() }));
+    for path in ["//admin", "/x/../y", "/%61", "/ADMIN", "/a%00"] {
+        assert_eq!(get(proxy.port(), "shop.test", path).status, 200, "{path}");
+    }
+    assert_eq!(get(proxy.port(), "case.test", "/API/x").status, 200);
+    assert_eq!(get(proxy.port(), "case.test", "/api/x").status, 400);
+}
+
+#[test]
+fn containers_of_the_host_are_no_part_of_a_wider_network() {
+    let (proxy, _app) = proxy(|ingress| {
+        ingress.backends[0].servers[0].1 = address(1);
+        for (path, networks) in
+            [("/wide", &["10.0.0.0/8"][..]), ("/near", &["10.0.0.0/8", "10.64.3.0/24"]), ("/own", &["10.64.0.0/10"])]
+        {
+            let allow = networks.iter().map(|network| network.parse().unwrap()).collect();
+            rule(ingress, 1, "shop.test", path, Rules { allow, ..Rules::default() });
+        }
+    });
+    let ask = |path: &str, from: &str| {
+        get_with(proxy.port(), "shop.test", path, &format!("X-Forwarded-For: {from}\r\n")).status
+    };
+    for (path, office, near, container) in [("/wide", 200, 403, 403), ("/near", 200, 200, 403), ("/own", 403, 200, 200)]
+    {
+        let all = (ask(path, "10.1.2.3"), ask(path, "10.64.3.9"), ask(path, "10.127.255.254"));
+        assert_eq!(all, (office, near, container), "{path}");
+    }
+}
+
+#[test]
 fn a_password_is_asked_for_and_is_nothing_to_the_app() {
     let hash = skiff::vault::basic_hash(&Secret::new("correct horse:battery".to_owned())).unwrap();
     let (proxy, _app) = proxy(|ingress| {

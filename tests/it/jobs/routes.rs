@@ -158,6 +158,15 @@ async fn what_a_proxy_does_not_take_changes_nothing_and_is_in_nobodys_way() {
     other.must_deploy().await;
     assert_eq!(ask(&host, "other.test", "/").await.0, 200);
 
+    // Nor is one that was never deployed, whose port nobody has tried yet.
+    let early = without_routes(&world, id).await;
+    assert_eq!(routes::set_front(&ctx, owner, early.id, on("5433", "")).await.unwrap().job, None);
+    let failed = early.deploy().await;
+    assert_eq!(failed.state, "failed", "{failed:#?}");
+    other.must_deploy().await;
+    assert_eq!(ask(&host, "other.test", "/").await.0, 200);
+    assert!(!file().await.contains(":5433"), "{}", file().await);
+
     // Another one is free.
     holds(&world, routes::set_front(&ctx, owner, app.id, on("5434", "")).await).await;
     let url = format!("http://{}:5434/", host.address);

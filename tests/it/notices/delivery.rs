@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use skiff::actions::certificates::{self, NewCertificate};
+use skiff::actions::home;
 use skiff::actions::notices::{self, SetMine};
 use skiff::db::deploy_runs;
 use skiff::domain::app::Spec;
@@ -12,14 +14,15 @@ use skiff::domain::deploy::{DeployState, Target};
 use skiff::domain::ids::{AccountId, AppId, DeployId, HostId, JobId};
 use skiff::domain::rights::{Actor, Grant, Role, Scope};
 use skiff::domain::source::{Image, Source};
-use skiff::jobs;
-use skiff::queue::{Runner, RunnerSettings};
+use skiff::jobs::{self, look_after_certificates::LookAfterCertificates};
+use skiff::queue::{self, New, Runner, RunnerSettings};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{add, all, deliveries, webhook};
 use crate::harness::postgres::fresh_database;
 use crate::harness::services::{WebService, outside_of};
+use crate::harness::tls::Authority;
 use crate::harness::world::World;
 
 /// Nothing of a test takes longer.
@@ -120,6 +123,100 @@ async fn time_passes(world: &World) {
     sqlx::query("update jobs set run_at = now() where state = 'queued'").execute(&mut conn).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_letter_leads_to_the_panel_by_the_name_it_is_known_by() {
+    let world = world().await;
+    let service = WebService::start(|_, _| StatusCode::OK).await;
+    let (ctx, owner) = (world.actions(), &world.team.owner);
+    let id = add(&ctx, owner, webhook("ours", &service.base)).await;
+    assert!(notices::test(&ctx, owner, id).await.unwrap().taken);
+    let (app, _) = app(&world).await;
+    let mut conn = world.db.superuser().await;
+    for statement in [
+        "set session_replication_role = replica",
+        "insert into panel_addresses (state, domain, owner_team, host_id, door, port, nonce)
+         values ('serving', 'panel.example.org', gen_random_uuid(), gen_random_uuid(), 7070, 8443, 'x')",
+    ] {
+        sqlx::query(statement).execute(&mut conn).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(2_100)).await; // names are kept for two seconds
+    assert!(notices::test(&ctx, owner, id).await.unwrap().taken);
+    let _telling = Telling::start(&world);
+    ended(&world, app, DeployState::Failed).await;
+    until(&world, |all| all.len() == 3 && all.iter().all(|(state, _, _)| state == "sent")).await;
+    let urls: Vec<String> =
+        service.asked().iter().map(|asked| asked.json()["url"].as_str().unwrap().to_owned()).collect();
+    let begins = |url: &str| {
+        ["http://127.0.0.1:7070/t/", "https://panel.example.org:8443/t/"].iter().position(|b| url.starts_with(b))
+    };
+    assert_eq!(urls.iter().map(|url| begins(url)).collect::<Vec<_>>(), [Some(0), Some(1), Some(1)], "{urls:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_runs_out_is_told_to_those_of_its_project() {
+    let mut world = world().await;
+    let service = WebService::start(|_, _| StatusCode::OK).await;
+    let (ctx, owner) = (world.actions(), world.team.owner.clone());
+    let ((ours, project), (_, other)) = (app(&world).await, app(&world).await);
+    for (path, project) in [("ours", project), ("others", other)] {
+        let mut form = webhook(path, &format!("{}/{path}", service.base));
+        form.wanted.events = vec!["certificate".into()];
+        form.wanted.projects = vec![project.to_string()];
+        add(&ctx, &owner, form).await;
+    }
+    let mut conn = world.db.superuser().await;
+    sqlx::query(
+        "insert into routes (team_id, id, app_id, domain, path) values ($1, gen_random_uuid(), $2, 'shop.test', '/')",
+    )
+    .bind(world.team.id.0)
+    .bind(ours.0)
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let authority = Authority::new("Test CA");
+    let upload = async |names: &[&str], days: i64| {
+        let made = authority.issue(names, days);
+        let input = NewCertificate { chain: made.chain, key: made.key };
+        certificates::upload(&ctx, &owner, input).await.unwrap();
+    };
+    upload(&["shop.test"], 20).await;
+    upload(&["unused.test"], 20).await;
+    world.start_worker();
+    let _telling = Telling::start(&world);
+    let looked = async || {
+        let permit = &world.team.permit;
+        let mut tx = world.db.begin(permit).await.unwrap();
+        let new = New::new("Look", crate::harness::team::cause());
+        let job = queue::push(&mut tx, permit, &LookAfterCertificates {}, new).await.unwrap().job;
+        tx.commit().await.unwrap();
+        assert_eq!(world.over(job).await.state, "succeeded");
+    };
+    looked().await;
+    looked().await;
+    until(&world, |all| all.len() == 1 && all[0].0 == "sent").await;
+    let needs = home::get(&ctx, &owner).await.unwrap().needs;
+    assert!(
+        needs.iter().any(|need| need.certificate && need.sentence.contains("shop.test: It runs out within a month")),
+        "{needs:?}"
+    );
+    sqlx::query("update certificate_versions set not_after = now() + interval '3 days'")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    looked().await;
+    until(&world, |all| all.len() == 2 && all[1].0 == "sent").await;
+    upload(&["shop.test"], 90).await;
+    looked().await;
+    until(&world, |all| all.len() == 3 && all[2].0 == "sent").await;
+    looked().await;
+    let asked = service.asked();
+    assert!(asked.len() == 3 && asked.iter().all(|asked| asked.path == "/ours"), "{asked:?}");
+    assert!(asked[1].json()["body"].as_str().unwrap().contains("within a week"), "{}", asked[1].json());
+    assert!(home::get(&ctx, &owner).await.unwrap().needs.iter().all(|need| !need.certificate));
+    let all = notices::alerts(&ctx, &owner).await.unwrap();
+    assert!(all.len() == 2 && all.iter().all(|alert| alert.closed_at.is_some()), "{all:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_deploy_is_told_once_by_two_workers_and_to_whom_it_concerns() {
     let world = world().await;
@@ -168,7 +265,7 @@ async fn what_did_not_happen_is_not_told_and_nobody_listening_costs_no_job() {
     let permit = &world.team.permit;
     let mut tx = world.db.begin(permit).await.unwrap();
     let detail = skiff::domain::notice::Detail::default();
-    skiff::db::alerts::happened(&mut tx, permit, skiff::domain::notice::Kind::HostDown, &detail).await.unwrap();
+    skiff::db::alerts::happened(&mut tx, permit, skiff::domain::notice::Kind::HostDown, None, &detail).await.unwrap();
     tx.rollback().await.unwrap();
     assert_eq!(count(&mut conn).await, (0, 0));
     ended(&world, app, DeployState::Cancelled).await;

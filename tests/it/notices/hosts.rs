@@ -118,7 +118,7 @@ async fn trouble_with_a_certificate_is_told_when_it_begins_and_when_it_is_over()
     let id = uuid::Uuid::now_v7();
     let mut tx = world.db.begin(permit).await.unwrap();
     for cause in [Some("Port 80 is closed."), Some("Port 80 is closed."), None, None, Some("CAA forbids it.")] {
-        skiff::db::alerts::certificate(&mut tx, permit, id, "shop.example.org", cause).await.unwrap();
+        skiff::db::alerts::certificate(&mut tx, permit, id, &["shop.example.org".to_owned()], cause).await.unwrap();
     }
     tx.commit().await.unwrap();
     let rows: Vec<(String, bool)> =

@@ -15,6 +15,8 @@ mod settings;
 mod variables;
 mod volumes;
 
+pub(super) use route::Differences;
+
 use std::borrow::Cow;
 
 use askama::Template;

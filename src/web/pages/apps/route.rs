@@ -11,7 +11,7 @@ use super::configuration::{gone, pairs};
 use super::routes::{look, saved};
 use super::{Head, In};
 use crate::actions::Refused;
-use crate::actions::apps::{AppView, Pair};
+use crate::actions::apps::AppView;
 use crate::actions::routes::{self, Change, EditRules, HostDifference, rules_form};
 use crate::domain::ids::{AppId, RouteId};
 use crate::domain::ingress::Line;
@@ -68,8 +68,9 @@ impl Show {
         let action = SafeUrl::path(["t", &team, "apps", &app, "routes", &id.to_string()]);
         let back = SafeUrl::path(["t", &team, "apps", &app, "routes"]);
         let known = rules_form(&line.rules);
-        let form =
-            Form::new(action, &here.token, "Save", Vec::new()).also("see", "See what changes").back(back.clone());
+        let form = Form::new(action, &here.token, "Save", vec![Field::hidden("as_of", &known.as_of)])
+            .also("see", "See what changes")
+            .back(back.clone());
         let form = groups(form, typed.unwrap_or(&known)).open_filled();
         Ok(Self {
             shell,
@@ -113,7 +114,7 @@ pub fn groups(form: Form, input: &EditRules) -> Form {
         Field::of(Input::Area, "allow", "Only from these networks")
             .value(&input.allow)
             .empty("everywhere")
-            .hint("One a line: 203.0.113.7 or 10.0.0.0/8. Everybody else is answered 403."),
+            .hint("One a line: 203.0.113.7 or 203.0.113.0/24. Everybody else is answered 403."),
     ])
     .folded("Headers", "set, add, remove", "", vec![
         Field::of(Input::Area, "request_headers", "Of requests").value(&input.request_headers).empty("X-Tenant: acme"),
@@ -133,17 +134,17 @@ pub fn groups(form: Form, input: &EditRules) -> Form {
 
 /// The rules a form sent.
 pub fn read(sent: &Sent) -> EditRules {
-    let users: Vec<Pair> = pairs(sent, "users").into_iter().filter(|pair| !pair.name.trim().is_empty()).collect();
     EditRules {
         redirect: sent.get("redirect"),
         redirect_status: sent.get("redirect_status"),
         redirect_keep: sent.get("redirect_keep"),
-        users,
+        users: pairs(sent, "users"),
         allow: sent.get("allow"),
         request_headers: sent.get("request_headers"),
         answer_headers: sent.get("answer_headers"),
         body_mb: sent.get("body_mb"),
         answer_s: sent.get("answer_s"),
+        as_of: sent.get("as_of"),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::actions::apps::{self, AppView, NewRoute, RouteView};
 use crate::actions::routes::{self, Change, Changed, EditFront, EditRules, RoutesView};
 use crate::domain::app::Kind;
 use crate::domain::ids::{AppId, RouteId};
-use crate::domain::rights::{On, Permission};
+use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
 use crate::web::pages::acme;
@@ -112,7 +112,7 @@ impl Show {
     ) -> Result<Self, Problem> {
         let (shell, head) = In::app(here, view, "Routes")?;
         let (team, id) = (here.place()?.team.slug.clone(), view.line.id.to_string());
-        let watches = sees_team(here)?;
+        let watches = here.sees_team()?;
         let below = |what: &str| SafeUrl::path(["t", &team, "apps", &id, what]);
         let row = |line: &RouteView| {
             let mut form =
@@ -255,12 +255,6 @@ pub async fn saved(here: &Here, session: &Session, app: AppId, changed: Changed)
     Ok(Redirect::to(page.as_str()).into_response())
 }
 
-/// Whether the actor sees what belongs to the team alone.
-fn sees_team(here: &Here) -> Result<bool, Problem> {
-    let actor = here.actor()?;
-    Ok(actor.may(Permission::View, On::team(actor.team())).is_ok())
-}
-
 async fn certificate(
     State(web): State<Web>,
     here: Here,
@@ -271,7 +265,7 @@ async fn certificate(
     let team = here.place()?.team.slug.clone();
     match certificates::get_now_for(web.actions(), here.actor()?, id, &sent.get("domain")).await {
         // It is a job of the team: whoever sees a part of it alone is told here.
-        Ok(job) if sees_team(&here)? => {
+        Ok(job) if here.sees_team()? => {
             Ok(Redirect::to(SafeUrl::path(["t", &team, "jobs", &job.to_string()]).as_str()).into_response())
         }
         done @ (Ok(_) | Err(Refused::TooOften(_) | Refused::Conflict(_))) => {

@@ -14,6 +14,7 @@ use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
 use crate::web::error::Problem;
+use crate::web::pages::apps::Differences;
 use crate::web::pages::told::Told;
 use crate::web::routes::{Policy, Routes};
 use crate::web::ui::{Choice, Field, Form, Input, SafeUrl, Sent, Shell, page, page_with};
@@ -42,6 +43,8 @@ pub struct Front {
     pub base: Form,
     /// The form of those who are believed.
     pub trust: Form,
+    /// What saving it would change, where that was asked.
+    pub differences: Option<Differences>,
 }
 
 impl Front {
@@ -64,7 +67,9 @@ impl Front {
             name: view.line.name.clone(),
             told: Told::of(&team, front.last.as_ref()),
             base: Form::new(below("base-domain"), &here.token, "Save", base).style(""),
-            trust: Form::new(below("trust"), &here.token, "Save", trusted(&front.trust)),
+            differences: None,
+            trust: Form::new(below("trust"), &here.token, "Save", trusted(&front.trust))
+                .also("see", "See what changes"),
         })
     }
 }
@@ -114,9 +119,21 @@ async fn set_trust(
     let names = ["cloudflare", "forwarded", "proxy_protocol"];
     let [cloudflare, forwarded, proxy_protocol] = names.map(|name| sent.get(name));
     let input = EditTrust { cloudflare, forwarded, proxy_protocol };
-    let refused = match routes::set_trust(web.actions(), here.actor()?, id, input.clone()).await {
-        Ok(_) => return saved(&here, &session, id, "Saved. The proxy is being told.").await,
-        Err(refused) => refused,
+    let refused = if sent.get("see").is_empty() {
+        match routes::set_trust(web.actions(), here.actor()?, id, input.clone()).await {
+            Ok(_) => return saved(&here, &session, id, "Saved. The proxy is being told.").await,
+            Err(refused) => refused,
+        }
+    } else {
+        match routes::preview_trust(web.actions(), here.actor()?, id, &input).await {
+            Ok(found) => {
+                let (view, front) = look(&web, &here, id).await?;
+                let mut show = Front::new(&here, &view, &HostFront { trust: input, ..front })?;
+                show.differences = Some(Differences { hosts: vec![found] });
+                return Ok(page(&show));
+            }
+            Err(refused) => refused,
+        }
     };
     let (view, front) = look(&web, &here, id).await?;
     let mut show = Front::new(&here, &view, &HostFront { trust: input, ..front })?;

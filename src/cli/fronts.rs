@@ -1,0 +1,261 @@
+//! `skiff front` and `skiff proxy`: what holds for all routes of an app, and whom a host believes before its proxy; shown, changed
+//! option by option, or looked at before. Not here: single routes (`routes.rs`).
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::Failed;
+use super::client::Ask;
+use super::remote::{Answer, Common, app_in_path};
+use super::routes::{OnOff, differences, shown};
+use super::show::{at, items, plain};
+
+/// Whose front, and what of it.
+#[derive(Clone, Debug, Args)]
+pub struct Front {
+    /// The app: web, prod/web or shop/prod/web
+    pub app: String,
+    /// Send text compressed
+    #[arg(long, value_name = "on|off")]
+    pub gzip: Option<OnOff>,
+    /// Send who came once to the same instance again
+    #[arg(long, value_name = "on|off")]
+    pub sticky: Option<OnOff>,
+    /// Speak HTTP/2 without TLS to the app (gRPC)
+    #[arg(long, value_name = "on|off")]
+    pub h2c: Option<OnOff>,
+    /// The page of maintenance, as HTML; an empty name takes it away
+    #[arg(long, value_name = "FILE")]
+    pub maintenance_page: Option<PathBuf>,
+    /// Networks that see the app all the same, separated by commas
+    #[arg(long, value_name = "NETWORKS")]
+    pub maintenance_allow: Option<String>,
+    /// The page where the app does not answer, as HTML; an empty name takes it away
+    #[arg(long, value_name = "FILE")]
+    pub error_page: Option<PathBuf>,
+    /// A port whose connections go to the app as they are, and the networks one may come from: 5432 or 5432=203.0.113.0/24; may be given
+    /// several times, and replaces those that are there
+    #[arg(long = "port", value_name = "PORT[=NETWORKS]")]
+    pub ports: Option<Vec<String>>,
+    /// No such ports any more
+    #[arg(long, conflicts_with = "ports")]
+    pub no_ports: bool,
+    /// Print what would change in the proxies' files, and change nothing
+    #[arg(long)]
+    pub preview: bool,
+    /// Which panel, and how.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Whose proxy, and whom it shall believe.
+#[derive(Clone, Debug, Args)]
+pub struct Proxy {
+    /// The host's short name
+    pub host: String,
+    /// Believe Cloudflare about where a request comes from
+    #[arg(long, value_name = "on|off")]
+    pub cloudflare: Option<OnOff>,
+    /// Networks of proxies that put the client last into X-Forwarded-For, separated by commas
+    #[arg(long, value_name = "NETWORKS")]
+    pub forwarded: Option<String>,
+    /// Networks of proxies that speak the PROXY protocol, separated by commas
+    #[arg(long, value_name = "NETWORKS")]
+    pub proxy_protocol: Option<String>,
+    /// The domain under which apps without one of their own get an address; empty gives none any more
+    #[arg(long, value_name = "DOMAIN")]
+    pub base_domain: Option<String>,
+    /// Print what would change in the proxy's file, and change nothing
+    #[arg(long, conflicts_with = "base_domain")]
+    pub preview: bool,
+    /// Which panel, and how.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Shows or changes what holds for all routes of an app.
+pub async fn front(input: Front) -> Result<String, Failed> {
+    let client = input.common.client()?;
+    let app = app_in_path(&input.app);
+    let path = ["apps", app.as_str(), "front"];
+    let known = client.ask(Ask::get(&path)).await?;
+    let Some(wanted) = input.over(&known)? else {
+        return Ok(input.common.print(Answer::new(known.clone(), front_words(&known))));
+    };
+    if input.preview {
+        return shown(&input.common, &client, &app, json!({ "front": wanted })).await;
+    }
+    let set = client.ask(Ask::put(&path, wanted)).await?;
+    let text = front_words(&set);
+    Ok(input.common.print(Answer::new(set, text)))
+}
+
+/// Shows or changes whom a host believes.
+pub async fn proxy(input: Proxy) -> Result<String, Failed> {
+    let client = input.common.client()?;
+    let host = input.host.as_str();
+    let path = ["hosts", host, "trust"];
+    let mut known = client.ask(Ask::get(&path)).await?;
+    if let Some(wanted) = input.over(&known) {
+        if input.preview {
+            let found = client.ask(Ask::post(&["hosts", host, "trust", "preview"], wanted)).await?;
+            let text = differences(std::slice::from_ref(&found));
+            return Ok(input.common.print(Answer::new(found, text)));
+        }
+        known = client.ask(Ask::put(&path, wanted)).await?;
+    }
+    if let Some(domain) = &input.base_domain {
+        let domain = Some(domain.trim()).filter(|domain| !domain.is_empty());
+        known = client.ask(Ask::put(&["hosts", host, "base-domain"], json!({ "domain": domain }))).await?;
+    }
+    let text = trust_words(&known);
+    Ok(input.common.print(Answer::new(known, text)))
+}
+
+impl Front {
+    /// What is wanted, over what is there; none where nothing was said.
+    fn over(&self, known: &Value) -> Result<Option<Value>, Failed> {
+        let mut wanted =
+            of(known, &["maintenance_allow", "maintenance_page", "error_page", "gzip", "sticky", "h2c", "ports"]);
+        let mut said = false;
+        let mut set = |name: &str, value: Value| {
+            said = true;
+            wanted.insert(name.to_owned(), value);
+        };
+        for (name, choice) in [("gzip", self.gzip), ("sticky", self.sticky), ("h2c", self.h2c)] {
+            if let Some(choice) = choice {
+                set(name, json!(choice == OnOff::On));
+            }
+        }
+        for (name, file) in [("maintenance_page", &self.maintenance_page), ("error_page", &self.error_page)] {
+            if let Some(file) = file {
+                set(name, page(file)?);
+            }
+        }
+        if let Some(allow) = &self.maintenance_allow {
+            set("maintenance_allow", json!(split(allow)));
+        }
+        if self.no_ports {
+            set("ports", json!([]));
+        }
+        if let Some(ports) = &self.ports {
+            set("ports", json!(ports.iter().map(|port| one_port(port)).collect::<Result<Vec<_>, _>>()?));
+        }
+        Ok(said.then(|| Value::Object(wanted)))
+    }
+}
+
+impl Proxy {
+    /// What is wanted, over what is there; none where nothing was said.
+    fn over(&self, known: &Value) -> Option<Value> {
+        let mut wanted = of(known, &["cloudflare", "forwarded", "proxy_protocol"]);
+        let mut said = false;
+        let mut set = |name: &str, value: Value| {
+            said = true;
+            wanted.insert(name.to_owned(), value);
+        };
+        if let Some(choice) = self.cloudflare {
+            set("cloudflare", json!(choice == OnOff::On));
+        }
+        for (name, networks) in [("forwarded", &self.forwarded), ("proxy_protocol", &self.proxy_protocol)] {
+            if let Some(networks) = networks {
+                set(name, json!(split(networks)));
+            }
+        }
+        said.then(|| Value::Object(wanted))
+    }
+}
+
+/// These of a document's values.
+fn of(known: &Value, names: &[&str]) -> Map<String, Value> {
+    names.iter().filter_map(|name| Some(((*name).to_owned(), known.get(*name)?.clone()))).collect()
+}
+
+fn split(networks: &str) -> Vec<&str> {
+    networks.split(',').map(str::trim).filter(|one| !one.is_empty()).collect()
+}
+
+/// A page of a file; nothing for an empty name.
+fn page(file: &Path) -> Result<Value, Failed> {
+    if file.as_os_str().is_empty() {
+        return Ok(Value::Null);
+    }
+    let text = std::fs::read_to_string(file);
+    text.map(Value::String).map_err(|error| Failed::Said(format!("{} cannot be read: {error}.", file.display())))
+}
+
+/// "5432" or "5432=203.0.113.0/24,198.51.100.7".
+fn one_port(text: &str) -> Result<Value, Failed> {
+    let (port, allow) = text.split_once('=').unwrap_or((text, ""));
+    let wrong = || Failed::Said(format!("--port {text}: use a port from 1 to 65535, and networks behind a =."));
+    let port: u16 = port.trim().parse().map_err(|_| wrong())?;
+    Ok(json!({ "port": port, "allow": split(allow) }))
+}
+
+fn front_words(front: &Value) -> String {
+    let mut lines = Vec::new();
+    for (name, words) in [
+        ("maintenance", "page of maintenance shown"),
+        ("gzip", "text compressed"),
+        ("sticky", "same instance"),
+        ("h2c", "HTTP/2 to the app"),
+    ] {
+        lines.push(format!("{words}: {}", at(front, name)));
+    }
+    for (name, words) in [("maintenance_page", "page of maintenance"), ("error_page", "page where it does not answer")]
+    {
+        let length = front
+            .get(name)
+            .and_then(Value::as_str)
+            .map_or("a sentence of Skiff's".to_owned(), |page| format!("{} bytes", page.len()));
+        lines.push(format!("{words}: {length}"));
+    }
+    for port in items(front, "ports") {
+        lines.push(format!("port {}: {}", at(port, "port"), networks(port, "allow", "everybody")));
+    }
+    if front.get("waits") == Some(&Value::Bool(true)) {
+        lines.push("The proxies are being told.".to_owned());
+    }
+    lines.join("\n")
+}
+
+fn trust_words(trust: &Value) -> String {
+    let mut lines = vec![
+        format!("Cloudflare: {}", at(trust, "cloudflare")),
+        format!("X-Forwarded-For: {}", networks(trust, "forwarded", "nobody")),
+        format!("PROXY protocol: {}", networks(trust, "proxy_protocol", "nobody")),
+        format!(
+            "addresses for apps: {}",
+            Some(plain(&at(trust, "base_domain"))).filter(|text| !text.is_empty()).unwrap_or_else(|| "none".to_owned())
+        ),
+    ];
+    if trust.get("waits") == Some(&Value::Bool(true)) {
+        lines.push("The proxy is being told.".to_owned());
+    }
+    lines.join("\n")
+}
+
+fn networks(value: &Value, name: &str, none: &str) -> String {
+    let all: Vec<String> = items(value, name).iter().map(|one| plain(one.as_str().unwrap_or_default())).collect();
+    if all.is_empty() { none.to_owned() } else { all.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_may_have_networks() {
+        let read = |text: &str| one_port(text).ok();
+        assert_eq!(read("5432"), Some(json!({ "port": 5432, "allow": [] })));
+        assert_eq!(
+            read("5432=10.1.0.0/16, 10.2.0.1"),
+            Some(json!({ "port": 5432, "allow": ["10.1.0.0/16", "10.2.0.1"] }))
+        );
+        for wrong in ["", "x", "70000", "-1", "=10.0.0.1"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+}
