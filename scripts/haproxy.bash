@@ -25,6 +25,9 @@ master() { # master COMMAND: what HAProxy's master process answers
   printf '%s\n' "$1" | socat -t 5 - "UNIX-CONNECT:$MASTER" 2>/dev/null
 }
 running() { [ -n "$(master 'show proc')" ]; }
+installed=$(haproxy -v | sed -n '1s/^HA-\{0,1\}Proxy version \([^ ]*\).*/\1/p')
+# The version of the worker that takes new connections, where it is another than the installed one: packages are upgraded beside it.
+other_runs() { master 'show proc' | awk -v installed="$installed" '$2 == "worker" { if ($5 != "" && $5 != installed) print $5; exit }'; }
 # The processes of ours, master and workers, old ones too.
 ours() { master 'show proc' | awk '$1 ~ /^[0-9]+$/ { print $1 }'; }
 
@@ -91,6 +94,11 @@ LimitNOFILE=524288
 [Install]
 WantedBy=multi-user.target"
   [ "$before" = "$changed" ] || systemctl daemon-reload || refuse "systemd does not read its units again."
+  # Ubuntu restarts services whose program or libraries were upgraded. This one is to be reloaded, which cuts nothing.
+  if [ -d /etc/needrestart/restart.d ]; then
+    file /etc/needrestart/restart.d/skiff-haproxy.service 755 '#!/bin/sh
+exec systemctl reload skiff-haproxy.service'
+  fi
   systemctl is-enabled --quiet skiff-haproxy.service ||
     { systemctl enable --quiet skiff-haproxy.service && did "the proxy starts with the machine"; }
   start() { systemctl reset-failed skiff-haproxy.service 2>/dev/null; systemctl start skiff-haproxy.service; }
@@ -141,8 +149,9 @@ if ! running; then
   for ((i = 0; i < WAIT_TENTHS; i++)); do running && listens && break; sleep 0.1; done
   running && listens || refuse "The proxy does not start: $(last_words)"
   did "started the proxy on port $HTTP_PORT"
-elif [ "${RELOAD:-}" = yes ] || [ -n "$(owner "$HTTP_PORT")" ] || { [ -n "${HTTPS_PORT:-}" ] && [ -n "$(owner "$HTTPS_PORT")" ]; } || ! listens; then
+elif [ "${RELOAD:-}" = yes ] || { [ -n "$installed" ] && [ -n "$(other_runs)" ]; } || [ -n "$(owner "$HTTP_PORT")" ] || { [ -n "${HTTPS_PORT:-}" ] && [ -n "$(owner "$HTTPS_PORT")" ]; } || ! listens; then
   free_or_refuse
+  former=$(other_runs)
   before=$(master 'show proc' | awk '$2 == "worker" && !old { print $1 } /^# old/ { old = 1 }')
   kill -USR2 "$(master 'show proc' | awk '$2 == "master" { print $1 }')" || refuse "The proxy cannot be told to reload."
   # The configuration was accepted by a check, but only a new worker says that its ports could be taken.
@@ -152,7 +161,7 @@ elif [ "${RELOAD:-}" = yes ] || [ -n "$(owner "$HTTP_PORT")" ] || { [ -n "${HTTP
     sleep 0.1
   done
   [ -n "$now" ] && [ "$now" != "$before" ] && listens || refuse "The proxy kept its old configuration, for it could not load the new one: $(last_words)"
-  did "reloaded the proxy, which listens on port $HTTP_PORT"
+  did "reloaded the proxy, which listens on port $HTTP_PORT${former:+ and was HAProxy $former}"
 fi
-echo "HAProxy $(haproxy -v | sed -n '1s/^HA-\{0,1\}Proxy version \([^ ]*\).*/\1/p') listens on port $HTTP_PORT"
+echo "HAProxy $installed listens on port $HTTP_PORT"
 echo "::state $changed"

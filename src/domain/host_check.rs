@@ -306,6 +306,12 @@ fn proxy(found: &mut Found, seen: &Seen, wanted: &Wanted) {
             AGAIN,
         );
     }
+    // Packages are upgraded beside the running proxy, which notices with its next reload.
+    let (runs_as, installed) = (seen.get("PROXY_VERSION"), seen.get("HAPROXY"));
+    if runs && ![runs_as, installed].contains(&"") {
+        let act = "Make the host ready again: the proxy is reloaded, and no request fails.";
+        found.unless(runs_as == installed, "version of the running proxy", runs_as, installed, act);
+    }
     if runs {
         for path in ["/run/skiff/haproxy.sock", "/run/skiff/haproxy-master.sock"] {
             let is = seen.sockets.get(path).map_or("", String::as_str);
