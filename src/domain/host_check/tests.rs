@@ -78,6 +78,16 @@ fn each_thing_that_differs_is_one_line_with_something_to_do() {
 fn a_proxy_that_is_too_old_is_said_whatever_runs() {
     let old = seen(&[("HAPROXY=2.6.12-1+deb12u1", "HAPROXY=2.4.24"), ("VERSION=2.6.12-1+deb12u1", "VERSION=2.4.24")]);
     assert_eq!(differences(&old, &WANTED), ["HAProxy: 2.4.24 → 2.6 or newer"]);
+    // One of a row of versions of which the first ones have a fault.
+    for (is, lines) in [("3.2.9-1ubuntu2", 1), ("3.2.25-0ubuntu0.26.04.2", 0), ("3.0.9", 0), ("3.2", 0)] {
+        let seen = seen(&[
+            ("\nHAPROXY=2.6.12-1+deb12u1", &format!("\nHAPROXY={is}")),
+            ("VERSION=2.6.12-1+deb12u1", &format!("VERSION={is}")),
+        ]);
+        let found = differences(&seen, &WANTED);
+        assert_eq!(found.len(), lines, "{found:?}");
+        assert!(found.iter().all(|line| line == "HAProxy: 3.2.9-1ubuntu2 → 3.2.25 or newer"), "{found:?}");
+    }
     // One that does not say what it is is not compared.
     assert_eq!(differences(&seen(&[("VERSION=2.6.12-1+deb12u1", "VERSION=")]), &WANTED), [""; 0]);
 }

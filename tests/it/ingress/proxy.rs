@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use skiff::domain::ingress::tls;
 use skiff::domain::ingress::{
-    Answer, Home, Ingress, ProxyProcesses, ServerSeen, TlsFiles, read_answer, read_processes, read_servers,
+    Answer, Home, Ingress, ProxyProcesses, ServerSeen, TlsFiles, read_answer, read_pid, read_processes, read_servers,
 };
 
 use super::apps::{LIMIT, free_port};
@@ -149,7 +149,10 @@ impl Proxy {
     pub fn reload(&self) -> ProxyProcesses {
         let before = self.processes().reloads;
         self.ask("master.sock", "reload");
-        until("the master has reloaded", || Some(self.processes()).filter(|now| now.reloads > before))
+        let answers = || self.ask("haproxy.sock", "show info").and_then(|said| read_pid(&said));
+        // Done when the new worker answers, or when there is none.
+        let over = |now: &ProxyProcesses| now.failed > 0 || now.worker.is_some_and(|one| Some(one.pid) == answers());
+        until("the master has reloaded", || Some(self.processes()).filter(|now| now.reloads > before && over(now)))
     }
 }
 

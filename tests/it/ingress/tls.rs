@@ -130,8 +130,8 @@ async fn a_star_does_not_stand_for_a_name_that_has_its_own_whichever_came_first(
         set(&proxy, id(n), made, true);
         proxy.ingress.tls.as_mut().unwrap().certificates.insert(id(n));
     }
-    let wanted =
-        [("shop.test", &made), ("a.shop.test", &own), ("b.shop.test", &own), ("c.shop.test", &star)].map(|(n, m)| (n, &m.der));
+    let wanted = [("shop.test", &made), ("a.shop.test", &own), ("b.shop.test", &own), ("c.shop.test", &star)]
+        .map(|(n, m)| (n, &m.der));
     for reloaded in [false, true] {
         if reloaded {
             proxy.write();

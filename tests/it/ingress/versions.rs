@@ -1,4 +1,4 @@
-//! The versions of HAProxy that hosts have: 2.6 (Debian 12), 2.8 (Ubuntu 24.04), 3.0 (Debian 13). Those that are here read the file with all
+//! The versions of HAProxy that hosts have: 2.6 (Debian 12), 2.8 (Ubuntu 24.04), 3.0 (Debian 13), 3.2 (Ubuntu 26.04). Those that are here read the file with all
 //! rules on; the long case fetches them and runs with each what is tried with this machine's.
 
 use std::collections::BTreeSet;
@@ -25,8 +25,7 @@ fn all_of_it(folder: &tempfile::TempDir) -> Ingress {
     let admitted = vec!["10.9.0.2".parse().unwrap()];
     ingress.peering = Some(Peering { address: "127.0.0.1".parse().unwrap(), admitted });
     ingress.backends = [1, 2, 3].map(|slot| backend(slot, 8080, &[("web-1", 1), ("web-2", 2)])).into();
-    let redirect =
-        |moved, keep| Some(Redirect { to: "https://else.test/at".parse().unwrap(), moved, keep });
+    let redirect = |moved, keep| Some(Redirect { to: "https://else.test/at".parse().unwrap(), moved, keep });
     for (n, (_, moved)) in Moved::ALL.into_iter().enumerate() {
         let rules = |keep| Rules { redirect: redirect(moved, keep), allow: networks(), ..Rules::default() };
         rule(&mut ingress, 1, &format!("m{n}.test"), "/", rules(true));
@@ -88,10 +87,10 @@ async fn every_version_that_is_here_takes_the_file_with_all_rules_on() {
 }
 
 #[tokio::test]
-#[ignore = "fetches the HAProxy of Ubuntu 24.04 and of Debian 13, and runs some groups of cases three times: bin/test t_haproxy_versions"]
+#[ignore = "fetches the HAProxy of other distributions, and runs some groups of cases with each: bin/test t_haproxy_versions"]
 async fn t_haproxy_versions() {
     let mut versions = Vec::new();
-    for version in ["2.6", "2.8", "3.0"] {
+    for version in ["2.6", "2.8", "3.0", "3.2"] {
         versions.push(haproxy::of_version(version).await);
     }
     every_group(&versions).await;

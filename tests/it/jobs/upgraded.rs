@@ -44,7 +44,15 @@ async fn bash(host: &TestHost, script: &str) {
 }
 
 /// A deploy of the other image, with this done to the host in the middle of it.
-async fn deploy_while(world: &World, app: &TestApp<'_>, host: &TestHost, step: &str, to: usize, script: &str, new: &Path) {
+async fn deploy_while(
+    world: &World,
+    app: &TestApp<'_>,
+    host: &TestHost,
+    step: &str,
+    to: usize,
+    script: &str,
+    new: &Path,
+) {
     app.image(IMAGES[to]).await;
     let (_, job) = app.request(Target::Head).await;
     world.reach_step(job, step).await;
@@ -90,7 +98,8 @@ async fn haproxy_upgraded_under_the_running_one_in_a_deploy_and_while_certificat
     }
     // One name by plain HTTP, and one that has certificates.
     let mut spec = Spec::web(8080, "/up".parse().unwrap());
-    spec.routes = [DOMAIN, SECURED].map(|name| Route { domain: name.parse().unwrap(), path: "/".parse().unwrap() }).into();
+    spec.routes =
+        [DOMAIN, SECURED].map(|name| Route { domain: name.parse().unwrap(), path: "/".parse().unwrap() }).into();
     (spec.drain_s, spec.watch.seconds, spec.health.start_period_s) = (5, 0, 15);
     let source = Source::Image(Image { image: IMAGES[0].parse().unwrap(), login: None });
     let mut app = world.app_of(id, source, spec).await;
