@@ -1,6 +1,7 @@
 //! A bare Ubuntu 24.04 with systemd becomes a host, and serves, also while apt upgrades HAProxy. Only where a mirror of Ubuntu is named.
 
 use skiff::domain::deploy::Target;
+use skiff::domain::release::Place;
 
 use super::provision_accidents::succeeds;
 use crate::harness::host::TestHost;
@@ -57,6 +58,19 @@ async fn t_provision_ubuntu() {
     assert!(lines.len() == 2 && lines[0] == lines[1] && before != after, "{before}{after}{said}");
     assert_eq!(bash("systemctl show -p NRestarts --value skiff-haproxy").await.trim(), "0");
     probe.clean("HAProxy upgraded by apt").await;
+
+    // A Docker of before calls the same image by another id: said, and what serves goes on.
+    let former = TestHost::bare().await;
+    let both = [id, world.provision(&former).await].map(|host| Place { host, instances: 1 });
+    sqlx::query("update apps set placement = $2 where id = $1")
+        .bind(app.id.0)
+        .bind(sqlx::types::Json(&both))
+        .execute(&mut world.db.superuser().await)
+        .await
+        .unwrap();
+    let ended = app.deploy().await;
+    assert!(ended.state == "failed" && ended.reason.contains("stores of different kinds"), "{ended:#?}");
+    assert_eq!(ask(&host, DOMAIN, "/").await.0, 200);
     println!(
         "{}",
         host.enter(&["/bin/sh", "-c", "grep PRETTY /etc/os-release; docker --version; haproxy -v | head -1"]).await.out
