@@ -212,7 +212,10 @@ go() { # go STEP: notes the step before it is done
   rm -f "$STATE/reserve"
   save || exit 1
 }
-back() { REASON=${*%.}; say "   $REASON"; go back; }
+# Where systemd stops, or does not answer any more, the machine goes down: what fails then says nothing of Skiff, and the step is done again
+# when it is back.
+going_down() { case $(systemctl is-system-running 2>/dev/null) in '' | offline | unknown | stopping) return 0 ;; *) return 1 ;; esac; }
+back() { ! going_down || exit 1; REASON=${*%.}; say "   $REASON"; go back; }
 stop_panel() { systemctl stop skiff && ! systemctl is-active --quiet skiff; }
 
 as_panel() { (cd / && exec setpriv --reuid="$PANEL_USER" --regid="$(id -g "$PANEL_USER")" --init-groups env -i PATH="$PATH" LC_ALL=C HOME="$DATA" "$@" 7>&-); }
@@ -259,6 +262,7 @@ step_dump() {
   go install
 }
 nothing_changed() {
+  ! going_down || exit 1
   rm -f "$STATE/reserve"
   systemctl start skiff
   finish failed "the upgrade to $NEW was given up: $1. Nothing was changed; Skiff $OLD goes on."
@@ -354,6 +358,7 @@ stuck() { # the step stays noted and is done again: by systemd some times, then 
 }
 
 finish() { # finish RESULT SENTENCE
+  [ "$1" != failed ] || ! going_down || exit 1
   rm -f "$STATE/reserve"
   printf 'RESULT=%q\nSAID=%q\n' "$1" "$2" > "$STATE/last.new" && sync "$STATE/last.new" && mv -f "$STATE/last.new" "$STATE/last" || exit 1
   # Whoever follows is told the others as a failure.

@@ -58,7 +58,10 @@ listener() { # listener PORT: the program; "?" where only root may know
 }
 if systemd; then yes_if PROXY_SERVICE test -e /etc/systemd/system/skiff-haproxy.service; else yes_if PROXY_SERVICE test -x /etc/init.d/skiff-haproxy; fi
 yes_if PROXY_ENABLED enabled skiff-haproxy
-if [ -n "$(printf 'show proc\n' | socat -t 5 - UNIX-CONNECT:/run/skiff/haproxy-master.sock 2>/dev/null)" ]; then say PROXY_RUNS yes; else say PROXY_RUNS no; fi
+processes=$(printf 'show proc\n' | socat -t 5 - UNIX-CONNECT:/run/skiff/haproxy-master.sock 2>/dev/null)
+if [ -n "$processes" ]; then say PROXY_RUNS yes; else say PROXY_RUNS no; fi
+# The one that takes new connections, first of all in the list.
+say PROXY_VERSION "$(printf '%s\n' "$processes" | awk '$2 == "worker" { print $5; exit }')"
 say PROXY_LISTENER "$(listener "${HTTP_PORT:-80}")"
 [ -z "${HTTPS_PORT:-}" ] || say HTTPS_LISTENER "$(listener "$HTTPS_PORT")"
 [ -z "${PEER_PORT:-}" ] || say PEER_LISTENER "$(listener "$PEER_PORT")"

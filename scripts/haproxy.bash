@@ -5,6 +5,7 @@ export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 umask 022
 CONFIG=/etc/skiff/haproxy.cfg
 MASTER=/run/skiff/haproxy-master.sock
+SOCKET=/run/skiff/haproxy.sock
 PID=/run/skiff/haproxy.pid
 # Reading a configuration with thousands of servers takes seconds; more is a fault.
 WAIT_TENTHS=200
@@ -16,6 +17,11 @@ did() { echo "$*"; changed=changed; }
 command -v haproxy >/dev/null 2>&1 || refuse "HAProxy is not installed."
 [ -f "$CONFIG" ] || refuse "$CONFIG is not there."
 
+installed=$(haproxy -v | sed -n '1s/^HA-\{0,1\}Proxy version \([^ ]*\).*/\1/p')
+# Seen with 3.2.9, and not with 3.2.25: its workers spin for ever once an instance has been taken out.
+[[ ! $installed =~ ^3\.2\.([0-9]+) ]] || [ "${BASH_REMATCH[1]}" -ge 25 ] ||
+  refuse "HAProxy $installed stops answering when an instance is taken out of service, by a fault of its own that is mended in 3.2.25. Upgrade it (apt-get install haproxy), then try again."
+
 alerts=$(haproxy -c -f "$CONFIG" 2>&1) || {
   printf '%s\n' "$alerts" | tail -n 20
   refuse "HAProxy does not accept $CONFIG: $(printf '%s\n' "$alerts" | grep -m 1 ALERT | sed 's/^\[ALERT\][^:]*: *//' | cut -c1-200)"
@@ -24,7 +30,11 @@ alerts=$(haproxy -c -f "$CONFIG" 2>&1) || {
 master() { # master COMMAND: what HAProxy's master process answers
   printf '%s\n' "$1" | socat -t 5 - "UNIX-CONNECT:$MASTER" 2>/dev/null
 }
+answers() { printf 'show info\n' | socat -t 5 - "UNIX-CONNECT:$SOCKET" 2>/dev/null | sed -n 's/^Pid: //p'; }
+reloaded() { [ -n "$now" ] && [ "$now" != "$before" ] && [ "$(answers)" = "$now" ]; }
 running() { [ -n "$(master 'show proc')" ]; }
+# The version of the worker that takes new connections, where it is another than the installed one: packages are upgraded beside it.
+other_runs() { master 'show proc' | awk -v installed="$installed" '$2 == "worker" { if ($5 != "" && $5 != installed) print $5; exit }'; }
 # The processes of ours, master and workers, old ones too.
 ours() { master 'show proc' | awk '$1 ~ /^[0-9]+$/ { print $1 }'; }
 
@@ -91,6 +101,11 @@ LimitNOFILE=524288
 [Install]
 WantedBy=multi-user.target"
   [ "$before" = "$changed" ] || systemctl daemon-reload || refuse "systemd does not read its units again."
+  # Ubuntu restarts services whose program or libraries were upgraded. This one is to be reloaded, which cuts nothing.
+  if [ -d /etc/needrestart/restart.d ]; then
+    file /etc/needrestart/restart.d/skiff-haproxy.service 755 '#!/bin/sh
+exec systemctl reload skiff-haproxy.service'
+  fi
   systemctl is-enabled --quiet skiff-haproxy.service ||
     { systemctl enable --quiet skiff-haproxy.service && did "the proxy starts with the machine"; }
   start() { systemctl reset-failed skiff-haproxy.service 2>/dev/null; systemctl start skiff-haproxy.service; }
@@ -141,18 +156,20 @@ if ! running; then
   for ((i = 0; i < WAIT_TENTHS; i++)); do running && listens && break; sleep 0.1; done
   running && listens || refuse "The proxy does not start: $(last_words)"
   did "started the proxy on port $HTTP_PORT"
-elif [ "${RELOAD:-}" = yes ] || [ -n "$(owner "$HTTP_PORT")" ] || { [ -n "${HTTPS_PORT:-}" ] && [ -n "$(owner "$HTTPS_PORT")" ]; } || ! listens; then
+elif [ "${RELOAD:-}" = yes ] || { [ -n "$installed" ] && [ -n "$(other_runs)" ]; } || [ -n "$(owner "$HTTP_PORT")" ] || { [ -n "${HTTPS_PORT:-}" ] && [ -n "$(owner "$HTTPS_PORT")" ]; } || ! listens; then
   free_or_refuse
+  former=$(other_runs)
   before=$(master 'show proc' | awk '$2 == "worker" && !old { print $1 } /^# old/ { old = 1 }')
   kill -USR2 "$(master 'show proc' | awk '$2 == "master" { print $1 }')" || refuse "The proxy cannot be told to reload."
-  # The configuration was accepted by a check, but only a new worker says that its ports could be taken.
+  # The configuration was accepted by a check, but only a new worker says that its ports could be taken: when it answers, for it may be
+  # listed before it has read its file.
   for ((i = 0; i < WAIT_TENTHS; i++)); do
     now=$(master 'show proc' | awk '$2 == "worker" && !old { print $1 } /^# old/ { old = 1 }')
-    [ -n "$now" ] && [ "$now" != "$before" ] && listens && break
+    reloaded && listens && break
     sleep 0.1
   done
-  [ -n "$now" ] && [ "$now" != "$before" ] && listens || refuse "The proxy kept its old configuration, for it could not load the new one: $(last_words)"
-  did "reloaded the proxy, which listens on port $HTTP_PORT"
+  reloaded && listens || refuse "The proxy kept its old configuration, for it could not load the new one: $(last_words)"
+  did "reloaded the proxy, which listens on port $HTTP_PORT${former:+ and was HAProxy $former}"
 fi
-echo "HAProxy $(haproxy -v | sed -n '1s/^HA-\{0,1\}Proxy version \([^ ]*\).*/\1/p') listens on port $HTTP_PORT"
+echo "HAProxy $installed listens on port $HTTP_PORT"
 echo "::state $changed"

@@ -76,7 +76,10 @@ pub const REMAINS: [(&str, &str); 5] = [
         "docker rm -f $(docker ps -aq --filter label=skiff.panel); docker network rm $(docker network ls -q --filter \
          label=skiff.panel); docker rmi $(docker image ls -q 'skiff/*')",
     ),
-    ("Its folders", "rm -rf /etc/skiff /run/skiff /var/lib/skiff /etc/tmpfiles.d/skiff.conf"),
+    (
+        "Its folders",
+        "rm -rf /etc/skiff /run/skiff /var/lib/skiff /etc/tmpfiles.d/skiff.conf /etc/needrestart/restart.d/skiff-haproxy.service",
+    ),
     ("The user skiff, with Skiff's key", "rm -f /etc/sudoers.d/skiff; userdel --remove skiff"),
     ("Skiff's key of the first sign-in", "sed -i '/ skiff$/d' ~/.ssh/authorized_keys"),
 ];

@@ -14,6 +14,9 @@ pub const FREE_MIB: u64 = 1_024;
 /// The oldest versions that everything Skiff asks of them was tried with.
 const DOCKER: (u32, u32) = (20, 10);
 const HAPROXY: (u32, u32) = (2, 6);
+/// The least patch of a version of HAProxy whose earlier ones stop answering when an instance is taken out of service: seen with 3.2.9,
+/// not with this.
+const HAPROXY_MENDED: ((u32, u32), u32) = ((3, 2), 25);
 /// Characters kept of one value: a host's words are hostile text.
 const MAX_VALUE: usize = 300;
 /// Lines that are read at most: the script prints some forty.
@@ -217,6 +220,13 @@ fn packages(found: &mut Found, seen: &Seen) {
             found.add(what, is, format!("{}.{} or newer", least.0, least.1), UPGRADE);
         }
     }
+    let (faulty, mended) = HAPROXY_MENDED;
+    let is = seen.get("HAPROXY");
+    if version(is) == Some(faulty) && patch(is).is_some_and(|patch| patch < mended) {
+        let should = format!("{}.{}.{mended} or newer", faulty.0, faulty.1);
+        let act = "Upgrade it on the server: by a fault of its own it may stop answering when an instance is taken out of service.";
+        found.add("HAProxy", is, should, act);
+    }
 }
 
 fn user(found: &mut Found, seen: &Seen) {
@@ -306,6 +316,12 @@ fn proxy(found: &mut Found, seen: &Seen, wanted: &Wanted) {
             AGAIN,
         );
     }
+    // Packages are upgraded beside the running proxy, which notices with its next reload.
+    let (runs_as, installed) = (seen.get("PROXY_VERSION"), seen.get("HAPROXY"));
+    if runs && ![runs_as, installed].contains(&"") {
+        let act = "Make the host ready again: the proxy is reloaded, and no request fails.";
+        found.unless(runs_as == installed, "version of the running proxy", runs_as, installed, act);
+    }
     if runs {
         for path in ["/run/skiff/haproxy.sock", "/run/skiff/haproxy-master.sock"] {
             let is = seen.sockets.get(path).map_or("", String::as_str);
@@ -340,6 +356,11 @@ fn registry(found: &mut Found, seen: &Seen, wanted: &Wanted) {
 fn version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// The third number of a version.
+fn patch(text: &str) -> Option<u32> {
+    text.split(|c: char| !c.is_ascii_digit()).nth(2)?.parse().ok()
 }
 
 /// Seconds as people say them.

@@ -151,7 +151,12 @@ pub async fn reload(host: &Host) -> Result<(), Error> {
                     detail: "it did not accept its file and goes on as before".to_owned(),
                 });
             }
-            if now.worker.is_some_and(|worker| before.worker.is_none_or(|old| old.pid != worker.pid)) {
+            let new = now.worker.filter(|worker| before.worker.is_none_or(|old| old.pid != worker.pid));
+            // It may still read its file: until it has, the former one answers.
+            if let Some(worker) = new
+                && let Ok(said) = host.haproxy().ask_one("show info").await
+                && words::read_pid(&said) == Some(worker.pid)
+            {
                 return Ok(());
             }
         }

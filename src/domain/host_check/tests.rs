@@ -6,7 +6,7 @@ const FINE: &str = "CLOCK_MS=1\nINIT=systemd\nMISSING=\nDOCKER=20.10.24\nHAPROXY
     GROUPS_OF_USER=skiff docker\nSUDOERS=skiff ALL=(ALL) NOPASSWD: ALL\nSUDOERS_MODE=440 root:root\nKEY=yes\n\
     FOLDER=/etc/skiff 755 skiff:skiff\nFOLDER=/etc/skiff/maps 755 skiff:skiff\nFOLDER=/etc/skiff/certs 700 skiff:skiff\nFOLDER=/var/lib/skiff 755 skiff:skiff\n\
     FOLDER=/var/lib/skiff/apps 700 skiff:skiff\nFOLDER=/run/skiff 750 skiff:skiff\nDOCKER_ANSWERS=yes\nDOCKER_ENABLED=yes\n\
-    LIVE_RESTORE=yes\nDAEMON_JSON=valid\nPROXY_SERVICE=yes\nPROXY_ENABLED=yes\nPROXY_RUNS=yes\nPROXY_LISTENER=haproxy\n\
+    LIVE_RESTORE=yes\nDAEMON_JSON=valid\nPROXY_SERVICE=yes\nPROXY_ENABLED=yes\nPROXY_RUNS=yes\nPROXY_VERSION=2.6.12-1+deb12u1\nPROXY_LISTENER=haproxy\n\
     SOCKET=/run/skiff/haproxy.sock 660 skiff\nSOCKET=/run/skiff/haproxy-master.sock 660 skiff\nREGISTRY_SERVICE=no\n\
     DISK_MIB=40000\nDISK_FREE_MIB=20000\nDONE=yes";
 const WANTED: Wanted = Wanted { http_port: 80, https_port: None, peer_port: None, registry_port: None };
@@ -37,7 +37,11 @@ fn each_thing_that_differs_is_one_line_with_something_to_do() {
     for (from, to, line) in [
         ("MISSING=", "MISSING=socat ss", "programs: socat ss missing → all installed"),
         ("DOCKER=20.10.24", "DOCKER=19.03.1", "Docker: 19.03.1 → 20.10 or newer"),
-        ("HAPROXY=2.6.12-1+deb12u1", "HAPROXY=2.4.24", "HAProxy: 2.4.24 → 2.6 or newer"),
+        (
+            "\nHAPROXY=2.6.12-1+deb12u1",
+            "\nHAPROXY=3.0.11-1+deb13u4",
+            "version of the running proxy: 2.6.12-1+deb12u1 → 3.0.11-1+deb13u4",
+        ),
         ("USER=yes", "USER=no", "user skiff: not there → there"),
         ("GROUPS_OF_USER=skiff docker", "GROUPS_OF_USER=skiff", "groups of skiff: skiff → docker among them"),
         (
@@ -68,6 +72,24 @@ fn each_thing_that_differs_is_one_line_with_something_to_do() {
         assert_eq!(differences(&seen, &WANTED), [line]);
         assert!(compare(&seen, &WANTED).iter().all(|difference| difference.act.ends_with(['.', 'f'])), "{line}");
     }
+}
+
+#[test]
+fn a_proxy_that_is_too_old_is_said_whatever_runs() {
+    let old = seen(&[("HAPROXY=2.6.12-1+deb12u1", "HAPROXY=2.4.24"), ("VERSION=2.6.12-1+deb12u1", "VERSION=2.4.24")]);
+    assert_eq!(differences(&old, &WANTED), ["HAProxy: 2.4.24 → 2.6 or newer"]);
+    // One of a row of versions of which the first ones have a fault.
+    for (is, lines) in [("3.2.9-1ubuntu2", 1), ("3.2.25-0ubuntu0.26.04.2", 0), ("3.0.9", 0), ("3.2", 0)] {
+        let seen = seen(&[
+            ("\nHAPROXY=2.6.12-1+deb12u1", &format!("\nHAPROXY={is}")),
+            ("VERSION=2.6.12-1+deb12u1", &format!("VERSION={is}")),
+        ]);
+        let found = differences(&seen, &WANTED);
+        assert_eq!(found.len(), lines, "{found:?}");
+        assert!(found.iter().all(|line| line == "HAProxy: 3.2.9-1ubuntu2 → 3.2.25 or newer"), "{found:?}");
+    }
+    // One that does not say what it is is not compared.
+    assert_eq!(differences(&seen(&[("VERSION=2.6.12-1+deb12u1", "VERSION=")]), &WANTED), [""; 0]);
 }
 
 #[test]

@@ -257,7 +257,18 @@ pub fn read_processes(text: &str) -> ProxyProcesses {
             _ => {}
         }
     }
+    // From 3.1 on, the worker that goes on after a reload that failed is listed as an old one: the newest of them.
+    if processes.failed > 0 && processes.worker.is_none() {
+        let newest = processes.old.iter().enumerate().min_by_key(|(_, one)| one.reloads).map(|(at, _)| at);
+        processes.worker = newest.map(|at| processes.old.remove(at));
+    }
     processes
+}
+
+/// The process that answers, of `show info`. From 3.1 on a worker is listed while it still reads its file: it is the one
+/// that serves as soon as it answers at the socket.
+pub fn read_pid(text: &str) -> Option<u32> {
+    lines(text).take(60).find_map(|line| line.strip_prefix("Pid: "))?.parse().ok()
 }
 
 /// The digest in the answer to `get var`: "proc.x: type=str value=<…>"; empty where the proxy knows none.

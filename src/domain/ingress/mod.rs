@@ -1,4 +1,4 @@
-//! The proxy of one host: what it shall serve, and the file and map that say so to HAProxy 2.6 to 3.0.
+//! The proxy of one host: what it shall serve, and the file and map that say so to HAProxy 2.6 to 3.2.
 //!
 //! The file always lists the instances now wanted, so that a reload, an upgrade or a reboot finds the same answer as the
 //! running proxy. What changes while it runs is spelled in `runtime`, what it answers is read in `answers`. Not here:
@@ -20,7 +20,7 @@ mod tests;
 
 pub use answers::{
     Answer, MapEntry, ProxyProcess, ProxyProcesses, ServerCount, ServerSeen, read_answer, read_fixed, read_list,
-    read_map, read_peers, read_processes, read_servers, read_stat,
+    read_map, read_peers, read_pid, read_processes, read_servers, read_stat,
 };
 pub use difference::{Block, Line, difference};
 pub use peers::{PEER_PORT, Peer, PeerSeen, mixed_name, named_peer, peer_name, share};

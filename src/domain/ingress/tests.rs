@@ -155,6 +155,18 @@ fn the_workers_and_a_failed_reload_are_read() {
     let text = "#<PID>          <type>          <reloads>       <uptime>        <version>      \n501             master          2 [failed: 1]   0d00h00m05s     2.6.12\n# workers\n549             worker          1               0d00h00m01s     2.6.12\n# old workers\n504             worker          2               0d00h00m05s     2.6.12\n# programs\n";
     let seen = read_processes(text);
     assert_eq!((seen.worker.map(|w| w.pid), seen.old.len(), seen.reloads, seen.failed), (Some(549), 1, 2, 1));
+    // As 3.2 lists them after a reload that failed: the one that goes on is the newest of the old ones.
+    let text = "#<PID> <type> <reloads> <uptime> <version>\n15337 master 3 [failed: 1] 0d00h00m02s 3.2.25\n# workers\n# old workers\n\
+                15342 worker 3 0d00h00m02s 3.2.25\n15399 worker 1 0d00h00m01s 3.2.25\n\n";
+    let seen = read_processes(text);
+    assert_eq!(
+        (seen.worker.map(|w| w.pid), seen.old.first().map(|w| w.pid), seen.failed),
+        (Some(15399), Some(15342), 1)
+    );
+    // And in the moment of one that goes on, there is none.
+    assert_eq!(read_processes(&text.replace("failed: 1", "failed: 0")).worker, None);
+    assert_eq!(read_pid("Name: HAProxy\nNbthread: 2\nPid: 4711\nUptime: 0d\n"), Some(4711));
+    assert_eq!(read_pid("Pid: x\n"), None);
 }
 
 #[test]

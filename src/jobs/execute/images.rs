@@ -58,6 +58,10 @@ impl Here<'_> {
         self.work.run.still_mine().await?;
         let bytes = from.docker_bulk().save((&release.image_id).into());
         self.host.docker_bulk().load(bytes).await.map_err(|e| self.failed(e))?;
+        if docker.image(&release.image_id).await.map_err(|e| self.failed(e))?.is_none() {
+            let reason = other_store(&self.reached.row.name, &reached.row.name);
+            return Err(Stop::Failed(Failure::Refused { reason }));
+        }
         docker.tag(&release.image_id, &release.image).await.map_err(|e| self.failed(e))?;
         Ok(Done::changed(format!("from {}, whole", reached.row.name)))
     }
@@ -117,6 +121,14 @@ impl Here<'_> {
         filled.insert(from);
         Ok(())
     }
+}
+
+/// What is said where an image has another id on the host it was brought to.
+fn other_store(to: &str, from: &str) -> String {
+    format!(
+        "The image has another id on {to} than on {from}: their Dockers keep images in stores of different kinds. Set \
+         \"containerd-snapshotter\" to the same in /etc/docker/daemon.json of both, restart Docker there, and deploy again."
+    )
 }
 
 /// Bytes in words: "0.4 MB", "31 MB".

@@ -13,10 +13,12 @@ use crate::domain::job::StepState;
 use crate::domain::source::Image;
 use crate::jobs::stop::{Stop, detail, on_host};
 use crate::remote;
-use crate::remote::docker::PullProgress;
+use crate::remote::docker::{ImageSeen, PullProgress};
 
 /// How often the note beside the step follows the bytes.
 const NOTE_EVERY: Duration = Duration::from_millis(500);
+/// Docker's words for a registry that is not there at all, rather than in trouble.
+const NOBODY_THERE: [&str; 2] = ["connection refused", "no such host"];
 /// Layers whose progress is counted; an image has at most 127.
 const MAX_LAYERS: usize = 200;
 
@@ -66,7 +68,7 @@ async fn pull(
     let seen = match (pulled, before.as_ref()) {
         (Ok(seen), _) => seen,
         // An image that never came from a registry was loaded or built there by hand: no registry has a newer one.
-        (Err(error), Some(local)) if local.repo_digests.is_empty() && is_registry(&error) => {
+        (Err(error), Some(local)) if is_of_hand(local, &error) => {
             asked.say(format!("No registry gave it, so the one that was loaded on {} is used", reached.row.name));
             local.clone()
         }
@@ -85,6 +87,23 @@ async fn pull(
     let state = if new { StepState::Changed } else { StepState::Unchanged };
     let note = if new { format!("{} MB", seen.size / 1_000_000) } else { "already there".to_owned() };
     Ok(Made { resolved: Resolved { image: name, image_id: seen.id, commit: None, dockerfile: None }, state, note })
+}
+
+/// True where the image that is there is as new as it gets, though the registry failed like this. Docker gives an image a digest when it
+/// comes from a registry, but where it keeps images in containerd's store (from 29 on, on new servers) every one has its own id as its
+/// digest: there it counts that no registry has it, or that nobody is there who could.
+fn is_of_hand(local: &ImageSeen, error: &remote::Error) -> bool {
+    if local.repo_digests.is_empty() {
+        return is_registry(error);
+    }
+    let own = |digest: &String| digest.split_once('@').is_some_and(|(_, digest)| digest == local.id.as_ref());
+    local.repo_digests.iter().any(own)
+        && match error {
+            remote::Error::RegistryUnreachable { detail } => {
+                NOBODY_THERE.iter().any(|words| detail.to_lowercase().contains(words))
+            }
+            other => is_registry(other),
+        }
 }
 
 /// True where the registry, not the host, is what failed.
@@ -138,6 +157,41 @@ impl Progress {
             self.noted = Some(Instant::now());
             let (done, total) = self.layers.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
             asked.note(format!("{} of {} MB", done / 1_000_000, total / 1_000_000));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_of_hand_is_told_from_one_that_a_registry_may_have_newer() {
+        let id = |n: char| format!("sha256:{}", n.to_string().repeat(64));
+        let image = |digests: &[String]| ImageSeen {
+            id: id('a').parse().unwrap(),
+            arch: "amd64".into(),
+            repo_digests: digests.to_vec(),
+            tags: Vec::new(),
+            size: 1,
+            ports: Vec::new(),
+        };
+        let (loaded, pulled, stored) = (
+            image(&[]),
+            image(&[format!("registry.example/hello@{}", id('b'))]),
+            image(&[format!("registry.example/hello@{}", id('a'))]),
+        );
+        let unreachable = |words: &str| remote::Error::RegistryUnreachable { detail: words.into() };
+        let none = remote::Error::NoSuchImage { detail: "x".into() };
+        for (error, of_loaded, of_stored) in [
+            (unreachable("dial tcp 127.0.0.1:5000: connect: connection refused"), true, true),
+            (unreachable("lookup registry.example: no such host"), true, true),
+            (unreachable("toomanyrequests: slow down"), true, false),
+            (none, true, true),
+            (remote::Error::DiskFull { detail: "x".into() }, false, false),
+        ] {
+            let told = [&loaded, &stored, &pulled].map(|local| is_of_hand(local, &error));
+            assert_eq!(told, [of_loaded, of_stored, false], "{error:?}");
         }
     }
 }

@@ -82,8 +82,26 @@ async fn a_route_gets_a_certificate_once_its_name_leads_here_and_keeps_it_renewe
     assert_eq!(order(&world).await.words, words, "{ended:#?}");
     assert_eq!(pebble.orders(), 0, "the authority was not asked:\n{}", pebble.log());
 
-    // The right one.
+    // The right one, where nobody answers, and then where somebody else does.
     names.point("shop.test", &[&host.address]);
+    let bash = async |script: &str| host.enter(&["/bin/bash", "-ec", script]).await.must(script);
+    let closed = format!("port 80 of {} does not answer", host.address);
+    let other = format!("something else answers at {}", host.address);
+    for (script, words) in [
+        ("/etc/init.d/skiff-haproxy stop; while ss -Hltn 'sport = :80' | grep -q .; do sleep 0.05; done", closed),
+        ("busybox httpd -p 80 -h /usr/share/doc; until ss -Hltn 'sport = :80' | grep -q .; do sleep 0.05; done", other),
+    ] {
+        bash(script).await;
+        let ended = again(&world, waits.id).await;
+        assert_eq!(ended.state, "failed", "{ended:#?}");
+        assert_eq!(order(&world).await.words, words, "{ended:#?}");
+    }
+    assert_eq!(pebble.orders(), 0, "the authority was not asked:\n{}", pebble.log());
+    bash(
+        "kill $(ss -Hltnp 'sport = :80' | grep -o 'pid=[0-9]*' | cut -d= -f2); /etc/init.d/skiff-haproxy start; \
+         until ss -Hltnp 'sport = :80' | grep -q haproxy; do sleep 0.05; done",
+    )
+    .await;
     let ended = again(&world, waits.id).await;
     assert_eq!(ended.state, "succeeded", "{ended:#?}\n{}", pebble.log());
     settle(&world).await;
@@ -122,6 +140,14 @@ async fn a_route_gets_a_certificate_once_its_name_leads_here_and_keeps_it_renewe
     assert_eq!(world.over(job).await.state, "succeeded");
     assert_eq!(pebble.orders(), 2, "{}", pebble.log());
 
+    away_for_a_week(&world, &host, &pebble).await;
+
+    // A host that lost all its files gets them again, and no authority is asked for what is there.
+    let (serving, asked) = (shown(&host, "shop.test").await, pebble.orders());
+    bash("rm -rf /etc/skiff; /etc/init.d/skiff-haproxy stop").await;
+    assert_eq!(world.provision_again(id).await.state, "succeeded");
+    assert_eq!((shown(&host, "shop.test").await, pebble.orders()), (serving, asked));
+
     // Nothing is sealed where it can be read, and no key is left behind.
     let left: i64 =
         one(&world, "select count(*) from acme_orders where order_key is not null or order_url <> ''").await;
@@ -138,6 +164,39 @@ async fn a_route_gets_a_certificate_once_its_name_leads_here_and_keeps_it_renewe
     clock(&world).await;
     assert!(acme::list(&ctx, &owner).await.unwrap().is_empty());
     world.quiet().await;
+}
+
+/// The authority is away when a certificate's time comes, for a week: what was got goes on serving, one alert says so, it is not asked all the
+/// time, and nobody has to do anything when it is back.
+async fn away_for_a_week(world: &World, host: &TestHost, pebble: &Pebble) {
+    let (ctx, serving, asked) = (world.actions(), shown(host, "shop.test").await, pebble.orders());
+    let open = "select count(*) from alerts where kind = 'certificate' and closed_at is null";
+    let before: i64 = one(world, "select count(*) from alerts").await;
+    sql(world, "update acme_settings set directory = 'http://127.0.0.1:9/dir'").await;
+    let (mut away, mut tries) = (time::Duration::ZERO, 0);
+    while away < time::Duration::WEEK {
+        sql(world, "update acme_orders set next_at = now() - interval '1 s'").await;
+        assert_eq!(upkeep::certificates_due(&ctx).await.unwrap(), 1);
+        settle(world).await;
+        let view = order(world).await;
+        assert!(view.state == OrderState::NotRenewed && view.trouble.contains("goes on serving"), "{view:?}");
+        let wait = view.next_at.expect("by itself") - time::OffsetDateTime::now_utc();
+        assert!(wait > time::Duration::minutes(14) && wait <= time::Duration::hours(6), "{wait}");
+        (away, tries) = (away + wait, tries + 1);
+    }
+    assert!(tries < 40, "{tries} times in a week");
+    assert_eq!(shown(host, "shop.test").await, serving);
+    let all: i64 = one(world, "select count(*) from alerts").await;
+    assert_eq!((one::<i64>(world, open).await, all), (1, before + 1));
+
+    sql(world, &format!("update acme_settings set directory = '{}'", pebble.directory)).await;
+    sql(world, "update acme_orders set next_at = now() - interval '1 s'").await;
+    assert_eq!(upkeep::certificates_due(&ctx).await.unwrap(), 1);
+    settle(world).await;
+    let view = order(world).await;
+    assert_eq!((view.state, view.trouble.as_str()), (OrderState::Valid, ""), "{view:?}\n{}", pebble.log());
+    assert_eq!((one::<i64>(world, open).await, pebble.orders()), (0, asked + 1));
+    assert_ne!(shown(host, "shop.test").await, serving, "the new one is served");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,7 +114,11 @@ impl TestHost {
     async fn up(kind: Kind, megabytes: u32) -> Self {
         let size = megabytes.to_string();
         let init = if kind == Kind::Bare { "bare" } else { "light" };
-        Self::start(&["--size", &size, "--init", init]).await
+        let host = Self::start(&["--size", &size, "--init", init]).await;
+        if let Some(program) = super::haproxy::named() {
+            super::haproxy::install(&host, &program).await;
+        }
+        host
     }
 
     async fn start(options: &[&str]) -> Self {

@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod door;
 pub mod fleet;
+pub mod haproxy;
 pub mod host;
 pub mod panel;
 pub mod postgres;

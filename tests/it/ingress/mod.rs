@@ -10,6 +10,7 @@ mod rules;
 mod servers;
 mod tls;
 mod trust;
+mod versions;
 
 use skiff::domain::app::Route;
 use skiff::domain::ids::{AppId, RouteId};

@@ -3,16 +3,17 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use skiff::domain::ingress::tls;
 use skiff::domain::ingress::{
-    Answer, Home, Ingress, ProxyProcesses, ServerSeen, TlsFiles, read_answer, read_processes, read_servers,
+    Answer, Home, Ingress, ProxyProcesses, ServerSeen, TlsFiles, read_answer, read_pid, read_processes, read_servers,
 };
 
 use super::apps::{LIMIT, free_port};
+use crate::harness::haproxy::program;
 
 pub struct Proxy {
     pub ingress: Ingress,
@@ -42,9 +43,13 @@ pub fn home(folder: &tempfile::TempDir) -> Home {
 
 /// `haproxy -c`: its words if it does not accept the file.
 pub fn accepts(ingress: &Ingress, folder: &tempfile::TempDir) -> Result<(), String> {
+    accepted_by(&program(), ingress, folder)
+}
+
+/// The same of one HAProxy among several.
+pub fn accepted_by(program: &Path, ingress: &Ingress, folder: &tempfile::TempDir) -> Result<(), String> {
     write(ingress, folder);
-    let out =
-        Command::new("/usr/sbin/haproxy").args(["-c", "-f"]).arg(folder.path().join("haproxy.cfg")).output().unwrap();
+    let out = Command::new(program).args(["-c", "-f"]).arg(folder.path().join("haproxy.cfg")).output().unwrap();
     // A warning is a defect too: it would stand in every host's journal.
     let words = String::from_utf8_lossy(&out.stderr).into_owned();
     if out.status.success() && !words.contains("WARNING") { Ok(()) } else { Err(words) }
@@ -84,7 +89,7 @@ impl Proxy {
         write(&ingress, &folder);
         let master = format!("{},level,admin", folder.path().join("master.sock").display());
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let child = Command::new("/usr/sbin/haproxy")
+        let child = Command::new(program())
             .args(["-W", "-db", "-S", &master, "-f"])
             .arg(folder.path().join("haproxy.cfg"))
             .stdin(Stdio::null())
@@ -144,7 +149,10 @@ impl Proxy {
     pub fn reload(&self) -> ProxyProcesses {
         let before = self.processes().reloads;
         self.ask("master.sock", "reload");
-        until("the master has reloaded", || Some(self.processes()).filter(|now| now.reloads > before))
+        let answers = || self.ask("haproxy.sock", "show info").and_then(|said| read_pid(&said));
+        // Done when the new worker answers, or when there is none.
+        let over = |now: &ProxyProcesses| now.failed > 0 || now.worker.is_some_and(|one| Some(one.pid) == answers());
+        until("the master has reloaded", || Some(self.processes()).filter(|now| now.reloads > before && over(now)))
     }
 }
 

@@ -121,6 +121,31 @@ async fn each_name_is_shown_its_own_certificate_and_a_name_without_one_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_star_does_not_stand_for_a_name_that_has_its_own_whichever_came_first() {
+    let authority = Authority::new("Test");
+    let (mut proxy, _app, made) = shop(&authority);
+    let (star, own) = (authority.issue(&["*.shop.test"], 90), authority.issue(&["a.shop.test", "b.shop.test"], 30));
+    for (n, made) in [(2, &star), (3, &own)] {
+        put(&proxy, id(n), made);
+        set(&proxy, id(n), made, true);
+        proxy.ingress.tls.as_mut().unwrap().certificates.insert(id(n));
+    }
+    let wanted = [("shop.test", &made), ("a.shop.test", &own), ("b.shop.test", &own), ("c.shop.test", &star)]
+        .map(|(n, m)| (n, &m.der));
+    for reloaded in [false, true] {
+        if reloaded {
+            proxy.write();
+            assert_eq!(proxy.reload().failed, 0);
+        }
+        for (name, der) in wanted {
+            assert_eq!(presented(&authority.connect(HERE, https(&proxy), name, &[]).await.unwrap()), *der, "{name}");
+        }
+    }
+    // Only one label, and nothing of its own above it.
+    assert!(authority.connect(HERE, https(&proxy), "x.c.shop.test", &[]).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_renewed_one_is_shown_from_the_next_handshake_on_and_no_connection_is_cut() {
     let authority = Authority::new("Test");
     let (proxy, _app, old) = shop(&authority);

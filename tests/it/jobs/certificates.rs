@@ -11,6 +11,7 @@ use skiff::domain::ids::{CertificateId, HostId, JobId};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::host::TestHost;
+use crate::harness::team::TestTeam;
 use crate::harness::tls::{Authority, Made};
 use crate::harness::world::{Ended, World, ask};
 
@@ -62,6 +63,20 @@ async fn a_certificate_comes_and_is_renewed_and_goes_while_the_proxy_runs() {
     let authority = Authority::new("Test Authority");
     assert!(authority.get(address(&host), 443, DOMAIN, "/").await.is_err(), "there is none yet");
     assert_eq!(ask(&host, DOMAIN, "/").await.0, 200);
+
+    // What another team has for this name, or for everything beside it, comes to no host of this one.
+    let other = TestTeam::new(&world.db).await;
+    sqlx::query("update teams set data_key = $2 where id = $1")
+        .bind(other.id.0)
+        .bind(world.vault.new_team_key(other.id))
+        .execute(&mut world.db.superuser().await)
+        .await
+        .unwrap();
+    let theirs = authority.issue(&["*.test", DOMAIN], 90);
+    let input = NewCertificate { chain: theirs.chain, key: theirs.key };
+    certificates::upload(&world.actions(), &other.owner, input).await.unwrap();
+    again(&world, id).await;
+    assert!(authority.get(address(&host), 443, DOMAIN, "/").await.is_err(), "nobody else's");
 
     let first = authority.issue(&[DOMAIN], 90);
     let certificate = upload(&world, &first).await;

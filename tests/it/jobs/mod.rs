@@ -28,5 +28,6 @@ mod run_bash;
 mod running;
 mod stale;
 mod taken_back;
+mod upgraded;
 mod volumes;
 mod zero_downtime;
