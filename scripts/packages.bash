@@ -1,6 +1,7 @@
 # Installs what Skiff needs on a host from its distribution: Docker, HAProxy, socat, sudo. What is there already is left as it is, from
 # wherever it came. The distribution's own HAProxy service is kept from starting only where this script brought it.
 # REGISTRY: "yes" for docker-registry too, whose own service listens on all addresses: it is masked before it is installed.
+# RENEWS: "yes" for what a server renews its certificates with while the panel is gone.
 # NOW: the time by the panel's clock in seconds since 1970, or empty. LOCK_TRIES: how often apt's lock is asked for, or empty.
 set -u
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -40,6 +41,11 @@ need sudo sudo
 need ss iproute2
 need iptables iptables
 [ "${REGISTRY:-}" != yes ] || need docker-registry docker-registry
+if [ "${RENEWS:-}" = yes ]; then
+  [ -e /usr/lib/python3/dist-packages/acme_tiny.py ] || missing+=(acme-tiny)
+  need openssl openssl
+  [ -d /run/systemd/system ] || need cron cron
+fi
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
 # Newer distributions keep Docker's command apart from its daemon; a release's run.bash uses it.
 separate_cli() { [ -n "$(apt-cache show docker-cli 2>/dev/null)" ]; }

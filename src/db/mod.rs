@@ -46,6 +46,7 @@ pub mod panel;
 pub mod panel_addresses;
 pub mod projects;
 pub mod releases;
+pub mod renewals;
 pub mod removed;
 pub mod retention;
 pub mod routes;
