@@ -2,7 +2,7 @@
 # It does nothing while the panel was here within the last days, and nothing for a certificate of which more than a sixth of the life is left.
 #
 # panel: its age is how long the panel has been gone. settings: the directory of the authority. ca.pem: the
-# authority's own root, where it has one. list: a line for each certificate, its id and its names. account.key: this server's own account,
+# authority's own root, where it has one. list: a line for each certificate, its id and its names. account-key: this server's own account,
 # made when it is first needed. tried/: when each was last tried. got/: what was renewed and the panel has not seen yet.
 set -euo pipefail
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -109,7 +109,7 @@ trap 'exit 1' INT TERM HUP
 b64() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 thumbprint() { # of the account's key (RFC 7638)
   local n
-  n=$(openssl rsa -in account.key -noout -modulus 2>/dev/null | sed -n 's/^Modulus=//p')
+  n=$(openssl rsa -in account-key -noout -modulus 2>/dev/null | sed -n 's/^Modulus=//p')
   n=$(printf '%b' "$(sed 's/../\\x&/g' <<< "$n")" | b64)
   printf '{"e":"AQAB","kty":"RSA","n":"%s"}' "$n" | openssl dgst -sha256 -binary | b64
 }
@@ -143,7 +143,7 @@ quiet = logging.getLogger("quiet")
 quiet.addHandler(logging.NullHandler())
 quiet.propagate = False
 try:
-    chain = acme_tiny.get_crt("account.key", "work/csr", "work/tokens", log=quiet, disable_check=True,
+    chain = acme_tiny.get_crt("account-key", "work/csr", "work/tokens", log=quiet, disable_check=True,
                               directory_url=directory)
 except Exception as error:
     text = str(error)
@@ -207,9 +207,9 @@ while read -r id rest <&3; do
   if [ -z "$ours" ]; then
     say "the panel has not been here for $((gone / 86400)) days"
     [ ! -s ca.pem ] || export SSL_CERT_FILE=$PWD/ca.pem
-    if [ ! -s account.key ]; then
-      openssl genrsa -out account.key.new 2048 2>/dev/null
-      whole account.key.new account.key
+    if [ ! -s account-key ]; then
+      openssl genrsa -out account-key.new 2048 2>/dev/null
+      whole account-key.new account-key
     fi
     ours=$(thumbprint)
     before=$(answers)

@@ -41,7 +41,7 @@ if [ "${WANTED:-}" != yes ]; then
   exit 0
 fi
 
-[ -d /var/lib/skiff ] && getent passwd skiff >/dev/null || refuse "The server is not ready for Skiff."
+[ -d /var/lib/skiff ] && getent passwd skiff >/dev/null || refuse "The user skiff or its folder /var/lib/skiff is not there yet."
 if [ ! -d "$FOLDER" ]; then
   mkdir -m 700 "$FOLDER" || refuse "$FOLDER cannot be made."
   did "made $FOLDER"

@@ -37,11 +37,7 @@ pub async fn get(conn: &mut PgConnection, permit: &Permit, host: HostId) -> Resu
 
 /// The certificates that this host may renew: proven by HTTP with an account that nothing binds, there and on no other host of the team,
 /// and for names that lead to no other.
-pub async fn renewable(
-    conn: &mut PgConnection,
-    permit: &Permit,
-    host: HostId,
-) -> Result<Vec<Renewable>, sqlx::Error> {
+pub async fn renewable(conn: &mut PgConnection, permit: &Permit, host: HostId) -> Result<Vec<Renewable>, sqlx::Error> {
     sqlx::query_as!(
         Renewable,
         r#"select o.certificate_id as "certificate!: CertificateId", o.names

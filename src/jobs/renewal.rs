@@ -195,7 +195,10 @@ async fn take(
         }
         (Verdict::Replaced(why), _) => {
             acme_orders::make_due(&mut tx, permit, order.id).await?;
-            log.say(None, format!("{at} has a certificate for {names} that is not taken over, as {why}; another one is got"));
+            log.say(
+                None,
+                format!("{at} has a certificate for {names} that is not taken over, as {why}; another one is got"),
+            );
         }
     }
     tx.commit().await?;
@@ -296,7 +299,7 @@ impl Work<'_> {
         let settings = renewed::path("settings");
         // Another authority: another account there, and no limit of the former one holds.
         if self.host.get(&settings).await.is_ok_and(|there| there != texts.settings.as_bytes()) {
-            let old = ["account.key", "held"].map(renewed::path);
+            let old = ["account-key", "held"].map(renewed::path);
             self.host.remove_files(&old.each_ref().map(String::as_str)).await.map_err(failed)?;
         }
         let paths = ["panel", "renew.bash", "ca.pem", "list"].map(renewed::path);

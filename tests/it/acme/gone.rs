@@ -120,7 +120,8 @@ impl Scene {
     /// What the proxy answers an authority with: by its file, and as it runs.
     async fn answer(&self) -> (String, String) {
         let file = self.bash("cut -d' ' -f2 /etc/skiff/maps/acme.map").await.must("the map");
-        let ask = format!("{} | awk '$2 == \"thumbprint\" {{ print $3 }}'", socket("show map /etc/skiff/maps/acme.map"));
+        let ask =
+            format!("{} | awk '$2 == \"thumbprint\" {{ print $3 }}'", socket("show map /etc/skiff/maps/acme.map"));
         (file, self.bash(&ask).await.must("the running map"))
     }
 
@@ -198,7 +199,7 @@ async fn a_host_renews_while_the_panel_is_gone_and_the_panel_takes_it_over() {
     assert_eq!(scene.workers().await, workers, "the proxy was not reloaded");
     assert_eq!(scene.answer().await, former, "the team's own answer stands again");
     let file = format!("/etc/skiff/certs/{id}.pem");
-    let left = scene.bash(&format!("stat -c '%a %U' {file} {FOLDER}/account.key; ls /etc/skiff/certs /etc/skiff/maps | grep renew; ls -d {FOLDER}/{{work,former}} 2>/dev/null")).await;
+    let left = scene.bash(&format!("stat -c '%a %U' {file} {FOLDER}/account-key; ls /etc/skiff/certs /etc/skiff/maps | grep renew; ls -d {FOLDER}/{{work,former}} 2>/dev/null")).await;
     assert_eq!(left.out, "600 skiff\n600 skiff\n");
     scene.renew().await.must("once more");
     assert_eq!(scene.pebble.orders(), orders + 1, "there is nothing to do");
@@ -226,7 +227,8 @@ async fn a_host_renews_while_the_panel_is_gone_and_the_panel_takes_it_over() {
     let view = order(&scene.world).await;
     let days = (view.next_at.unwrap() - OffsetDateTime::now_utc()).whole_days();
     assert!((50..=60).contains(&days) && view.trouble.is_empty(), "{view:?}");
-    let same = "select v.fingerprint = l.fingerprint from certificates c join certificate_versions v on v.id = c.current_id
+    let same =
+        "select v.fingerprint = l.fingerprint from certificates c join certificate_versions v on v.id = c.current_id
                   join ledger_certificates l on l.certificate_id = c.id";
     assert!(one::<bool>(&scene.world, same).await, "it is the panel's own now");
     let mut tx = scene.world.db.begin(&scene.world.team.permit).await.unwrap();
@@ -240,12 +242,24 @@ async fn a_host_renews_while_the_panel_is_gone_and_the_panel_takes_it_over() {
     let noted = scene.bash(&format!("ls {FOLDER}/got; find {FOLDER}/panel -mmin -5")).await.must("noted");
     assert_eq!(noted, format!("{FOLDER}/panel\n"));
 
-    // An authority that binds accounts by a key: no host has that, and nothing is left there.
-    sql(&scene.world, "update acme_settings set eab_id = 'kid-1'").await;
-    let ended = scene.daily().await;
-    let gone = scene.bash(&format!("ls -d {FOLDER} /etc/cron.d/skiff-renew")).await;
-    assert!(gone.status != 0 && gone.out.is_empty(), "{}{ended:#?}", gone.out);
-    assert_eq!(one::<i64>(&scene.world, "select count(*) from host_renewals").await, 0);
+    // An app on a second host, and an authority that binds accounts by a key: nothing is left here of what is not for this host.
+    let there = format!("ls -d {FOLDER} /etc/cron.d/skiff-renew");
+    for (not_here, as_before) in [
+        (
+            "update apps set placement = placement || jsonb_build_array(jsonb_build_object('host', gen_random_uuid(), 'instances', 1))",
+            "update apps set placement = placement - 1",
+        ),
+        ("update acme_settings set eab_id = 'kid-1'", "update acme_settings set eab_id = ''"),
+    ] {
+        sql(&scene.world, not_here).await;
+        let ended = scene.daily().await;
+        let gone = scene.bash(&there).await;
+        assert!(gone.status != 0 && gone.out.is_empty(), "{}{ended:#?}", gone.out);
+        assert_eq!(one::<i64>(&scene.world, "select count(*) from host_renewals").await, 0);
+        sql(&scene.world, as_before).await;
+        scene.daily().await;
+        scene.bash(&there).await.must("it is set up again");
+    }
     assert_eq!(scene.shown().await, renewed);
     scene.world.quiet().await;
 }
@@ -260,7 +274,7 @@ async fn a_renewal_that_is_killed_gives_the_answer_back_and_waits() {
     let kill = format!(
         "setsid runuser -u skiff -- /bin/bash --noprofile --norc {FOLDER}/renew.bash >/dev/null 2>&1 & sid=$!
          for i in {{1..600}}; do [ -e {FOLDER}/former ] && [ -d {FOLDER}/work/tokens ] && break; sleep 0.05; done
-         kill -9 $(ps -o pid= -s $sid); [ -e {FOLDER}/former ]"
+         while left=$(ps -o pid= -s $sid) && [ -n \"$left\" ]; do kill -9 $left; done; [ -e {FOLDER}/former ]"
     );
     scene.bash(&kill).await.must("killed in the middle");
     let during = scene.answer().await;
@@ -291,7 +305,9 @@ async fn an_authority_that_refuses_is_left_alone_for_hours() {
     let at = outside(&scene.host);
     let listener = tokio::net::TcpListener::bind((at.as_str(), 80)).await.unwrap();
     let task = tokio::spawn(async move { axum::serve(listener, another).await.unwrap() });
-    let lead = |to: &str| format!("sed -i '/{DOMAIN}/d' /etc/hosts; echo '{to} {DOMAIN}' >> /etc/hosts; rm -rf {FOLDER}/tried");
+    let lead = |to: &str| {
+        format!("sed -i '/{DOMAIN}/d' /etc/hosts; echo '{to} {DOMAIN}' >> /etc/hosts; rm -rf {FOLDER}/tried")
+    };
     scene.bash(&lead(&at)).await;
     let said = scene.renew().await.must("it is not asked");
     assert!(said.contains("leads to another server"), "{said}");
@@ -360,11 +376,12 @@ async fn renews_under_systemd_with_the_least_rights() {
             OffsetDateTime::now_utc() + Duration::days(5),
         );
         let id = "a".repeat(32);
-        std::fs::write(host.path(&format!("/etc/skiff/certs/{id}.pem")), format!("{}{}", made.chain, made.key)).unwrap();
+        std::fs::write(host.path(&format!("/etc/skiff/certs/{id}.pem")), format!("{}{}", made.chain, made.key))
+            .unwrap();
         let lists = format!(
             "cd {FOLDER}; echo https://127.0.0.1:9/dir > settings; echo {id} {DOMAIN} > list; : > ca.pem; touch -d '9 days ago' panel
              echo '127.0.0.2 {DOMAIN}' >> /etc/hosts; : > /etc/skiff/maps/acme.map; chown -R skiff:skiff . /etc/skiff
-             systemctl start skiff-renew.service; systemctl show -p Result,ExecMainStatus skiff-renew.service; cat log; stat -c %U account.key
+             systemctl start skiff-renew.service; systemctl show -p Result,ExecMainStatus skiff-renew.service; cat log; stat -c %U account-key
              systemctl list-timers --all | grep skiff-renew"
         );
         let said = host.enter(&["/bin/bash", "-c", &lists]).await.must("it ran");
@@ -373,7 +390,9 @@ async fn renews_under_systemd_with_the_least_rights() {
         assert!(said.contains("\nskiff\n") && said.contains("skiff-renew.timer"), "{said}");
         assert!(host.script_changed("renewal.bash", &[("WANTED", "")]).await);
         assert!(!host.script_changed("renewal.bash", &[("WANTED", "")]).await);
-        let left = format!("ls -d {FOLDER} /etc/systemd/system/*skiff-renew* /etc/systemd/system/timers.target.wants/skiff* 2>/dev/null");
+        let left = format!(
+            "ls -d {FOLDER} /etc/systemd/system/*skiff-renew* /etc/systemd/system/timers.target.wants/skiff* 2>/dev/null"
+        );
         assert_eq!(host.enter(&["/bin/bash", "-c", &left]).await.out, "");
     }
 }
