@@ -1,5 +1,5 @@
-# Installs what Skiff needs on a host from its distribution: Docker, HAProxy, socat, sudo. What is there already is left as it is, from
-# wherever it came. The distribution's own HAProxy service is kept from starting only where this script brought it.
+# Installs what Skiff needs on a host from its distribution: Docker, HAProxy, socat, sudo. What is there is left as it is.
+# The distribution's own HAProxy service is kept from starting only where this script brought it.
 # REGISTRY: "yes" for docker-registry too, whose own service listens on all addresses: it is masked before it is installed.
 # RENEWS: "yes" for what renew.bash needs.
 # NOW: the time by the panel's clock in seconds since 1970, or empty. LOCK_TRIES: how often apt's lock is asked for, or empty.
@@ -123,7 +123,7 @@ case " ${missing[*]} " in *" haproxy "*) brings_haproxy=yes ;; esac
 [ "$brings_haproxy" = no ] || mask haproxy
 if [ "$brings_registry" = yes ]; then
   mask docker-registry
-  # Should somebody start it all the same, it is on loopback.
+  # Started all the same, it is on loopback.
   [ -e /etc/docker/registry/config.yml ] || {
     mkdir -p /etc/docker/registry
     printf 'version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: /var/lib/docker-registry\nhttp:\n  addr: 127.0.0.1:5000\n' > /etc/docker/registry/config.yml
