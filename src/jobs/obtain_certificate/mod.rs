@@ -199,11 +199,12 @@ impl ObtainCertificate {
         else {
             return Ok(false);
         };
-        if renewal::look_at_those_with(ctx, run, log, certificate).await.map_err(|stop| match stop {
+        let looked = renewal::look_at_those_with(ctx, run, log, certificate).await;
+        let looked = looked.map_err(|why| match why {
             stop::Stop::Again(why) => Stop::Db(sqlx::Error::Protocol(why)),
             _ => Stop::Lost,
-        })? == 0
-        {
+        })?;
+        if looked == 0 {
             return Ok(false);
         }
         let mut tx = ctx.db.begin(&run.permit).await?;
