@@ -1,21 +1,22 @@
-# Installs what Skiff needs on a host from its distribution: Docker, HAProxy, socat, sudo. What is there already is left as it is, from
-# wherever it came. The distribution's own HAProxy service is kept from starting only where this script brought it.
+# Installs what Skiff needs on a host from its distribution: Docker, HAProxy, socat, sudo. What is there is left as it is.
+# The distribution's own HAProxy service is kept from starting only where this script brought it.
 # REGISTRY: "yes" for docker-registry too, whose own service listens on all addresses: it is masked before it is installed.
+# RENEWS: "yes" for what renew.bash needs.
 # NOW: the time by the panel's clock in seconds since 1970, or empty. LOCK_TRIES: how often apt's lock is asked for, or empty.
 set -u
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-# Another package manager may be at work, such as unattended upgrades on a fresh server: it is waited for this long.
+# Another package manager, such as unattended upgrades, is waited for this long.
 LOCK_TRIES=${LOCK_TRIES:-60}
 LOCK_PAUSE_S=3
-# Docker with what it needs takes some 400 MB, with the packages as they are fetched beside it; anything else takes a fraction.
+# Docker takes some 400 MB with the packages as they are fetched; anything else a fraction.
 DOCKER_MB=600 OTHERS_MB=100
-# Signatures of package lists and certificates are dated: a clock that is further off makes good ones bad.
+# Signatures are dated: a clock that is further off makes good ones bad.
 CLOCK_S=300
 
 refuse() { echo "::reason $*"; exit 1; }
 
-# Distributions whose packages fit together and were tried; what is built on them under another name was not.
+# Distributions that were tried; what is built on them under another name was not.
 os() { (. /etc/os-release 2>/dev/null && printf '%s' "${!1:-}"); }
 least=
 case $(os ID) in
@@ -40,8 +41,13 @@ need sudo sudo
 need ss iproute2
 need iptables iptables
 [ "${REGISTRY:-}" != yes ] || need docker-registry docker-registry
+if [ "${RENEWS:-}" = yes ]; then
+  need acme-tiny acme-tiny
+  need openssl openssl
+  [ -d /run/systemd/system ] || need cron cron
+fi
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
-# Newer distributions keep Docker's command apart from its daemon; a release's run.bash uses it.
+# Newer distributions keep Docker's command, which run.bash uses, apart.
 separate_cli() { [ -n "$(apt-cache show docker-cli 2>/dev/null)" ]; }
 if [ ${#missing[@]} -eq 0 ] && command -v docker >/dev/null 2>&1; then
   echo "everything is installed"
@@ -117,7 +123,7 @@ case " ${missing[*]} " in *" haproxy "*) brings_haproxy=yes ;; esac
 [ "$brings_haproxy" = no ] || mask haproxy
 if [ "$brings_registry" = yes ]; then
   mask docker-registry
-  # Should somebody start it all the same, it is on loopback.
+  # Started all the same, it is on loopback.
   [ -e /etc/docker/registry/config.yml ] || {
     mkdir -p /etc/docker/registry
     printf 'version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: /var/lib/docker-registry\nhttp:\n  addr: 127.0.0.1:5000\n' > /etc/docker/registry/config.yml

@@ -1,10 +1,11 @@
 //! What Skiff asks of itself, by the clock. Not here: the clock.
 
 use super::{Ctx, Refused};
-use crate::db::{acme, acme_orders, host_checks, host_passes, teams};
+use crate::db::{acme, acme_orders, host_checks, host_passes, renewals, teams};
 use crate::domain::cause::Cause;
 use crate::domain::host::HostState;
 use crate::jobs::check_host::{self, CheckHost};
+use crate::jobs::keep_renewal;
 use crate::jobs::look_after_certificates::LookAfterCertificates;
 use crate::jobs::obtain_certificate;
 use crate::jobs::tidy::Tidy;
@@ -29,7 +30,7 @@ pub async fn tidy_due(ctx: &Ctx) -> Result<usize, Refused> {
     Ok(due.len())
 }
 
-/// Asks for the daily check of every host that is due; of one that is being made ready an hour later. The turn and the job
+/// Asks for the daily check of every host that is due, and tells those that renew certificates without the panel that it is there; of one that is being made ready an hour later. The turn and the job
 /// are one transaction, so that each host has one a day however many panels ask. How many were asked for.
 pub async fn checks_due(ctx: &Ctx) -> Result<usize, Refused> {
     let mut asked = 0;
@@ -49,6 +50,9 @@ pub async fn checks_due(ctx: &Ctx) -> Result<usize, Refused> {
                 new.host = Some(host);
                 queue::push(&mut tx, &permit, &CheckHost { host }, new).await?;
                 asked += 1;
+                if renewals::concerns(&mut tx, &permit, host).await? {
+                    keep_renewal::ask(&mut tx, &permit, host, &now.name).await?;
+                }
             }
         }
         tx.commit().await?;

@@ -137,7 +137,7 @@ pub async fn now(conn: &mut PgConnection, permit: &Permit, host: HostId) -> Resu
 pub async fn in_motion(conn: &mut PgConnection, permit: &Permit) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select exists (select from jobs where team_id = $1 and state = 'running'
-                            and kind not in ('check_host', 'look_at_host', 'look_at_source', 'tidy', 'watch')) as "busy!""#,
+                            and kind not in ('check_host', 'keep_renewal', 'look_at_host', 'look_at_source', 'tidy', 'watch')) as "busy!""#,
         permit.team().0,
     )
     .fetch_one(conn)

@@ -47,6 +47,7 @@ pub mod panel_addresses;
 pub mod projects;
 pub mod releases;
 pub mod removed;
+pub mod renewals;
 pub mod retention;
 pub mod routes;
 pub mod secrets;

@@ -66,7 +66,7 @@ pub fn fingerprint_line(kind: &str) -> &'static str {
 
 /// What Skiff leaves on a server that it forgets, and the line that takes it away, as root. Packages stay: others may use
 /// them by now.
-pub const REMAINS: [(&str, &str); 5] = [
+pub const REMAINS: [(&str, &str); 6] = [
     (
         "Its proxy and its registry",
         "systemctl disable --now skiff-haproxy skiff-registry; rm -f /etc/systemd/system/skiff-{haproxy,registry}.service",
@@ -75,6 +75,10 @@ pub const REMAINS: [(&str, &str); 5] = [
         "Containers, networks, images",
         "docker rm -f $(docker ps -aq --filter label=skiff.panel); docker network rm $(docker network ls -q --filter \
          label=skiff.panel); docker rmi $(docker image ls -q 'skiff/*')",
+    ),
+    (
+        "Its renewal of certificates without the panel",
+        "systemctl disable --now skiff-renew.timer; rm -f /etc/systemd/system/skiff-renew.{service,timer} /etc/cron.d/skiff-renew",
     ),
     (
         "Its folders",

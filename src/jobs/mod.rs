@@ -6,6 +6,7 @@ pub mod check_host;
 pub mod current;
 pub mod deploy;
 pub mod execute;
+pub mod keep_renewal;
 pub mod log;
 pub mod look_after_certificates;
 pub mod look_at_host;
@@ -20,6 +21,7 @@ pub mod proxy;
 pub mod registry;
 pub mod remove_app;
 pub mod remove_volume;
+pub mod renewal;
 pub mod restart_instance;
 pub mod retention;
 pub mod set_certificates;
@@ -82,6 +84,7 @@ pub fn on_hosts(ctx: &Ctx) -> Registry {
     Registry::new()
         .with::<check_host::CheckHost>(ctx.clone())
         .with::<deploy::Deploy>(ctx.clone())
+        .with::<keep_renewal::KeepRenewal>(ctx.clone())
         .with::<look_at_host::LookAtHost>(ctx.clone())
         .with::<look_at_source::LookAtSource>(ctx.clone())
         .with::<panel_address::PanelAddress>(ctx.clone())

@@ -18,6 +18,7 @@ use super::certificates;
 use super::execute::ingress::{self, Listens};
 use super::log::Log;
 use super::registry;
+use super::renewal;
 use super::stop::{self, detail};
 use crate::access::{self, Reached};
 use crate::db::{host_checks, host_logins, job_steps};
@@ -409,6 +410,10 @@ impl Course<'_> {
 
     /// The proxy's file as the ledger has it, then the script that starts or reloads it.
     async fn proxy(&self, seq: i32) -> Stepped {
+        renewal::look(self.ctx, self.run, self.log, &self.reached, &self.host).await.map_err(|why| match why {
+            stop::Stop::Failed(failure) => Broken::Said(failure.sentence()),
+            _ => Broken::Said("Another worker has this job.".to_owned()),
+        })?;
         let (row, permit) = (&self.reached.row, &self.run.permit);
         let wanted = ingress::of_host(self.ctx, permit, row.id, &Listens::wanted(row)).await?;
         let before = match self.host.get(ingress::CONFIG).await {

@@ -10,6 +10,7 @@ use super::Ctx;
 use super::certificates::{self, Trouble};
 use super::execute::ingress::{self, Listens};
 use super::log::Log;
+use super::renewal;
 use super::stop::{self, Stop};
 use crate::access::{self, Reached};
 use crate::db::{self, job_steps};
@@ -108,6 +109,7 @@ impl SetCertificates {
             log.say(None, "The proxy of this server does not serve HTTPS. Give it a port for that, and make the server ready again.");
             return Ok(());
         }
+        renewal::look(ctx, run, log, &reached, &host).await?;
         set(ctx, run, log, &reached, &host, Some(first)).await
     }
 }

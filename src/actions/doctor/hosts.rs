@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::access;
 use crate::actions::{Ctx, Refused};
-use crate::db::{self, Tx, host_checks};
+use crate::db::{self, Tx, host_checks, renewals};
 use crate::domain::doctor::{self, Finding, Glance, HostSeen};
 use crate::domain::host::HostState;
 use crate::domain::ids::HostId;
@@ -38,7 +38,9 @@ pub(super) async fn known(tx: &mut Tx<'_>, permit: &Permit, actor: &Actor) -> Re
         let hours = |at: OffsetDateTime| (OffsetDateTime::now_utc() - at).whole_hours();
         let check = last.filter(|_| failed.is_empty()).map(|last| (last.checked.0.differences, hours(last.at)));
         let port = u16::try_from(row.proxy_port).unwrap_or(80);
-        let seen = HostSeen { name: row.name, state: row.state, port, glance: None, check, check_failed: failed };
+        let renewal = renewals::get(tx, permit, row.id).await?.map(|renewal| renewal.trouble).unwrap_or_default();
+        let seen =
+            HostSeen { name: row.name, state: row.state, port, glance: None, check, check_failed: failed, renewal };
         all.push((row.id, seen));
     }
     Ok(all)

@@ -2,6 +2,7 @@
 //! (`read`), the proxy's words about them (`ingress::tls`).
 
 mod read;
+pub mod renewed;
 
 #[cfg(test)]
 mod tests;

@@ -36,6 +36,8 @@ pub struct HostSeen {
     pub check: Option<(Vec<Difference>, i64)>,
     /// Why the last check saw nothing; empty where it saw.
     pub check_failed: String,
+    /// Why it cannot renew its certificates without the panel; empty where it can, or has none for that.
+    pub renewal: String,
 }
 
 /// What that means.
@@ -58,6 +60,11 @@ pub fn host(seen: &HostSeen) -> Vec<Finding> {
         }
         Some(Ok(glance)) => found.extend(glanced(seen, glance)),
         None => {}
+    }
+    if !seen.renewal.is_empty() {
+        let what = format!("It cannot renew its certificates while the panel is gone: {}", seen.renewal);
+        let act = "While the panel runs it renews them. Mend what the sentence says; it is tried again once a day.";
+        found.push(Finding::warn(area, of, what, act, Topic::HostRenewal));
     }
     let Some((differences, hours)) = &seen.check else {
         let act = "Check it on its page, or with: skiff hosts check NAME";

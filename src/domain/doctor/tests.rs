@@ -92,6 +92,7 @@ fn fra() -> HostSeen {
         })),
         check: Some((Vec::new(), 3)),
         check_failed: String::new(),
+        renewal: String::new(),
     }
 }
 
@@ -128,6 +129,7 @@ fn a_host_is_told_by_what_is_newest() {
     assert_eq!((found.len(), found[0].grade, found[0].help), (1, Grade::Bad, Some(Topic::HostAway)));
     assert_eq!(host(&HostSeen { state: HostState::New, ..fra() })[0].grade, Grade::Warn);
     assert_eq!(host(&HostSeen { check: None, ..fra() })[0].grade, Grade::Warn);
+    assert_eq!(host(&HostSeen { renewal: "no packages.".into(), ..fra() })[0].help, Some(Topic::HostRenewal));
 }
 
 #[test]

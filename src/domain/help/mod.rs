@@ -86,6 +86,7 @@ topics! {
     HostDiffers, "host-trouble", "it-is-not-as-it-was-made";
     HostUser, "host-trouble", "the-user-skiff";
     HostNetworks, "host-trouble", "a-network-is-missing";
+    HostRenewal, "automatic-certificates", "while-the-panel-is-gone";
     HostRegistry, "host-trouble", "the-registry-of-a-building-host";
     Reboot, "host-trouble", "a-reboot-is-wanted";
     Internal, "panel-trouble", "something-went-wrong-inside-skiff";

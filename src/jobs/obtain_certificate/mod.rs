@@ -17,7 +17,8 @@ pub(super) use keep::current_leaf;
 
 use super::Ctx;
 use super::log::Log;
-use super::stop::detail;
+use super::renewal;
+use super::stop::{self, detail};
 use crate::db::acme_orders::Row;
 use crate::db::{acme, acme_orders, alerts, host_logins, job_steps};
 use crate::domain::acme::{Again, CertName, Trouble, again, names_key, wait_for};
@@ -188,7 +189,34 @@ impl ObtainCertificate {
         Ok(Outcome::Failed { reason })
     }
 
+    /// Whether the host renewed it itself while the panel was gone, and its time is yet to come.
+    async fn renewed_meanwhile(&self, ctx: &Ctx, run: &Run, log: &Log) -> Result<bool, Stop> {
+        let mut tx = ctx.db.begin(&run.permit).await?;
+        let row = acme_orders::list(&mut tx, &run.permit, Some(self.order)).await?.pop();
+        tx.commit().await?;
+        let Some(certificate) = row.as_ref().filter(|row| row.dns_account.is_none()).and_then(|row| row.certificate)
+        else {
+            return Ok(false);
+        };
+        let looked = renewal::look_at_those_with(ctx, run, log, certificate).await;
+        let looked = looked.map_err(|why| match why {
+            stop::Stop::Again(why) => Stop::Db(sqlx::Error::Protocol(why)),
+            _ => Stop::Lost,
+        })?;
+        if looked == 0 {
+            return Ok(false);
+        }
+        let mut tx = ctx.db.begin(&run.permit).await?;
+        let row = acme_orders::list(&mut tx, &run.permit, Some(self.order)).await?.pop();
+        let now = acme_orders::now(&mut tx).await?;
+        tx.commit().await?;
+        Ok(row.is_some_and(|row| row.trouble.is_none() && row.next_at.is_some_and(|next| next > now)))
+    }
+
     async fn obtain(&self, ctx: &Ctx, run: &Run, log: &Log) -> Result<(), Stop> {
+        if self.renewed_meanwhile(ctx, run, log).await? {
+            return Ok(());
+        }
         let mut tx = ctx.db.begin(&run.permit).await?;
         if acme_orders::was_got_by(&mut tx, &run.permit, self.order, run.job).await? {
             tx.commit().await?;

@@ -13,7 +13,7 @@ use crate::harness::postgres::fresh_database;
 use crate::harness::world::World;
 
 /// A world whose names are those of this server.
-async fn world(names: &NameServer) -> World {
+pub async fn world(names: &NameServer) -> World {
     let mut world = World::idle(fresh_database().await).await;
     world.ctx.names = names.names();
     world.start_worker();
@@ -21,7 +21,7 @@ async fn world(names: &NameServer) -> World {
 }
 
 /// What a visitor is shown: "issuer=…" and the serial of the certificate.
-async fn shown(host: &TestHost, domain: &str) -> String {
+pub async fn shown(host: &TestHost, domain: &str) -> String {
     let at = format!("{}:443", host.address);
     let said = run("openssl", &["s_client", "-connect", &at, "-servername", domain]).await;
     let from = said.out.find("-----BEGIN CERTIFICATE-----").unwrap_or(0);
@@ -37,7 +37,7 @@ async fn clock(world: &World) {
 }
 
 /// Waits until nothing runs or waits.
-async fn settle(world: &World) {
+pub async fn settle(world: &World) {
     for _ in 0..6_000 {
         let left: i64 = one(world, "select count(*) from jobs where finished_at is null").await;
         if left == 0 {

@@ -4,6 +4,7 @@
 mod ca;
 mod dns;
 mod faults;
+mod gone;
 mod http;
 mod names;
 mod pages;

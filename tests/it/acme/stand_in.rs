@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, head, post};
+use axum::routing::{get, post};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -51,7 +51,12 @@ impl Drop for StandIn {
 impl StandIn {
     /// Starts it.
     pub async fn start(answer: Answer) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(answer, "127.0.0.1").await
+    }
+
+    /// The same at an address of this machine.
+    pub async fn start_at(answer: Answer, address: &str) -> Self {
+        let listener = tokio::net::TcpListener::bind((address, 0)).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let shared = Shared {
             base: base.clone(),
@@ -62,7 +67,7 @@ impl StandIn {
         };
         let app = Router::new()
             .route("/dir", get(directory))
-            .route("/nonce", head(|| async { ([("replay-nonce", "n0")], StatusCode::OK) }))
+            .route("/nonce", get(|| async { ([("replay-nonce", "n0")], StatusCode::OK) }))
             .route("/account", post(account))
             .route("/order", post(order))
             .route("/order/{id}", post(known))
