@@ -13,7 +13,7 @@ use crate::harness::postgres::fresh_database;
 use crate::harness::world::World;
 
 /// A world whose names are those of this server.
-async fn world(names: &NameServer) -> World {
+pub(super) async fn world(names: &NameServer) -> World {
     let mut world = World::idle(fresh_database().await).await;
     world.ctx.names = names.names();
     world.start_worker();
@@ -37,7 +37,7 @@ async fn clock(world: &World) {
 }
 
 /// Waits until nothing runs or waits.
-async fn settle(world: &World) {
+pub(super) async fn settle(world: &World) {
     for _ in 0..6_000 {
         let left: i64 = one(world, "select count(*) from jobs where finished_at is null").await;
         if left == 0 {
@@ -128,6 +128,20 @@ async fn a_route_gets_a_certificate_once_its_name_leads_here_and_keeps_it_renewe
     sql(&world, "delete from routes; update teams set acme_at = now()").await;
     clock(&world).await;
     assert!(acme::list(&ctx, &owner).await.unwrap().is_empty());
+
+    // What was got is kept for as long as it would serve a name that comes back, and goes once it is old.
+    assert_eq!(one::<i64>(&world, "select count(*) from certificates").await, 1);
+    sql(
+        &world,
+        "update certificate_versions set not_before = now() - interval '41 min', not_after = now() + interval '19 min';
+         update teams set acme_at = now()",
+    )
+    .await;
+    clock(&world).await;
+    assert_eq!(one::<i64>(&world, "select count(*) from certificates").await, 0);
+    assert_eq!(one::<i64>(&world, "select count(*) from certificate_versions").await, 0);
+    let files = host.enter(&["ls", "/etc/skiff/certs"]).await.must("ls");
+    assert_eq!(files.trim(), "list", "its file is gone from the host too");
     world.quiet().await;
 }
 

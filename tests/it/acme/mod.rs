@@ -5,6 +5,7 @@ mod ca;
 mod dns;
 mod faults;
 mod http;
+mod life;
 mod names;
 mod pages;
 mod services;

@@ -328,7 +328,11 @@ impl World {
     pub async fn over(&self, job: JobId) -> Ended {
         let begun = tokio::time::Instant::now();
         loop {
-            let mut tx = self.db.begin(&self.team.permit).await.unwrap();
+            let mut tx = match self.db.begin(&self.team.permit).await {
+                // All connections are taken, or the machine is: a page would say so, and this one looks again.
+                Err(sqlx::Error::PoolTimedOut) if begun.elapsed() < OVER_WITHIN => continue,
+                begun => begun.unwrap(),
+            };
             let (state, reason): (String, String) =
                 sqlx::query_as("select state, reason || wait_reason from jobs where id = $1")
                     .bind(job.0)
