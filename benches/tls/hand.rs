@@ -38,13 +38,19 @@ pub struct Hand<'a>(&'a Scene);
 /// Starts it beside Skiff's.
 pub async fn start(scene: &Scene) -> Hand<'_> {
     let host = &scene.host;
-    host.enter(&["/bin/bash", "-c", &format!("mkdir -p {FOLDER} && cp -r /etc/skiff/certs {FOLDER}/ && rm {FOLDER}/certs/list")])
-        .await
-        .must("the same certificates");
+    host.enter(&[
+        "/bin/bash",
+        "-c",
+        &format!("mkdir -p {FOLDER} && cp -r /etc/skiff/certs {FOLDER}/ && rm {FOLDER}/certs/list"),
+    ])
+    .await
+    .must("the same certificates");
     // Backends with their servers, and which domain leads to which: read from Skiff's own files.
     let file = std::fs::read_to_string(host.path("/etc/skiff/haproxy.cfg")).unwrap();
     let mut text = HEAD.to_owned();
-    for block in file.split("\nbackend ").skip(1).filter(|block| block.starts_with('b') && block.contains("\n    server ")) {
+    for block in
+        file.split("\nbackend ").skip(1).filter(|block| block.starts_with('b') && block.contains("\n    server "))
+    {
         let name = block.split_whitespace().next().unwrap();
         let servers: Vec<&str> = block.lines().filter(|line| line.starts_with("    server ")).collect();
         let _ = write!(text, "\nbackend {name}\n{}\n", servers.join("\n"));

@@ -18,6 +18,8 @@ use crate::scene::Scene;
 const AT_ONCE: usize = 16;
 /// Names that somebody who comes back comes back to.
 const BACK_TO: usize = 20;
+/// Sessions they remember: rustls counts eight for each name.
+const REMEMBERED: usize = 16 * BACK_TO;
 
 /// What a visitor does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,7 +59,7 @@ pub async fn measure(scene: &Scene, port: u16, kind: Kind, lasts: Duration) -> D
     let trust = match kind {
         Kind::Whole13 | Kind::Request => trusting(pem),
         Kind::Whole12 => trusting_with(pem, &[&rustls::version::TLS12], Resumption::disabled()),
-        Kind::Resumed => trusting_with(pem, &[&rustls::version::TLS12], Resumption::in_memory_sessions(4 * BACK_TO)),
+        Kind::Resumed => trusting_with(pem, &[&rustls::version::TLS12], Resumption::in_memory_sessions(REMEMBERED)),
     };
     let names: Arc<Vec<String>> = match kind {
         Kind::Resumed => Arc::new(scene.domains.iter().take(BACK_TO).cloned().collect()),

@@ -78,10 +78,14 @@ impl Scene {
         routes::add(&ctx, owner, self.growing, input, EditRules::default()).await.unwrap().job.unwrap()
     }
 
-    /// Brings a certificate; the job that takes it to the host.
-    pub async fn upload(&self, made: &Made) -> JobId {
+    /// Brings a certificate.
+    pub async fn upload(&self, made: &Made) {
         let input = NewCertificate { chain: made.chain.clone(), key: made.key.clone() };
         certificates::upload(&self.world.actions(), &self.world.team.owner, input).await.unwrap();
+    }
+
+    /// The job that takes the newest certificate to the host.
+    pub async fn newest(&self) -> JobId {
         let newest = "select id from jobs where kind = 'set_certificates' order by created_at desc limit 1";
         JobId(sqlx::query_scalar(newest).fetch_one(&mut self.world.db.superuser().await).await.unwrap())
     }
@@ -105,7 +109,8 @@ impl Scene {
     /// From a job's making to its end, in milliseconds.
     pub async fn lasted(&self, job: JobId) -> f64 {
         self.over(job).await;
-        self.number("select extract(epoch from finished_at - created_at)::float8 * 1000 from jobs where id = $1", job).await
+        self.number("select extract(epoch from finished_at - created_at)::float8 * 1000 from jobs where id = $1", job)
+            .await
     }
 
     /// What its steps took up to the one that has the proxy serve it, in milliseconds: its work on the host.

@@ -174,11 +174,7 @@ pub async fn page(
 }
 
 /// These of the team's certificates.
-pub async fn some(
-    conn: &mut PgConnection,
-    permit: &Permit,
-    ids: &[CertificateId],
-) -> Result<Vec<Row>, sqlx::Error> {
+pub async fn some(conn: &mut PgConnection, permit: &Permit, ids: &[CertificateId]) -> Result<Vec<Row>, sqlx::Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     sqlx::query_as!(
         Row,
@@ -326,9 +322,13 @@ pub async fn remove_unwanted(conn: &mut PgConnection, permit: &Permit) -> Result
     if ids.is_empty() {
         return Ok(0);
     }
-    sqlx::query!("update certificates set current_id = null where team_id = $1 and id = any($2)", permit.team().0, &ids)
-        .execute(&mut *conn)
-        .await?;
+    sqlx::query!(
+        "update certificates set current_id = null where team_id = $1 and id = any($2)",
+        permit.team().0,
+        &ids
+    )
+    .execute(&mut *conn)
+    .await?;
     let done = sqlx::query!("delete from certificates where team_id = $1 and id = any($2)", permit.team().0, &ids);
     Ok(done.execute(conn).await?.rows_affected())
 }

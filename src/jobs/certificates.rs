@@ -14,7 +14,7 @@ use crate::vault;
 
 /// Only the proxy reads a key: it does so as root, before it gives its rights up.
 const KEY_MODE: u32 = 0o600;
-/// Certificates given to the running proxy in one dialogue: some 4 KB each.
+/// Certificates that are spoken about with the running proxy in one dialogue: some 4 KB each, and milliseconds.
 const AT_ONCE: usize = 64;
 /// Characters of an answer that a sentence quotes.
 const QUOTED: usize = 200;
@@ -352,12 +352,15 @@ pub async fn other_versions(
     let rows = certificates::some(&mut tx, permit, &ids).await?;
     tx.commit().await?;
     let question = |row: &certificates::Row| format!("show ssl cert {}", wanted.home.tls.certificate(row.id));
-    let answers = host.haproxy().ask(&rows.iter().map(question).collect::<Vec<_>>()).await?;
-    let differ = rows.iter().zip(&answers).filter(|(row, answer)| {
-        let serial = tls::read_serial(answer);
-        serial.is_none_or(|serial| !tls::same_serial(&serial, &row.serial))
-    });
-    Ok(differ.map(|(row, _)| row.id).collect())
+    let mut differ = Vec::new();
+    for some in rows.chunks(AT_ONCE) {
+        let answers = host.haproxy().ask(&some.iter().map(question).collect::<Vec<_>>()).await?;
+        differ.extend(some.iter().zip(&answers).filter_map(|(row, answer)| {
+            let serial = tls::read_serial(answer);
+            serial.is_none_or(|serial| !tls::same_serial(&serial, &row.serial)).then_some(row.id)
+        }));
+    }
+    Ok(differ)
 }
 
 /// Has them brought anew, file and running proxy, by whoever settles next.

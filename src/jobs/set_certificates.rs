@@ -125,16 +125,22 @@ pub async fn up_to_date(ctx: &Ctx, run: &Run, log: &Log, reached: &Reached, host
 async fn set(ctx: &Ctx, run: &Run, log: &Log, reached: &Reached, host: &Host, first: Option<i32>) -> Result<(), Stop> {
     let told = Told { log, first };
     let done = async {
-        let wanted = whole(ctx, run, &told, reached, host).await?;
-        others(ctx, run, &told, reached, host, &wanted).await
+        match whole(ctx, run, &told, reached, host).await? {
+            (wanted, true) => others(ctx, run, &told, reached, host, &wanted).await,
+            // Somebody is served now who was not before: with many new ones, each would ask about all others again.
+            (_, false) => {
+                told.ended(2, StepState::Skipped, "the others were not asked about, as something new came".to_owned());
+                Ok(())
+            }
+        }
     };
     let done = done.await;
     log.flush().await;
     done
 }
 
-/// The first two steps, under the lock of the host.
-async fn whole(ctx: &Ctx, run: &Run, told: &Told<'_>, reached: &Reached, host: &Host) -> Result<Ingress, Stop> {
+/// The first two steps, under the lock of the host: what is wanted, and whether that was so already.
+async fn whole(ctx: &Ctx, run: &Run, told: &Told<'_>, reached: &Reached, host: &Host) -> Result<(Ingress, bool), Stop> {
     ingress::lock(ctx, run, reached.id(), &reached.row.name).await?;
     let done = locked(ctx, run, told, reached, host).await;
     ingress::unlock(ctx, run, reached.id()).await?;
@@ -186,7 +192,13 @@ impl Told<'_> {
     }
 }
 
-async fn locked(ctx: &Ctx, run: &Run, told: &Told<'_>, reached: &Reached, host: &Host) -> Result<Ingress, Stop> {
+async fn locked(
+    ctx: &Ctx,
+    run: &Run,
+    told: &Told<'_>,
+    reached: &Reached,
+    host: &Host,
+) -> Result<(Ingress, bool), Stop> {
     let (permit, row) = (&run.permit, &reached.row);
     let troubled = |trouble| ingress::troubled(&row.name, trouble);
     told.began(0);
@@ -212,5 +224,5 @@ async fn locked(ctx: &Ctx, run: &Run, told: &Told<'_>, reached: &Reached, host: 
         false => (StepState::Changed, stop::detail(said.join("; "))),
     };
     told.ended(1, state, note);
-    Ok(wanted)
+    Ok((wanted, said.is_empty()))
 }

@@ -297,20 +297,26 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Reads it.
     pub async fn read(tx: &mut Tx<'_>, permit: &Permit, host: HostId) -> Result<Self, sqlx::Error> {
+        let mut ledger = Self::without_certificates(tx, permit, host).await?;
+        ledger.certificates = certificates::candidates(tx, permit).await?;
+        Ok(ledger)
+    }
+
+    /// Reads what stands in the file and the map of routes, where no certificate does.
+    async fn without_certificates(tx: &mut Tx<'_>, permit: &Permit, host: HostId) -> Result<Self, sqlx::Error> {
         let rows = backends::of_host(tx, permit, host).await?;
         let servers = backends::servers(tx, permit, host).await?;
         let peers = peers::of_host(tx, permit, host).await?;
         let hosts = peers::addresses(tx, permit).await?;
         let hosts = hosts.into_iter().filter_map(|host| Some((host.host, host.address.parse().ok()?))).collect();
         let trust = fronts::trust(tx, permit, host).await?.map(|trust| trust.applied.0).unwrap_or_default();
-        let certificates = certificates::candidates(tx, permit).await?;
         let challenge = acme::thumbprint(tx, permit).await?.and_then(|text| text.parse().ok());
         let addresses = panel_addresses::all(tx).await?;
         let here: Vec<_> = addresses.into_iter().filter(|one| one.host == host).collect();
         let port = here.first().and_then(|one| u16::try_from(one.door).ok());
         let names = here.into_iter().map(|one| one.domain).collect();
         let panel = port.map(|port| PanelDoor { names, port });
-        Ok(Self { rows, servers, peers, hosts, trust, certificates, challenge, panel })
+        Ok(Self { rows, servers, peers, hosts, trust, certificates: Vec::new(), challenge, panel })
     }
 
     /// What the proxy shall serve.
@@ -381,19 +387,20 @@ impl Ledger {
 /// The proxy of a host as the ledger has it.
 pub async fn of_host(ctx: &Ctx, permit: &Permit, host: HostId, listens: &Listens) -> Result<Ingress, sqlx::Error> {
     let mut tx = ctx.db.begin(permit).await?;
-    let wanted = of_host_in(&mut tx, permit, host, listens).await?;
+    let ledger = Ledger::read(&mut tx, permit, host).await?;
     tx.commit().await?;
-    Ok(wanted)
+    Ok(ledger.ingress(listens))
 }
 
-/// The same within the caller's transaction: with what stands there and may never be committed.
+/// The same but for its certificates, within the caller's transaction: with what stands there and may never be committed. For its file
+/// and its map of routes, which name none.
 pub async fn of_host_in(
     tx: &mut Tx<'_>,
     permit: &Permit,
     host: HostId,
     listens: &Listens,
 ) -> Result<Ingress, sqlx::Error> {
-    Ok(Ledger::read(tx, permit, host).await?.ingress(listens))
+    Ok(Ledger::without_certificates(tx, permit, host).await?.ingress(listens))
 }
 
 /// Writes all files of the proxy, each whole or not at all: certificates before the list that names them, and what is named before the

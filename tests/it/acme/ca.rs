@@ -64,7 +64,13 @@ impl Pebble {
             assert!(begun.elapsed() < READY_WITHIN, "pebble does not start:\n{log}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Self { directory: format!("https://127.0.0.1:{port}/dir"), root: own.cert.pem(), folder, management, _child: child }
+        Self {
+            directory: format!("https://127.0.0.1:{port}/dir"),
+            root: own.cert.pem(),
+            folder,
+            management,
+            _child: child,
+        }
     }
 
     /// The root that its certificates lead to (PEM): another one with every start.

@@ -57,7 +57,10 @@ async fn life(plan: Plan) {
         names.point(name, &[&host.address]);
     }
     choose(&world, &pebble.directory, &pebble.root).await;
-    let way = Way { at: (host.address.parse::<std::net::IpAddr>().unwrap(), 443).into(), trust: trusting(&pebble.issuer().await) };
+    let way = Way {
+        at: (host.address.parse::<std::net::IpAddr>().unwrap(), 443).into(),
+        trust: trusting(&pebble.issuer().await),
+    };
     let (ctx, owner) = (world.actions(), &world.team.owner);
     let first = world.app(id, "127.0.0.1:5000/hello:1", NEIGHBOUR).await;
     first.must_deploy().await;
@@ -117,8 +120,13 @@ async fn life(plan: Plan) {
     settle(&world).await;
     let of_first = skiff::actions::acme::of_app(&ctx, owner, first.id).await.unwrap();
     let of_second = skiff::actions::acme::of_app(&ctx, owner, second.id).await.unwrap();
-    let domains = |all: &[skiff::actions::acme::DomainView]| -> Vec<String> { all.iter().map(|one| one.domain.clone()).collect() };
-    assert_eq!((domains(&of_first), domains(&of_second)), (vec![NEIGHBOUR.to_owned()], vec!["other.test".to_owned(), DOMAIN.to_owned()]));
+    let domains = |all: &[skiff::actions::acme::DomainView]| -> Vec<String> {
+        all.iter().map(|one| one.domain.clone()).collect()
+    };
+    assert_eq!(
+        (domains(&of_first), domains(&of_second)),
+        (vec![NEIGHBOUR.to_owned()], vec!["other.test".to_owned(), DOMAIN.to_owned()])
+    );
     let orders: i64 = one(&world, "select count(*) from acme_orders where names = '{shop.test}'").await;
     assert_eq!(orders, 1, "and asked for once");
     world.quiet().await;
@@ -132,7 +140,8 @@ fn serial(der: &[u8]) -> String {
     });
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), pem).unwrap();
-    let said = std::process::Command::new("openssl").args(["x509", "-noout", "-serial", "-in"]).arg(file.path()).output();
+    let said =
+        std::process::Command::new("openssl").args(["x509", "-noout", "-serial", "-in"]).arg(file.path()).output();
     String::from_utf8(said.unwrap().stdout).unwrap()
 }
 

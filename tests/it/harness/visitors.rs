@@ -58,7 +58,8 @@ impl Way {
             stream.read_to_end(&mut answer).await.map_err(|e| format!("reading: {e}"))?;
             Ok::<_, String>(String::from_utf8_lossy(&answer).into_owned())
         };
-        let answer = tokio::time::timeout(LIMIT, exchange).await.map_err(|_| "no answer within the limit".to_owned())??;
+        let answer =
+            tokio::time::timeout(LIMIT, exchange).await.map_err(|_| "no answer within the limit".to_owned())??;
         match answer.split_once("\r\n\r\n") {
             Some((head, body)) if head.starts_with("HTTP/1.1 200") => Ok(body.trim().to_owned()),
             _ => Err(answer.lines().next().unwrap_or("an empty answer").to_owned()),

@@ -129,7 +129,12 @@ async fn renewals_under_load(per_second: u64, websockets: usize, changes: usize,
         assert!(failures.is_empty(), "after change {changed}: {failures:#?}");
     }
     let seen = visitors.end().await;
-    println!("{} answers, {} echoes, {} failures over {changed} changes", seen.answers, seen.echoes, seen.failures.len());
+    println!(
+        "{} answers, {} echoes, {} failures over {changed} changes",
+        seen.answers,
+        seen.echoes,
+        seen.failures.len()
+    );
     assert!(seen.failures.is_empty(), "{:#?}", seen.failures);
     assert!(seen.echoes > 0);
     world.quiet().await;
@@ -185,6 +190,18 @@ async fn a_proxy_that_lost_everything_is_made_whole_again() {
     host.enter(&["/bin/bash", "-c", &lose]).await.must("lost");
     assert!(authority.get(address(&host), 443, DOMAIN, "/").await.is_err());
     again(&world, id).await;
+    assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
+
+    // Somebody gave it another version: that is found where nothing else is to be done.
+    let foreign = authority.issue(&[DOMAIN], 30);
+    std::fs::write(host.path("/tmp/foreign.pem"), format!("{}{}", foreign.chain, foreign.key)).unwrap();
+    let give = format!(
+        "{{ echo 'set ssl cert {file} <<'; cat /tmp/foreign.pem; echo; }} | {socket}; echo 'commit ssl cert {file}' | {socket}"
+    );
+    host.enter(&["/bin/bash", "-c", &give]).await.must("given");
+    assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, foreign.der);
+    let ended = again(&world, id).await;
+    assert!(ended.steps[2].contains("changed (1 brought anew)"), "{ended:#?}");
     assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
     world.quiet().await;
 }

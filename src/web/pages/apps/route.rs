@@ -26,7 +26,11 @@ use crate::web::ui::{Choice, Field, Form, Input, SafeUrl, Sent, Shell, page_with
 pub fn routes() -> Routes {
     let (view, edit) = (Policy::Team(Permission::View), Policy::Team(Permission::EditApps));
     let page = "/t/{team}/apps/{id}/routes/{route}";
-    Routes::new().get(page, view, show).post(page, edit, set).post("/t/{team}/apps/{id}/routes/{route}/move", edit, lead)
+    Routes::new().get(page, view, show).post(page, edit, set).post(
+        "/t/{team}/apps/{id}/routes/{route}/move",
+        edit,
+        lead,
+    )
 }
 
 /// What a change would make of the proxies' files.
