@@ -309,6 +309,8 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
         "secret.removed" => format!("removed the secret {} of {name}", of("secret")),
         "route.added" => format!("let {} lead to {name}", of("route")),
         "route.ruled" => format!("changed the rules of {} of {name}", of("route")),
+        "route.moved" => format!("led {} from {name} to {}", of("route"), of("app")),
+        "route.taken" => format!("let {} lead to {name}, and to {} no more", of("route"), of("app")),
         "route.removed" => format!("took {} from {name}", of("route")),
         "volume.added" => format!("added the volume {} to {name}", of("volume")),
         "hook.created" => format!("turned push to deploy on for {name}"),

@@ -1,6 +1,8 @@
 //! Certificates of the team: brought by a person, listed, removed. Bringing them to hosts is a job. Not here: reading one
 //! (`domain/certificate`), asking an ACME server.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -15,6 +17,9 @@ use crate::domain::rights::{Actor, Permission, Permit};
 use crate::domain::secret::Secret;
 use crate::jobs::set_certificates;
 use crate::vault;
+
+/// Certificates on one page.
+pub const ON_PAGE: i64 = 100;
 
 /// What the form of a certificate sends.
 #[derive(Clone, Default)]
@@ -84,34 +89,51 @@ pub struct Uploaded {
     pub note: Option<&'static str>,
 }
 
-/// The team's certificates.
+/// The first page of the team's certificates, by their names.
 pub async fn list(ctx: &Ctx, actor: &Actor) -> Result<Vec<CertificateLine>, Refused> {
-    lines(ctx, actor, None).await
+    page(ctx, actor, None).await
+}
+
+/// A page of them: those behind this one.
+pub async fn page(ctx: &Ctx, actor: &Actor, after: Option<CertificateId>) -> Result<Vec<CertificateLine>, Refused> {
+    let mut open = gate::team_for(ctx, actor, Permission::View).await?;
+    let rows = db::certificates::page(&mut open.tx, &open.permit, after, ON_PAGE).await?;
+    lines(open, rows).await
 }
 
 /// One of them.
 pub async fn get(ctx: &Ctx, actor: &Actor, id: CertificateId) -> Result<CertificateLine, Refused> {
-    lines(ctx, actor, Some(id)).await?.pop().ok_or(Refused::NotFound)
+    let mut open = gate::team_for(ctx, actor, Permission::View).await?;
+    let rows = db::certificates::some(&mut open.tx, &open.permit, &[id]).await?;
+    lines(open, rows).await?.pop().ok_or(Refused::NotFound)
 }
 
-async fn lines(ctx: &Ctx, actor: &Actor, only: Option<CertificateId>) -> Result<Vec<CertificateLine>, Refused> {
-    let Open { mut tx, permit, .. } = gate::team_for(ctx, actor, Permission::View).await?;
-    let rows = db::certificates::list(&mut tx, &permit, only).await?;
-    let installed = db::certificates::installed(&mut tx, &permit, None).await?;
+async fn lines(open: Open, rows: Vec<db::certificates::Row>) -> Result<Vec<CertificateLine>, Refused> {
+    let Open { mut tx, permit, .. } = open;
+    let ids: Vec<CertificateId> = rows.iter().map(|row| row.id).collect();
+    let installed = db::certificates::installed(&mut tx, &permit, &ids).await?;
     tx.commit().await?;
     let now = OffsetDateTime::now_utc();
-    Ok(rows.into_iter().map(|row| line(row, &installed, now)).collect())
+    let mut places: HashMap<CertificateId, Vec<db::certificates::Installed>> = HashMap::new();
+    for one in installed {
+        places.entry(one.certificate).or_default().push(one);
+    }
+    Ok(rows.into_iter().map(|row| line(&mut places, row, now)).collect())
 }
 
-fn line(row: db::certificates::Row, installed: &[db::certificates::Installed], now: OffsetDateTime) -> CertificateLine {
+fn line(
+    places: &mut HashMap<CertificateId, Vec<db::certificates::Installed>>,
+    row: db::certificates::Row,
+    now: OffsetDateTime,
+) -> CertificateLine {
     let (days_left, age) = certificate::age(row.not_after, now);
-    let here = installed.iter().filter(|one| one.certificate == row.id);
+    let here = places.remove(&row.id).unwrap_or_default().into_iter();
     let hosts = here.map(|one| Place {
         host: one.host,
-        name: one.host_name.clone(),
+        name: one.host_name,
         current: one.fingerprint == row.fingerprint,
         at: one.at,
-        trouble: one.trouble.clone(),
+        trouble: one.trouble,
     });
     CertificateLine {
         hosts: hosts.collect(),
@@ -144,13 +166,12 @@ pub async fn upload(ctx: &Ctx, actor: &Actor, input: NewCertificate) -> Result<U
         }
         fields.refuse()
     })?;
-    let known = db::certificates::list(&mut tx, &permit, None).await?;
-    if known.iter().any(|row| row.fingerprint == checked.facts.fingerprint) {
-        return Err(Refused::field("chain", "The team has this very certificate already."));
-    }
-    let same = known.iter().find(|row| row.origin == Origin::Uploaded && row.names == checked.facts.names);
-    let (id, replaced) = match same {
-        Some(row) => (row.id, true),
+    let known = db::certificates::alike(&mut tx, &permit, &checked.facts).await?;
+    let (id, replaced) = match known {
+        Some((_, fingerprint)) if fingerprint == checked.facts.fingerprint => {
+            return Err(Refused::field("chain", "The team has this very certificate already."));
+        }
+        Some((id, _)) => (id, true),
         None => (CertificateId(Uuid::now_v7()), false),
     };
     if !replaced {

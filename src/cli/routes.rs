@@ -50,6 +50,14 @@ pub enum What {
         #[arg(long)]
         preview: bool,
     },
+    /// Let a domain and path lead to another app of the team, with its rules; no request falls between
+    Move {
+        /// The route: shop.example or shop.example/api
+        route: String,
+        /// The other app: web, prod/web or shop/prod/web
+        #[arg(long, value_name = "APP")]
+        to: String,
+    },
     /// Let a domain and path no longer lead to the app
     Remove {
         /// The route: shop.example or shop.example/api
@@ -146,6 +154,13 @@ pub async fn run(input: Routes) -> Result<String, Failed> {
             }
             let set = client.ask(Ask::put(&["apps", &app, "routes", &id], rules)).await?;
             Answer::new(set.clone(), format!("{}: {}", plain(&route), words(&set)))
+        }
+        What::Move { route, to } => {
+            let id = at(&find(&client, &app, &route).await?, "id");
+            let other = client.ask(Ask::get(&["apps", &app_in_path(&to)])).await?;
+            let body = json!({ "app": at(&other, "id") });
+            let moved = client.ask(Ask::post(&["apps", &app, "routes", &id, "move"], body)).await?;
+            Answer::new(moved, format!("{} leads to {}.", plain(&route), plain(&to)))
         }
         What::Remove { route, preview } => {
             let id = at(&find(&client, &app, &route).await?, "id");

@@ -75,6 +75,43 @@ pub async fn list(
     .await
 }
 
+/// At most so many of the team's orders from behind this one on: what went wrong first, then by their names.
+pub async fn page(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    after: Option<AcmeOrderId>,
+    limit: i64,
+) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"select o.id as "id: AcmeOrderId", o.names, o.dns_account_id as "dns_account: DnsAccountId",
+                  d.name as "dns_account_name?", o.certificate_id as "certificate: CertificateId", o.not_before, o.not_after,
+                  o.window_start, o.window_end, o.trouble as "trouble: Json<Trouble>", o.tries, o.next_at, o.tried_at,
+                  o.order_url, o.order_directory, o.order_key, o.created_at,
+                  (select j.id from jobs j where j.team_id = o.team_id and j.kind = 'obtain_certificate'
+                      and j.args->>'order' = o.id::text and j.finished_at is null
+                    order by j.created_at desc limit 1) as "job: JobId"
+             from acme_orders o left join dns_accounts d on d.team_id = o.team_id and d.id = o.dns_account_id
+            where o.team_id = $1
+              and ($2::uuid is null
+                   or (o.trouble is null, o.names, o.id) > (select x.trouble is null, x.names, x.id from acme_orders x
+                                                             where x.team_id = $1 and x.id = $2))
+            order by (o.trouble is null), o.names, o.id limit $3"#,
+        permit.team().0,
+        after.map(|id| id.0),
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// How many the team has.
+pub async fn count(conn: &mut PgConnection, permit: &Permit) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from acme_orders where team_id = $1"#, permit.team().0)
+        .fetch_one(conn)
+        .await
+}
+
 /// Wants a certificate for these names. False where the team has an order for them already.
 pub async fn insert(
     conn: &mut PgConnection,

@@ -12,7 +12,8 @@ pub async fn domains_without(conn: &mut PgConnection, permit: &Permit) -> Result
         r#"select w.domain as "domain!"
              from (select domain from routes where team_id = $1
                    union select domain from panel_addresses where owner_team = $1) w
-            where not exists (select from acme_orders o where o.team_id = $1 and w.domain = any(o.names))
+            -- By a hash of all names: held one against the other, a thousand of each take a second.
+            where w.domain not in (select unnest(o.names) from acme_orders o where o.team_id = $1)
             order by w.domain"#,
         permit.team().0,
     )

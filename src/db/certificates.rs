@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::certificate::{Facts, Origin};
+use crate::domain::certificate::{Candidate, Facts, Origin};
 use crate::domain::ids::{CertificateId, HostId};
 use crate::domain::rights::Permit;
 
@@ -149,6 +149,132 @@ pub async fn list(
     .await
 }
 
+/// At most so many of the team's certificates, by their names, from behind this one on.
+pub async fn page(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    after: Option<CertificateId>,
+    limit: i64,
+) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"select c.id as "id: CertificateId", c.names, c.origin as "origin: Origin", v.id as version, v.issuer, v.serial,
+                  v.fingerprint, v.not_before, v.not_after, v.created_at as version_at, c.created_at
+             from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
+            where c.team_id = $1
+              and ($2::uuid is null
+                   or (c.names, c.id) > (select x.names, x.id from certificates x where x.team_id = $1 and x.id = $2))
+            order by c.names, c.id limit $3"#,
+        permit.team().0,
+        after.map(|id| id.0),
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// These of the team's certificates.
+pub async fn some(conn: &mut PgConnection, permit: &Permit, ids: &[CertificateId]) -> Result<Vec<Row>, sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_as!(
+        Row,
+        r#"select c.id as "id: CertificateId", c.names, c.origin as "origin: Origin", v.id as version, v.issuer, v.serial,
+                  v.fingerprint, v.not_before, v.not_after, v.created_at as version_at, c.created_at
+             from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
+            where c.team_id = $1 and c.id = any($2) order by c.names, c.created_at, c.id"#,
+        permit.team().0,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Of these certificates, those that a host does not have as they are now: another version was noted, or none, or its file is not
+/// among those that are `there`.
+pub async fn lacking(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    host: HostId,
+    wanted: &[CertificateId],
+    there: &[CertificateId],
+) -> Result<Vec<Row>, sqlx::Error> {
+    let uuids = |ids: &[CertificateId]| -> Vec<Uuid> { ids.iter().map(|id| id.0).collect() };
+    let (wanted, there) = (uuids(wanted), uuids(there));
+    sqlx::query_as!(
+        Row,
+        r#"select c.id as "id: CertificateId", c.names, c.origin as "origin: Origin", v.id as version, v.issuer, v.serial,
+                  v.fingerprint, v.not_before, v.not_after, v.created_at as version_at, c.created_at
+             from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
+             left join ledger_certificates l
+               on l.team_id = c.team_id and l.host_id = $2 and l.certificate_id = c.id and l.fingerprint = v.fingerprint
+            where c.team_id = $1 and c.id = any($3) and (l.host_id is null or c.id <> all($4))
+            order by c.names, c.created_at, c.id"#,
+        permit.team().0,
+        host.0,
+        &wanted,
+        &there,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Of these certificates, those that a host has as they are now, as far as is noted: file and running proxy.
+pub async fn noted(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    host: HostId,
+    ids: &[CertificateId],
+) -> Result<Vec<Row>, sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_as!(
+        Row,
+        r#"select c.id as "id: CertificateId", c.names, c.origin as "origin: Origin", v.id as version, v.issuer, v.serial,
+                  v.fingerprint, v.not_before, v.not_after, v.created_at as version_at, c.created_at
+             from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
+             join ledger_certificates l
+               on l.team_id = c.team_id and l.host_id = $2 and l.certificate_id = c.id and l.fingerprint = v.fingerprint
+            where c.team_id = $1 and c.id = any($3) order by c.names, c.created_at, c.id"#,
+        permit.team().0,
+        host.0,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// What is needed to choose among the team's certificates.
+pub async fn candidates(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<Candidate>, sqlx::Error> {
+    sqlx::query_as!(
+        Candidate,
+        r#"select c.id as "id: CertificateId", c.names, v.not_after
+             from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
+            where c.team_id = $1"#,
+        permit.team().0,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A certificate of the team that is this very one, or that a person brought for the same names; the former first.
+pub async fn alike(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    facts: &Facts,
+) -> Result<Option<(CertificateId, String)>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select c.id as "id: CertificateId", v.fingerprint
+             from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
+            where c.team_id = $1 and (v.fingerprint = $2 or c.origin = 'uploaded' and c.names = $3)
+            order by (v.fingerprint = $2) desc, c.created_at, c.id limit 1"#,
+        permit.team().0,
+        facts.fingerprint,
+        &facts.names,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| (row.id, row.fingerprint)))
+}
+
 /// The sealed PEM texts of these versions.
 pub async fn sealed(
     conn: &mut PgConnection,
@@ -176,42 +302,90 @@ pub async fn remove(conn: &mut PgConnection, permit: &Permit, id: CertificateId)
     Ok(done.rows_affected() == 1)
 }
 
-/// What is on the team's hosts; or on this one only.
+/// Removes certificates of an authority that nobody renews: no order wants them, no name of theirs leads anywhere, and two thirds of
+/// their lives are over. How many.
+pub async fn remove_unwanted(conn: &mut PgConnection, permit: &Permit) -> Result<u64, sqlx::Error> {
+    let ids = sqlx::query_scalar!(
+        r#"select c.id
+             from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
+            where c.team_id = $1 and c.origin = 'acme'
+              and now() > v.not_before + (v.not_after - v.not_before) * (2.0 / 3)::float8
+              and not exists (select from acme_orders o where o.team_id = $1 and o.certificate_id = c.id)
+              and not exists (
+                select from (select domain from routes where team_id = $1
+                             union all select domain from panel_addresses where owner_team = $1) w
+                 where w.domain = any(c.names) or '*' || substring(w.domain from position('.' in w.domain)) = any(c.names))"#,
+        permit.team().0,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    sqlx::query!(
+        "update certificates set current_id = null where team_id = $1 and id = any($2)",
+        permit.team().0,
+        &ids
+    )
+    .execute(&mut *conn)
+    .await?;
+    let done = sqlx::query!("delete from certificates where team_id = $1 and id = any($2)", permit.team().0, &ids);
+    Ok(done.execute(conn).await?.rows_affected())
+}
+
+/// What is of these certificates on the team's hosts.
 pub async fn installed(
     conn: &mut PgConnection,
     permit: &Permit,
-    host: Option<HostId>,
+    ids: &[CertificateId],
 ) -> Result<Vec<Installed>, sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     sqlx::query_as!(
         Installed,
         r#"select l.certificate_id as "certificate: CertificateId", l.host_id as "host: HostId", h.name as host_name,
                   l.fingerprint, l.installed_at as at, l.trouble
              from ledger_certificates l join hosts h on h.team_id = l.team_id and h.id = l.host_id
-            where l.team_id = $1 and ($2::uuid is null or l.host_id = $2) order by h.name, l.certificate_id"#,
+            where l.team_id = $1 and l.certificate_id = any($2) order by h.name, l.certificate_id"#,
         permit.team().0,
-        host.map(|host| host.0),
+        &ids,
     )
     .fetch_all(conn)
     .await
 }
 
-/// Notes that a version was brought to a host.
+/// The certificates that are on a host, or were to be.
+pub async fn on_host(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    host: HostId,
+) -> Result<Vec<CertificateId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select certificate_id as "id: CertificateId" from ledger_certificates where team_id = $1 and host_id = $2"#,
+        permit.team().0,
+        host.0,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Notes that versions were brought to a host, by their certificates and fingerprints.
 pub async fn note_installed(
     conn: &mut PgConnection,
     permit: &Permit,
     host: HostId,
-    id: CertificateId,
-    fingerprint: &str,
+    brought: &[(CertificateId, &str)],
 ) -> Result<(), sqlx::Error> {
+    let (ids, fingerprints): (Vec<Uuid>, Vec<String>) =
+        brought.iter().map(|(id, fingerprint)| (id.0, (*fingerprint).to_owned())).unzip();
     sqlx::query!(
         "insert into ledger_certificates (team_id, host_id, certificate_id, fingerprint, installed_at)
-         values ($1, $2, $3, $4, now())
+         select $1, $2, b.id, b.fingerprint, now() from unnest($3::uuid[], $4::text[]) b (id, fingerprint)
          on conflict (team_id, host_id, certificate_id)
          do update set fingerprint = excluded.fingerprint, installed_at = now(), trouble = ''",
         permit.team().0,
         host.0,
-        id.0,
-        fingerprint,
+        &ids,
+        &fingerprints,
     )
     .execute(conn)
     .await
@@ -239,18 +413,19 @@ pub async fn note_trouble(
     .map(drop)
 }
 
-/// Forgets a certificate that is gone from a host.
+/// Forgets certificates that are gone from a host, or are to be brought anew.
 pub async fn forget(
     conn: &mut PgConnection,
     permit: &Permit,
     host: HostId,
-    id: CertificateId,
+    ids: &[CertificateId],
 ) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     sqlx::query!(
-        "delete from ledger_certificates where team_id = $1 and host_id = $2 and certificate_id = $3",
+        "delete from ledger_certificates where team_id = $1 and host_id = $2 and certificate_id = any($3)",
         permit.team().0,
         host.0,
-        id.0,
+        &ids,
     )
     .execute(conn)
     .await

@@ -153,6 +153,14 @@ pub async fn remove(conn: &mut PgConnection, permit: &Permit, id: RouteId) -> Re
         .map(drop)
 }
 
+/// Lets a route be another app's, with its rules as they are.
+pub async fn lead(conn: &mut PgConnection, permit: &Permit, id: RouteId, to: AppId) -> Result<(), sqlx::Error> {
+    sqlx::query!("update routes set app_id = $3 where team_id = $1 and id = $2", permit.team().0, id.0, to.0)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// What holds for all routes of an app.
 #[derive(Clone, Debug, Default)]
 pub struct Fronts {

@@ -14,8 +14,8 @@ use crate::vault;
 
 /// Only the proxy reads a key: it does so as root, before it gives its rights up.
 const KEY_MODE: u32 = 0o600;
-/// Files written at once.
-const AT_ONCE: usize = crate::remote::PUT_FILES;
+/// Certificates that are spoken about with the running proxy in one dialogue: some 4 KB each, and milliseconds.
+const AT_ONCE: usize = 64;
 /// Characters of an answer that a sentence quotes.
 const QUOTED: usize = 200;
 
@@ -51,8 +51,9 @@ pub struct Brought {
     pem: Secret<String>,
 }
 
-/// Writes the files of those certificates that the host lacks, or has another version of. They are served only once they are listed.
-pub async fn bring(
+/// Opens those certificates that the host lacks, or has another version of: [`files`] are written for them. They are served only once
+/// they are listed.
+pub async fn lacking(
     ctx: &Ctx,
     permit: &Permit,
     id: HostId,
@@ -62,20 +63,24 @@ pub async fn bring(
     let Some(want) = wanted.tls.as_ref().filter(|tls| !tls.certificates.is_empty()) else { return Ok(Vec::new()) };
     let files = &wanted.home.tls;
     let there = host.list_folder(files.folder.as_ref()).await?;
-    let there: BTreeSet<CertificateId> =
+    let there: Vec<CertificateId> =
         there.iter().filter_map(|name| files.named(&format!("{}/{name}", files.folder))).collect();
+    let needed: Vec<CertificateId> = want.certificates.iter().copied().collect();
     let mut tx = ctx.db.begin(permit).await?;
-    let rows = certificates::list(&mut tx, permit, None).await?;
-    let known = certificates::installed(&mut tx, permit, Some(id)).await?;
-    let stands = |row: &certificates::Row| {
-        let noted = known.iter().any(|one| one.certificate == row.id && one.fingerprint == row.fingerprint);
-        noted && there.contains(&row.id)
-    };
-    let lacking = rows.into_iter().filter(|row| want.certificates.contains(&row.id) && !stands(row)).collect();
-    let brought = open(ctx, permit, &mut tx, lacking).await?;
+    let rows = certificates::lacking(&mut tx, permit, id, &needed, &there).await?;
+    let brought = open(ctx, permit, &mut tx, rows).await?;
     tx.commit().await?;
-    put(host, files, &brought).await?;
     Ok(brought)
+}
+
+/// Where they stand on the host.
+pub fn paths(wanted: &Ingress, brought: &[Brought]) -> Vec<String> {
+    brought.iter().map(|one| wanted.home.tls.certificate(one.id)).collect()
+}
+
+/// What stands there.
+pub fn files<'a>(paths: &'a [String], brought: &'a [Brought]) -> impl Iterator<Item = File<'a>> {
+    brought.iter().zip(paths).map(|(one, path)| File { path, bytes: one.pem.expose().as_bytes(), mode: KEY_MODE })
 }
 
 /// Opens these versions.
@@ -110,28 +115,14 @@ async fn open(
     Ok(opened)
 }
 
-async fn put(host: &Host, files: &TlsFiles, brought: &[Brought]) -> Result<(), Error> {
-    for some in brought.chunks(AT_ONCE) {
-        let paths: Vec<String> = some.iter().map(|one| files.certificate(one.id)).collect();
-        let all: Vec<File<'_>> = some
-            .iter()
-            .zip(&paths)
-            .map(|(one, path)| File { path, bytes: one.pem.expose().as_bytes(), mode: KEY_MODE })
-            .collect();
-        host.put_all(&all).await?;
-    }
-    Ok(())
-}
-
 /// Notes that the host has these, in file and running proxy.
 pub async fn note(ctx: &Ctx, permit: &Permit, id: HostId, brought: &[Brought]) -> Result<(), sqlx::Error> {
     if brought.is_empty() {
         return Ok(());
     }
+    let these: Vec<(CertificateId, &str)> = brought.iter().map(|one| (one.id, one.fingerprint.as_str())).collect();
     let mut tx = ctx.db.begin(permit).await?;
-    for one in brought {
-        certificates::note_installed(&mut tx, permit, id, one.id, &one.fingerprint).await?;
-    }
+    certificates::note_installed(&mut tx, permit, id, &these).await?;
     tx.commit().await
 }
 
@@ -166,8 +157,8 @@ async fn look(host: &Host, want: &Tls, home: &Home) -> Result<Running, Error> {
 }
 
 /// Makes the running proxy serve exactly what is wanted of HTTPS, and notes it: what was brought, and what it lacks for whatever
-/// reason. Where `thorough`, what it has is compared too. Certificates that nothing needs any more leave it, and their files go.
-/// Gives what was done, in words.
+/// reason. Certificates that nothing needs any more leave it, and their files go. Gives what was done, in words. Where `strict`, one
+/// that the proxy does not take is a failure. Not compared: whether it has the right versions of what nothing changed ([`other_versions`]).
 pub async fn settle(
     ctx: &Ctx,
     permit: &Permit,
@@ -175,43 +166,19 @@ pub async fn settle(
     host: &Host,
     wanted: &Ingress,
     brought: Vec<Brought>,
-    thorough: bool,
+    strict: bool,
 ) -> Result<Vec<String>, Trouble> {
     let Some(want) = &wanted.tls else { return Ok(Vec::new()) };
     let files = &wanted.home.tls;
     let running = look(host, want, &wanted.home).await?;
-    let mut said = Vec::new();
+    let at = Place { ctx, permit, id, host, files, running: &running };
     let mut change = brought;
-    let mut lacking: BTreeSet<CertificateId> = want
-        .certificates
-        .difference(&running.listed)
-        .filter(|id| !change.iter().any(|one| one.id == **id))
-        .copied()
-        .collect();
-    let mut tx = ctx.db.begin(permit).await?;
-    let rows = certificates::list(&mut tx, permit, None).await?;
-    if thorough {
-        lacking.extend(other_version(host, want, files, &rows).await?);
-    }
-    let rows = rows.into_iter().filter(|row| lacking.contains(&row.id) && !change.iter().any(|one| one.id == row.id));
-    let more = open(ctx, permit, &mut tx, rows.collect()).await?;
-    tx.commit().await?;
-    change.extend(more);
-    let mut refused = Vec::new();
-    for one in &change {
-        let (stored, listed) = (running.stored.contains(&one.id), running.listed.contains(&one.id));
-        if let Err(why) = serve(host, files, one, stored, listed).await? {
-            let mut tx = ctx.db.begin(permit).await?;
-            certificates::note_trouble(&mut tx, permit, id, one.id, &why).await?;
-            tx.commit().await?;
-            // The others are served all the same.
-            refused.push((one.id, why));
-            continue;
-        }
-        said.push(format!("{} is served", one.names.join(", ")));
-    }
-    change.retain(|one| refused.iter().all(|(id, _)| *id != one.id));
-    note(ctx, permit, id, &change).await?;
+    let known: BTreeSet<CertificateId> = change.iter().map(|one| one.id).collect();
+    let lacking: Vec<CertificateId> =
+        want.certificates.difference(&running.listed).filter(|id| !known.contains(id)).copied().collect();
+    change.extend(at.opened(&lacking).await?);
+    let (mut said, mut refused) = (Vec::new(), Vec::new());
+    at.serve(change, &mut said, &mut refused).await?;
     let mut lines = tls::panel_changes(want, &running.doors);
     // Of the routes only the panel's own: those of apps change with their deploys.
     let mut to_panel = wanted.route_entries();
@@ -223,110 +190,184 @@ pub async fn settle(
         lines.extend(words::map_changes(map, running, entries));
     }
     tell(host, &lines).await?;
-    said.extend(drop_unwanted(ctx, permit, id, host, want, files, &running).await?);
+    said.extend(at.drop_unwanted(want).await?);
     match refused.pop() {
         // A deploy does not fail by it: it is noted with the certificate, whose page says so.
-        Some((_, detail)) if thorough => Err(Error::ProxyRefused { detail }.into()),
+        Some(detail) if strict => Err(Error::ProxyRefused { detail }.into()),
         _ => Ok(said),
     }
 }
 
-/// Certificates of which the running proxy has another version than the one that is wanted.
-async fn other_version(
-    host: &Host,
-    want: &Tls,
-    files: &TlsFiles,
-    rows: &[certificates::Row],
-) -> Result<Vec<CertificateId>, Error> {
-    let rows: Vec<_> = rows.iter().filter(|row| want.certificates.contains(&row.id)).collect();
-    let questions: Vec<String> =
-        rows.iter().map(|row| format!("show ssl cert {}", files.certificate(row.id))).collect();
-    if questions.is_empty() {
-        return Ok(Vec::new());
-    }
-    let answers = host.haproxy().ask(&questions).await?;
-    let differ = rows.iter().zip(&answers).filter(|(row, answer)| {
-        let serial = tls::read_serial(answer);
-        serial.is_none_or(|serial| !tls::same_serial(&serial, &row.serial))
-    });
-    Ok(differ.map(|(row, _)| row.id).collect())
+/// A host whose running proxy was looked at.
+struct Place<'a> {
+    ctx: &'a Ctx,
+    permit: &'a Permit,
+    id: HostId,
+    host: &'a Host,
+    files: &'a TlsFiles,
+    running: &'a Running,
 }
 
-/// Has the running proxy serve one certificate; or gives why it does not.
-async fn serve(
-    host: &Host,
-    files: &TlsFiles,
-    one: &Brought,
-    stored: bool,
-    listed: bool,
-) -> Result<Result<(), String>, Error> {
-    if one.pem.expose().len() > tls::MAX_LIVE_BYTES {
-        // Too long for one command: the file has it, and a reload reads files.
-        return super::proxy::reload(host).await.map(Ok);
-    }
-    let mut asked = Vec::new();
-    if stored {
-        // Whoever was stopped in between has left an open change behind.
-        asked.push((tls::abort(files, one.id), None));
-    } else {
-        asked.push((tls::announce(files, one.id), None));
-    }
-    let offer = asked.len();
-    asked.push((tls::offer(files, one.id), Some(one.pem.expose().as_str())));
-    asked.push((tls::commit(files, one.id), None));
-    if !listed {
-        asked.push((tls::enlist(files, one.id), None));
-    }
-    let answers = host.haproxy().ask_with(&asked).await?;
-    for (at, answer) in answers.iter().enumerate().skip(offer) {
-        let fine = match at - offer {
-            0 => answer.contains("Transaction"),
-            1 => answer.contains("Success"),
-            _ => answer.contains("Success") || answer.contains("already"),
-        };
-        if !fine {
-            let said = answer.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it gave no answer");
-            let said: String = said.chars().filter(|c| !c.is_control()).take(QUOTED).collect();
-            return Ok(Err(format!("HAProxy does not take the certificate for {}: {said}", one.names.join(", "))));
+/// A line of the dialogue about a certificate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Makes room, or clears away what was left behind.
+    Room,
+    Offer,
+    Commit,
+    Enlist,
+}
+
+impl Turn {
+    /// Whether that is how it is answered where all is well.
+    fn is_fine(self, answer: &str) -> bool {
+        match self {
+            Self::Room => true,
+            Self::Offer => answer.contains("Transaction"),
+            Self::Commit => answer.contains("Success"),
+            Self::Enlist => answer.contains("Success") || answer.contains("already"),
         }
     }
-    Ok(Ok(()))
 }
 
-/// Takes out what nothing leads to any more: running proxy, file, ledger.
-async fn drop_unwanted(
+impl Place<'_> {
+    /// These certificates with their keys, as far as their files stand here. One that was renewed in this moment comes with a job of
+    /// its own.
+    async fn opened(&self, ids: &[CertificateId]) -> Result<Vec<Brought>, Trouble> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.ctx.db.begin(self.permit).await?;
+        let rows = certificates::noted(&mut tx, self.permit, self.id, ids).await?;
+        let opened = open(self.ctx, self.permit, &mut tx, rows).await?;
+        tx.commit().await?;
+        Ok(opened)
+    }
+
+    /// Has the running proxy serve these, and notes each: that it does, or why it does not. The others are served all the same.
+    async fn serve(
+        &self,
+        mut change: Vec<Brought>,
+        said: &mut Vec<String>,
+        refused: &mut Vec<String>,
+    ) -> Result<(), Trouble> {
+        let (live, long): (Vec<&Brought>, Vec<&Brought>) =
+            change.iter().partition(|one| one.pem.expose().len() <= tls::MAX_LIVE_BYTES);
+        let mut not: BTreeMap<CertificateId, String> = BTreeMap::new();
+        for some in live.chunks(AT_ONCE) {
+            not.extend(self.offer(some).await?);
+        }
+        if !long.is_empty() {
+            // Too long for one command: the file has it, and a reload reads files.
+            super::proxy::reload(self.host).await?;
+        }
+        if !not.is_empty() {
+            let mut tx = self.ctx.db.begin(self.permit).await?;
+            for (id, why) in &not {
+                certificates::note_trouble(&mut tx, self.permit, self.id, *id, why).await?;
+            }
+            tx.commit().await?;
+        }
+        change.retain(|one| !not.contains_key(&one.id));
+        note(self.ctx, self.permit, self.id, &change).await?;
+        said.extend(change.iter().map(|one| format!("{} is served", one.names.join(", "))));
+        refused.extend(not.into_values());
+        Ok(())
+    }
+
+    /// Gives these to the running proxy in one dialogue. Which of them it does not take, and why.
+    async fn offer(&self, some: &[&Brought]) -> Result<Vec<(CertificateId, String)>, Error> {
+        let (mut asked, mut meant) = (Vec::new(), Vec::new());
+        for one in some {
+            let mut say = |turn, line, text| {
+                asked.push((line, text));
+                meant.push((*one, turn));
+            };
+            let files = self.files;
+            // Whoever was stopped in between has left an open change behind.
+            let stored = self.running.stored.contains(&one.id);
+            let room = if stored { tls::abort(files, one.id) } else { tls::announce(files, one.id) };
+            say(Turn::Room, room, None);
+            say(Turn::Offer, tls::offer(files, one.id), Some(one.pem.expose().as_str()));
+            say(Turn::Commit, tls::commit(files, one.id), None);
+            // There is nothing to take back where that went well; where it did not, the next one would stumble over it.
+            say(Turn::Room, tls::abort(files, one.id), None);
+            if !self.running.listed.contains(&one.id) {
+                say(Turn::Enlist, tls::enlist(files, one.id), None);
+            }
+        }
+        let answers = self.host.haproxy().ask_with(&asked).await?;
+        let mut refused: Vec<(CertificateId, String)> = Vec::new();
+        for (answer, (one, turn)) in answers.iter().zip(&meant) {
+            if turn.is_fine(answer) || refused.last().is_some_and(|(id, _)| *id == one.id) {
+                continue;
+            }
+            let said = answer.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it gave no answer");
+            let said: String = said.chars().filter(|c| !c.is_control()).take(QUOTED).collect();
+            let words = format!("HAProxy does not take the certificate for {}: {said}", one.names.join(", "));
+            refused.push((one.id, words));
+        }
+        Ok(refused)
+    }
+
+    /// Takes out what nothing leads to any more: running proxy, file, ledger.
+    async fn drop_unwanted(&self, want: &Tls) -> Result<Vec<String>, Trouble> {
+        let mut tx = self.ctx.db.begin(self.permit).await?;
+        let known = certificates::on_host(&mut tx, self.permit, self.id).await?;
+        tx.commit().await?;
+        let mut gone: BTreeSet<CertificateId> = known.into_iter().collect();
+        gone.extend(&self.running.stored);
+        gone.retain(|id| !want.certificates.contains(id));
+        if gone.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lines: Vec<String> = gone.iter().flat_map(|id| tls::discard(self.files, *id)).collect();
+        self.host.haproxy().ask(&lines).await?;
+        let paths: Vec<String> = gone.iter().map(|id| self.files.certificate(*id)).collect();
+        self.host.remove_files(&paths.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        let mut tx = self.ctx.db.begin(self.permit).await?;
+        certificates::forget(&mut tx, self.permit, self.id, &gone.iter().copied().collect::<Vec<_>>()).await?;
+        tx.commit().await?;
+        let words = if gone.len() == 1 {
+            "one certificate that nothing leads to is".to_owned()
+        } else {
+            format!("{} certificates that nothing leads to are", gone.len())
+        };
+        Ok(vec![format!("{words} gone from the server")])
+    }
+}
+
+/// The certificates of which the running proxy has another version than the one that is wanted: somebody else changed them there.
+pub async fn other_versions(
     ctx: &Ctx,
     permit: &Permit,
-    id: HostId,
     host: &Host,
-    want: &Tls,
-    files: &TlsFiles,
-    running: &Running,
-) -> Result<Vec<String>, Trouble> {
-    let mut tx = ctx.db.begin(permit).await?;
-    let known = certificates::installed(&mut tx, permit, Some(id)).await?;
-    tx.commit().await?;
-    let mut gone: BTreeSet<CertificateId> = known.iter().map(|one| one.certificate).collect();
-    gone.extend(&running.stored);
-    gone.retain(|id| !want.certificates.contains(id));
-    if gone.is_empty() {
+    wanted: &Ingress,
+) -> Result<Vec<CertificateId>, Trouble> {
+    let ids: Vec<CertificateId> = wanted.tls.iter().flat_map(|tls| &tls.certificates).copied().collect();
+    if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let lines: Vec<String> = gone.iter().flat_map(|id| tls::discard(files, *id)).collect();
-    host.haproxy().ask(&lines).await?;
-    let paths: Vec<String> = gone.iter().map(|id| files.certificate(*id)).collect();
-    host.remove_files(&paths.iter().map(String::as_str).collect::<Vec<_>>()).await?;
     let mut tx = ctx.db.begin(permit).await?;
-    for certificate in &gone {
-        certificates::forget(&mut tx, permit, id, *certificate).await?;
-    }
+    let rows = certificates::some(&mut tx, permit, &ids).await?;
     tx.commit().await?;
-    let words = if gone.len() == 1 {
-        "one certificate that nothing leads to is".to_owned()
-    } else {
-        format!("{} certificates that nothing leads to are", gone.len())
-    };
-    Ok(vec![format!("{words} gone from the server")])
+    let question = |row: &certificates::Row| format!("show ssl cert {}", wanted.home.tls.certificate(row.id));
+    let mut differ = Vec::new();
+    for some in rows.chunks(AT_ONCE) {
+        let answers = host.haproxy().ask(&some.iter().map(question).collect::<Vec<_>>()).await?;
+        differ.extend(some.iter().zip(&answers).filter_map(|(row, answer)| {
+            let serial = tls::read_serial(answer);
+            serial.is_none_or(|serial| !tls::same_serial(&serial, &row.serial)).then_some(row.id)
+        }));
+    }
+    Ok(differ)
+}
+
+/// Has them brought anew, file and running proxy, by whoever settles next.
+pub async fn bring_anew(ctx: &Ctx, permit: &Permit, id: HostId, ids: &[CertificateId]) -> Result<(), sqlx::Error> {
+    let mut tx = ctx.db.begin(permit).await?;
+    certificates::forget(&mut tx, permit, id, ids).await?;
+    tx.commit().await
 }
 
 /// Says lines to the running proxy; anything but "done" and "it was so" is a failure.

@@ -1,7 +1,7 @@
 //! A team's certificates held against its routes, some times a day: domains that have none get an order, orders for names that
 //! lead nowhere any more go, and the authority is asked when it wants what is there renewed. Not here: getting one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,12 +12,13 @@ use uuid::Uuid;
 use super::Ctx;
 use super::log::Log;
 use super::obtain_certificate::{self, current_leaf};
+use super::set_certificates;
 use super::stop::detail;
 use crate::db::acme_orders::{self, Row};
 use crate::db::{acme, acme_routes, alerts, certificates, host_logins, job_steps};
-use crate::domain::acme::{CertName, Trouble, Window, renew_at};
+use crate::domain::acme::{CertName, MOST_ORDERS, Trouble, Window, renew_at};
 use crate::domain::cause::Cause;
-use crate::domain::certificate::{Candidate, Origin, choose, covers};
+use crate::domain::certificate::{ByName, Candidate, Origin, wildcard_over};
 use crate::domain::ids::AcmeOrderId;
 use crate::domain::job::StepState;
 use crate::domain::rights::Permit;
@@ -36,7 +37,7 @@ const AT_ONCE: usize = 100;
 const STEPS: [&str; 2] = ["hold the certificates against the routes", "ask when they are to be renewed"];
 
 /// Wants certificates for domains that no certificate of a person and no order covers yet, and asks for them. Nothing where no
-/// authority is chosen. How many.
+/// authority is chosen, or the team wants as many as it may. How many.
 pub async fn want(
     conn: &mut PgConnection,
     permit: &Permit,
@@ -49,15 +50,15 @@ pub async fn want(
     let now = acme_orders::now(&mut *conn).await?;
     let there = certificates::list(&mut *conn, permit, None).await?;
     let orders = acme_orders::list(&mut *conn, permit, None).await?;
+    let by_a_person = there.iter().filter(|row| row.origin == Origin::Uploaded && row.not_after > now);
+    let names = by_a_person.flat_map(|row| &row.names).chain(orders.iter().flat_map(|row| &row.names));
+    let names: HashSet<&str> = names.map(String::as_str).collect();
     let covered = |domain: &String| {
-        let by_a_person = there.iter().filter(|row| row.origin == Origin::Uploaded && row.not_after > now);
-        by_a_person
-            .flat_map(|row| &row.names)
-            .chain(orders.iter().flat_map(|row| &row.names))
-            .any(|name| covers(name, domain))
+        names.contains(domain.as_str()) || wildcard_over(domain).is_some_and(|name| names.contains(name.as_str()))
     };
     let mut wanted = 0;
-    for domain in domains.iter().filter(|domain| !covered(domain)).take(AT_ONCE) {
+    let room = AT_ONCE.min(MOST_ORDERS.saturating_sub(orders.len()));
+    for domain in domains.iter().filter(|domain| !covered(domain)).take(room) {
         let Ok(name) = domain.parse::<CertName>() else { continue };
         let id = AcmeOrderId(Uuid::now_v7());
         if acme_orders::insert(&mut *conn, permit, id, std::slice::from_ref(&name), None).await?
@@ -108,9 +109,21 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     acme_orders::revive(&mut tx, permit).await?;
     let domains = acme_routes::domains_without(&mut tx, permit).await?;
     let wanted = want(&mut tx, permit, &domains, &run.cause).await?;
+    let dropped = certificates::remove_unwanted(&mut tx, permit).await?;
+    if dropped > 0 {
+        set_certificates::ask_all(&mut tx, permit, run.cause.clone()).await?;
+    }
+    let all = acme_orders::count(&mut tx, permit).await?;
     tx.commit().await?;
-    let changed = if gone == 0 && wanted == 0 { StepState::Unchanged } else { StepState::Changed };
-    log.ended(first, changed, format!("{wanted} new, {gone} no longer wanted"));
+    let changed = if gone == 0 && wanted == 0 && dropped == 0 { StepState::Unchanged } else { StepState::Changed };
+    let mut note = format!("{wanted} new, {gone} no longer wanted");
+    if dropped > 0 {
+        note.push_str(&format!("; {dropped} that nobody renews removed"));
+    }
+    if usize::try_from(all).is_ok_and(|all| all >= MOST_ORDERS) {
+        note.push_str(&format!("; {MOST_ORDERS} is the most a team may have, so further domains get none"));
+    }
+    log.ended(first, changed, note);
 
     log.began(first + 1);
     let mut tx = ctx.db.begin(permit).await?;
@@ -142,8 +155,8 @@ async fn tell_of_uploaded(conn: &mut PgConnection, permit: &Permit) -> Result<()
     let candidates: Vec<Candidate> =
         all.iter().map(|row| Candidate { id: row.id, names: row.names.clone(), not_after: row.not_after }).collect();
     let domains = acme_routes::domains(&mut *conn, permit).await?;
-    let serving: BTreeSet<_> =
-        domains.iter().filter_map(|domain| choose(&candidates, domain, now)).map(|one| one.id).collect();
+    let by_name = ByName::new(&candidates);
+    let serving: BTreeSet<_> = domains.iter().filter_map(|domain| by_name.choose(domain, now)).map(|one| one.id).collect();
     for row in all.iter().filter(|row| row.origin == Origin::Uploaded) {
         let cause = serving.contains(&row.id).then(|| ends_soon(row.not_after, now)).flatten();
         alerts::runs_out(&mut *conn, permit, row.id.0, &row.names, cause.as_deref()).await?;

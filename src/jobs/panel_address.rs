@@ -17,7 +17,7 @@ use super::stop::{self, Stop};
 use crate::access::{self, Reached};
 use crate::db::panel_addresses::{self, Row, State};
 use crate::db::{certificates, job_steps};
-use crate::domain::certificate::{self, Candidate};
+use crate::domain::certificate::{ByName, Candidate};
 use crate::domain::ingress::PROOF_PATH;
 use crate::domain::job::StepState;
 use crate::providers::outside::{self, Asked};
@@ -199,7 +199,7 @@ async fn from_outside(ctx: &Ctx, run: &Run, row: &Row, reached: &Reached) -> Res
     tx.commit().await?;
     let candidates: Vec<Candidate> =
         rows.iter().map(|row| Candidate { id: row.id, names: row.names.clone(), not_after: row.not_after }).collect();
-    let chosen = certificate::choose(&candidates, row.domain.as_ref(), OffsetDateTime::now_utc());
+    let chosen = ByName::new(&candidates).choose(row.domain.as_ref(), OffsetDateTime::now_utc());
     let chosen = chosen.and_then(|chosen| rows.iter().find(|row| row.id == chosen.id));
     let listens = Listens::now(&reached.row);
     let path = format!("{PROOF_PATH}{}", row.nonce);

@@ -17,6 +17,7 @@ use crate::db::{self, job_steps};
 use crate::domain::cause::Cause;
 use crate::domain::deploy::Failure;
 use crate::domain::ids::{HostId, JobId};
+use crate::domain::ingress::Ingress;
 use crate::domain::job::StepState;
 use crate::domain::rights::Permit;
 use crate::queue::{self, Job, New, Outcome, Run};
@@ -34,7 +35,11 @@ const AWAY_PAUSE: Duration = Duration::from_secs(120);
 /// Between two tries where something else is in the way.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// The steps.
-const STEPS: [&str; 2] = ["write the certificates' files", "have the running proxy serve them"];
+const STEPS: [&str; 3] = [
+    "write the certificates' files",
+    "have the running proxy serve them",
+    "look whether it has the others as they were brought",
+];
 
 /// Asks for it, in the transaction that stores what is new.
 pub async fn ask(
@@ -120,11 +125,52 @@ pub async fn up_to_date(ctx: &Ctx, run: &Run, log: &Log, reached: &Reached, host
 }
 
 async fn set(ctx: &Ctx, run: &Run, log: &Log, reached: &Reached, host: &Host, first: Option<i32>) -> Result<(), Stop> {
-    ingress::lock(ctx, run, reached.id(), &reached.row.name).await?;
-    let done = locked(ctx, run, &Told { log, first }, reached, host).await;
-    ingress::unlock(ctx, run, reached.id()).await?;
+    let told = Told { log, first };
+    let done = async {
+        match whole(ctx, run, &told, reached, host).await? {
+            (wanted, true) => others(ctx, run, &told, reached, host, &wanted).await,
+            // Somebody is served now who was not before: with many new ones, each would ask about all others again.
+            (_, false) => {
+                told.ended(2, StepState::Skipped, "the others were not asked about, as something new came".to_owned());
+                Ok(())
+            }
+        }
+    };
+    let done = done.await;
     log.flush().await;
     done
+}
+
+/// The first two steps, under the lock of the host: what is wanted, and whether that was so already.
+async fn whole(ctx: &Ctx, run: &Run, told: &Told<'_>, reached: &Reached, host: &Host) -> Result<(Ingress, bool), Stop> {
+    ingress::lock(ctx, run, reached.id(), &reached.row.name).await?;
+    let done = locked(ctx, run, told, reached, host).await;
+    ingress::unlock(ctx, run, reached.id()).await?;
+    done
+}
+
+/// The third: the running proxy is asked about every certificate it has, which takes its time where there are thousands, and stands in
+/// nobody's way. What somebody changed there is brought anew.
+async fn others(
+    ctx: &Ctx,
+    run: &Run,
+    told: &Told<'_>,
+    reached: &Reached,
+    host: &Host,
+    wanted: &Ingress,
+) -> Result<(), Stop> {
+    told.began(2);
+    let differ = certificates::other_versions(ctx, &run.permit, host, wanted).await;
+    let differ = differ.map_err(|trouble| ingress::troubled(&reached.row.name, trouble))?;
+    if differ.is_empty() {
+        told.ended(2, StepState::Unchanged, "the others are as they were brought".to_owned());
+        return Ok(());
+    }
+    run.still_mine().await?;
+    certificates::bring_anew(ctx, &run.permit, reached.id(), &differ).await?;
+    whole(ctx, run, &Told { log: told.log, first: None }, reached, host).await?;
+    told.ended(2, StepState::Changed, format!("{} brought anew", differ.len()));
+    Ok(())
 }
 
 /// The two steps as they are shown, where they are steps.
@@ -148,7 +194,13 @@ impl Told<'_> {
     }
 }
 
-async fn locked(ctx: &Ctx, run: &Run, told: &Told<'_>, reached: &Reached, host: &Host) -> Result<(), Stop> {
+async fn locked(
+    ctx: &Ctx,
+    run: &Run,
+    told: &Told<'_>,
+    reached: &Reached,
+    host: &Host,
+) -> Result<(Ingress, bool), Stop> {
     let (permit, row) = (&run.permit, &reached.row);
     let troubled = |trouble| ingress::troubled(&row.name, trouble);
     told.began(0);
@@ -174,5 +226,5 @@ async fn locked(ctx: &Ctx, run: &Run, told: &Told<'_>, reached: &Reached, host: 
         false => (StepState::Changed, stop::detail(said.join("; "))),
     };
     told.ended(1, state, note);
-    Ok(())
+    Ok((wanted, said.is_empty()))
 }

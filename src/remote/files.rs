@@ -23,6 +23,9 @@ const FULL_BYTES: u64 = 64 * 1024;
 /// Files written at once: each holds a handle of the server.
 pub const PUT_FILES: usize = 32;
 
+/// Pages of a folder's names that are asked for at once.
+const PAGES_AHEAD: usize = 16;
+
 /// A file to write.
 #[derive(Clone, Copy)]
 pub struct File<'a> {
@@ -202,15 +205,21 @@ async fn list(sftp: &RawSftpSession, path: &str) -> Result<Vec<String>, Fault> {
         Err(error) => return Err(Fault::of(error, path)),
     };
     let mut names = Vec::new();
-    let read = loop {
-        match sftp.readdir(opened.handle.as_str()).await {
-            Ok(page) => names.extend(page.files.into_iter().map(|file| file.filename)),
-            Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => break Ok(()),
-            Err(error) => break Err(Fault::of(error, path)),
+    // A page has about a hundred names. More are asked for at once the longer the folder turns out to be.
+    let mut ahead = 1;
+    let read = 'pages: loop {
+        let pages = join_all((0..ahead).map(|_| sftp.readdir(opened.handle.as_str()))).await;
+        for page in pages {
+            match page {
+                Ok(page) => names.extend(page.files.into_iter().map(|file| file.filename)),
+                Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => break 'pages Ok(()),
+                Err(error) => break 'pages Err(Fault::of(error, path)),
+            }
         }
         if names.len() > LIST_NAMES {
             break Ok(());
         }
+        ahead = (ahead * 4).min(PAGES_AHEAD);
     };
     let _ = sftp.close(opened.handle).await;
     names.truncate(LIST_NAMES);

@@ -18,7 +18,7 @@ use super::gate::{self, Open};
 use super::{Ctx, Refused};
 use crate::db::acme_orders::{self, Row};
 use crate::db::{acme, acme_routes, alerts, audit, dns_accounts};
-use crate::domain::acme::{CertName, MOST_NAMES, wait_for};
+use crate::domain::acme::{CertName, MOST_NAMES, MOST_ORDERS, wait_for};
 use crate::domain::ids::{AcmeOrderId, DnsAccountId, JobId};
 use crate::domain::rights::{Actor, Permission, Permit};
 use crate::jobs::obtain_certificate;
@@ -104,10 +104,18 @@ impl OrderView {
     }
 }
 
-/// The team's orders.
+/// Orders on one page.
+pub const ON_PAGE: i64 = 100;
+
+/// The first page of the team's orders: what went wrong first, then by their names.
 pub async fn list(ctx: &Ctx, actor: &Actor) -> Result<Vec<OrderView>, Refused> {
+    page(ctx, actor, None).await
+}
+
+/// A page of them: those behind this one.
+pub async fn page(ctx: &Ctx, actor: &Actor, after: Option<AcmeOrderId>) -> Result<Vec<OrderView>, Refused> {
     let Open { mut tx, permit, .. } = gate::team_for(ctx, actor, Permission::View).await?;
-    let rows = acme_orders::list(&mut tx, &permit, None).await?;
+    let rows = acme_orders::page(&mut tx, &permit, after, ON_PAGE).await?;
     let now = acme_orders::now(&mut tx).await?;
     tx.commit().await?;
     Ok(rows.into_iter().map(|row| OrderView::of(row, now)).collect())
@@ -115,8 +123,11 @@ pub async fn list(ctx: &Ctx, actor: &Actor) -> Result<Vec<OrderView>, Refused> {
 
 /// One order.
 pub async fn get(ctx: &Ctx, actor: &Actor, id: AcmeOrderId) -> Result<OrderView, Refused> {
-    let all = list(ctx, actor).await?;
-    all.into_iter().find(|view| view.id == id).ok_or(Refused::NotFound)
+    let Open { mut tx, permit, .. } = gate::team_for(ctx, actor, Permission::View).await?;
+    let row = acme_orders::list(&mut tx, &permit, Some(id)).await?.pop().ok_or(Refused::NotFound)?;
+    let now = acme_orders::now(&mut tx).await?;
+    tx.commit().await?;
+    Ok(OrderView::of(row, now))
 }
 
 /// A certificate that shall be got for several names, or for all below one.
@@ -166,6 +177,9 @@ pub async fn order(ctx: &Ctx, actor: &Actor, input: NewOrder) -> Result<(AcmeOrd
     if acme::settings(&mut tx).await?.is_none() {
         return Err(Refused::Conflict(NOBODY_CHOSE.to_owned()));
     }
+    if usize::try_from(acme_orders::count(&mut tx, &permit).await?).is_ok_and(|count| count >= MOST_ORDERS) {
+        return Err(Refused::Conflict(too_many()));
+    }
     let id = AcmeOrderId(Uuid::now_v7());
     if !acme_orders::insert(&mut tx, &permit, id, &names, account).await? {
         return Err(Refused::field("names", "There is a certificate for exactly these names already."));
@@ -179,6 +193,13 @@ pub async fn order(ctx: &Ctx, actor: &Actor, input: NewOrder) -> Result<(AcmeOrd
 
 /// What is said where no authority was chosen.
 const NOBODY_CHOSE: &str = "No certificate authority is chosen yet. An owner of the panel's first team chooses one, under Hosts → Certificates → Automatic → Authority.";
+
+/// What is said where a team wants as many as there may be.
+fn too_many() -> String {
+    format!(
+        "The team has {MOST_ORDERS} automatic certificates, the most a team may have. Remove those that nobody needs any more, or get one for *.example.org in place of one for each name below it."
+    )
+}
 
 /// Reads names, with anything between them.
 fn names(fields: &mut Fields, raw: &str) -> Vec<CertName> {

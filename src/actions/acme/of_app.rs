@@ -3,12 +3,13 @@
 use crate::actions::gate::{self, Open};
 use crate::actions::{Ctx, Refused};
 use crate::db::{acme, acme_orders, acme_routes, certificates};
-use crate::domain::certificate::{Candidate, Origin, choose, covers};
+use crate::domain::acme::MOST_ORDERS;
+use crate::domain::certificate::{ByName, Candidate, Origin, covers};
 use crate::domain::ids::{AcmeOrderId, AppId, JobId};
 use crate::domain::rights::{Actor, Permission};
 use crate::jobs::look_after_certificates;
 
-use super::{NOBODY_CHOSE, OrderState, OrderView, now};
+use super::{NOBODY_CHOSE, OrderState, OrderView, now, too_many};
 
 /// How a domain's certificate stands.
 #[derive(Clone, Debug)]
@@ -40,8 +41,9 @@ pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainVi
     tx.commit().await?;
     let candidates: Vec<Candidate> =
         there.iter().map(|row| Candidate { id: row.id, names: row.names.clone(), not_after: row.not_after }).collect();
+    let by_name = ByName::new(&candidates);
     let view = |domain: String| {
-        let serving = choose(&candidates, &domain, moment);
+        let serving = by_name.choose(&domain, moment);
         let of_a_person = serving.and_then(|serving| there.iter().find(|row| row.id == serving.id));
         if let Some(row) = of_a_person.filter(|row| row.origin == Origin::Uploaded && row.not_after > moment) {
             let days = (row.not_after - moment).whole_days();
@@ -73,7 +75,11 @@ pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainVi
                 }
             }
             None => {
-                let words = if chosen { "none yet" } else { "none: no certificate authority is chosen" };
+                let words = match chosen {
+                    true if rows.len() >= MOST_ORDERS => "none: the team has as many as a team may have",
+                    true => "none yet",
+                    false => "none: no certificate authority is chosen",
+                };
                 DomainView {
                     domain,
                     state: None,
@@ -101,8 +107,12 @@ pub async fn get_now_for(ctx: &Ctx, actor: &Actor, app: AppId, domain: &str) -> 
         let exact = rows.iter().find(|row| row.names.contains(&domain));
         exact.or_else(|| rows.iter().find(|row| row.names.iter().any(|name| covers(name, &domain)))).map(|row| row.id)
     };
-    let mut order = covering(&acme_orders::list(&mut tx, &permit, None).await?);
+    let known = acme_orders::list(&mut tx, &permit, None).await?;
+    let mut order = covering(&known);
     if order.is_none() {
+        if known.len() >= MOST_ORDERS {
+            return Err(Refused::Conflict(too_many()));
+        }
         let domains = std::slice::from_ref(&domain);
         look_after_certificates::want(&mut tx, &permit, domains, &actor.who().cause()).await?;
         order = covering(&acme_orders::list(&mut tx, &permit, None).await?);

@@ -14,7 +14,7 @@ use crate::api::Api;
 use crate::api::answer::{Accepted, Created, Page, Time};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, post, put};
-use crate::api::take::{OfApp, OfId, Sent};
+use crate::api::take::{Asked, OfApp, OfId, Sent};
 use crate::domain::dns::AccountKind;
 use crate::domain::ids::{AcmeOrderId, DnsAccountId};
 use crate::domain::rights::Permission;
@@ -296,9 +296,22 @@ struct WantedAuthority {
     terms_agreed: bool,
 }
 
-async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Page<Order>>, Problem> {
-    let all = acme::list(api.actions(), &caller.actor).await?;
-    Ok(Page::whole(all.into_iter().map(Order::from)))
+/// Which orders are listed.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Begins {
+    /// Where the page begins: `next` of the one before.
+    #[serde(default)]
+    cursor: Option<Uuid>,
+}
+
+async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Asked(from): Asked<Begins>,
+) -> Result<Json<Page<Order>>, Problem> {
+    let lines = acme::page(api.actions(), &caller.actor, from.cursor.map(AcmeOrderId)).await?;
+    Ok(Page::part(lines, acme::ON_PAGE, |line| line.id.to_string()))
 }
 
 async fn order(State(api): State<Api>, caller: Caller, Sent(wanted): Sent<Wanted>) -> Result<Created<Order>, Problem> {

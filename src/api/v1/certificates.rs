@@ -7,13 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::actions::certificates::{self, CertificateLine, NewCertificate, Place};
+use crate::actions::certificates::{self, CertificateLine, NewCertificate, ON_PAGE, Place};
 use crate::actions::tokens::Caller;
 use crate::api::Api;
 use crate::api::answer::{Created, Page, Time};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, post};
-use crate::api::take::{OfId, Sent};
+use crate::api::take::{Asked, OfId, Sent};
 use crate::domain::certificate::Origin;
 use crate::domain::ids::CertificateId;
 use crate::domain::rights::Permission;
@@ -114,8 +114,22 @@ struct Wanted {
     key: String,
 }
 
-async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Page<Certificate>>, Problem> {
-    Ok(Page::whole(certificates::list(api.actions(), &caller.actor).await?.into_iter().map(Certificate::from)))
+/// Which certificates are listed.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Begins {
+    /// Where the page begins: `next` of the one before.
+    #[serde(default)]
+    cursor: Option<Uuid>,
+}
+
+async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Asked(from): Asked<Begins>,
+) -> Result<Json<Page<Certificate>>, Problem> {
+    let lines = certificates::page(api.actions(), &caller.actor, from.cursor.map(CertificateId)).await?;
+    Ok(Page::part(lines, ON_PAGE, |line| line.id.to_string()))
 }
 
 async fn show(

@@ -44,6 +44,12 @@ pub fn routes() -> Routes {
                 .gives::<Json<Route>>(),
             set,
         )
+        .add(
+            post("/apps/{app}/routes/{id}/move", edit)
+                .title("Let a domain and path lead to another app of the team, with its rules and without a gap")
+                .gives::<Json<Route>>(),
+            lead,
+        )
         .add(delete("/apps/{app}/routes/{id}", edit).title("Let a domain and path no longer lead to an app"), remove)
 }
 
@@ -214,6 +220,14 @@ struct NewRuledRoute {
     rules: Rules,
 }
 
+/// Another app.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct OtherApp {
+    /// Its id.
+    app: Uuid,
+}
+
 /// A change that is thought of: another route, other rules of one that is there or its end, what would hold for all of them, or the
 /// page of maintenance. The first of these that is named.
 #[derive(Deserialize, JsonSchema)]
@@ -338,6 +352,17 @@ async fn set(
 ) -> Result<Json<Route>, Problem> {
     routes::set_rules(api.actions(), &caller.actor, app, id, rules.into()).await?;
     Ok(Json(one(&api, &caller, app, Some(id)).await?))
+}
+
+async fn lead(
+    State(api): State<Api>,
+    caller: Caller,
+    OfApp(app): OfApp,
+    OfId(id): OfId<RouteId>,
+    Sent(OtherApp { app: to }): Sent<OtherApp>,
+) -> Result<Json<Route>, Problem> {
+    routes::move_to(api.actions(), &caller.actor, app, id, AppId(to)).await?;
+    Ok(Json(one(&api, &caller, AppId(to), Some(id)).await?))
 }
 
 async fn remove(

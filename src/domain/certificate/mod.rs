@@ -9,6 +9,8 @@ mod tests;
 
 pub use read::{Checked, Fault, Field, read};
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -95,9 +97,34 @@ pub struct Candidate {
     pub not_after: OffsetDateTime,
 }
 
-/// The certificate that serves a domain: one that has not expired, one that names it before a wildcard, then the one that is good for
-/// longest.
-pub fn choose<'a>(candidates: &'a [Candidate], domain: &str, now: OffsetDateTime) -> Option<&'a Candidate> {
-    let fits = candidates.iter().filter(|one| one.names.iter().any(|name| covers(name, domain)));
-    fits.max_by_key(|one| (one.not_after > now, one.names.iter().any(|name| name == domain), one.not_after, one.id))
+/// Certificates by the names they are for. A domain is held against those few that may be for it, however many a team has.
+#[derive(Clone, Debug)]
+pub struct ByName<'a>(HashMap<&'a str, Vec<&'a Candidate>>);
+
+impl<'a> ByName<'a> {
+    /// Of these.
+    pub fn new(candidates: &'a [Candidate]) -> Self {
+        let mut by_name: HashMap<&str, Vec<&Candidate>> = HashMap::with_capacity(candidates.len());
+        for one in candidates {
+            for name in &one.names {
+                by_name.entry(name).or_default().push(one);
+            }
+        }
+        Self(by_name)
+    }
+
+    /// The certificate that serves a domain: one that has not expired, one that names it before a wildcard, then the one that is
+    /// good for longest.
+    pub fn choose(&self, domain: &str, now: OffsetDateTime) -> Option<&'a Candidate> {
+        let exact = self.0.get(domain).into_iter().flatten().map(|one| (true, *one));
+        let wildcard = wildcard_over(domain).and_then(|name| self.0.get(name.as_str()));
+        let fits = exact.chain(wildcard.into_iter().flatten().map(|one| (false, *one)));
+        fits.max_by_key(|(exact, one)| (one.not_after > now, *exact, one.not_after, one.id)).map(|(_, one)| one)
+    }
+}
+
+/// The wildcard that is for this domain too: `*.example.org` for `shop.example.org`.
+pub fn wildcard_over(domain: &str) -> Option<String> {
+    let (first, above) = domain.split_once('.')?;
+    (!first.is_empty()).then(|| format!("*.{above}"))
 }

@@ -194,12 +194,14 @@ fn the_named_one_is_chosen_before_a_wildcard_and_then_the_one_that_lasts() {
         candidate(4, &["over.example.org"], -1),
         candidate(5, &["over.example.net"], -1),
     ];
-    let chosen = |domain| choose(&all, domain, NOW).map(|one| one.id.0.as_u128());
+    let by_name = ByName::new(&all);
+    let chosen = |domain| by_name.choose(domain, NOW).map(|one| one.id.0.as_u128());
     assert_eq!(chosen("a.example.org"), Some(3));
     assert_eq!(chosen("c.example.org"), Some(1));
     assert_eq!(chosen("over.example.org"), Some(1), "a wildcard that is good before one that has expired");
     assert_eq!(chosen("over.example.net"), Some(5), "better than none");
     assert_eq!(chosen("example.org"), None);
+    assert_eq!(chosen("x.a.example.org"), None, "a star stands for one label");
 }
 
 #[test]

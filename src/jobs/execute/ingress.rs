@@ -15,7 +15,7 @@ use crate::db::host_logins::Row;
 use crate::db::ledger::{backends, instances, locks, peers};
 use crate::db::{acme, certificates, panel_addresses};
 use crate::domain::app::{Kind, Probe, Route};
-use crate::domain::certificate::{self, Candidate};
+use crate::domain::certificate::{ByName, Candidate};
 use crate::domain::deploy::Failure;
 use crate::domain::ids::{AppId, HostId};
 use crate::domain::ingress::{
@@ -29,7 +29,7 @@ use crate::jobs::certificates::{self as bringing, Brought, Trouble};
 use crate::jobs::stop::{Stop, detail};
 use crate::jobs::{Ctx, proxy};
 use crate::queue::Run;
-use crate::remote::{File, Host, Probe as Met};
+use crate::remote::{File, Host, PUT_FILES, Probe as Met};
 
 /// Where the proxy's file stands on every host.
 pub const CONFIG: &str = "/etc/skiff/haproxy.cfg";
@@ -300,22 +300,26 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Reads it.
     pub async fn read(tx: &mut Tx<'_>, permit: &Permit, host: HostId) -> Result<Self, sqlx::Error> {
+        let mut ledger = Self::without_certificates(tx, permit, host).await?;
+        ledger.certificates = certificates::candidates(tx, permit).await?;
+        Ok(ledger)
+    }
+
+    /// Reads what stands in the file and the map of routes, where no certificate does.
+    async fn without_certificates(tx: &mut Tx<'_>, permit: &Permit, host: HostId) -> Result<Self, sqlx::Error> {
         let rows = backends::of_host(tx, permit, host).await?;
         let servers = backends::servers(tx, permit, host).await?;
         let peers = peers::of_host(tx, permit, host).await?;
         let hosts = peers::addresses(tx, permit).await?;
         let hosts = hosts.into_iter().filter_map(|host| Some((host.host, host.address.parse().ok()?))).collect();
         let trust = fronts::trust(tx, permit, host).await?.map(|trust| trust.applied.0).unwrap_or_default();
-        let known = certificates::list(tx, permit, None).await?.into_iter();
-        let certificates =
-            known.map(|row| Candidate { id: row.id, names: row.names, not_after: row.not_after }).collect();
         let challenge = acme::thumbprint(tx, permit).await?.and_then(|text| text.parse().ok());
         let addresses = panel_addresses::all(tx).await?;
         let here: Vec<_> = addresses.into_iter().filter(|one| one.host == host).collect();
         let port = here.first().and_then(|one| u16::try_from(one.door).ok());
         let names = here.into_iter().map(|one| one.domain).collect();
         let panel = port.map(|port| PanelDoor { names, port });
-        Ok(Self { rows, servers, peers, hosts, trust, certificates, challenge, panel })
+        Ok(Self { rows, servers, peers, hosts, trust, certificates: Vec::new(), challenge, panel })
     }
 
     /// What the proxy shall serve.
@@ -350,9 +354,9 @@ impl Ledger {
         tls.panel.clone_from(&self.panel);
         let of_panel = self.panel.iter().flat_map(|panel| &panel.names);
         let domains = routes.iter().map(|(route, _)| &route.domain).chain(of_panel);
-        let now = OffsetDateTime::now_utc();
+        let (now, by_name) = (OffsetDateTime::now_utc(), ByName::new(&self.certificates));
         for domain in domains {
-            if let Some(chosen) = certificate::choose(&self.certificates, domain.as_ref(), now) {
+            if let Some(chosen) = by_name.choose(domain.as_ref(), now) {
                 tls.certificates.insert(chosen.id);
                 tls.secured.insert(domain.clone());
             }
@@ -395,19 +399,20 @@ impl Ledger {
 /// The proxy of a host as the ledger has it.
 pub async fn of_host(ctx: &Ctx, permit: &Permit, host: HostId, listens: &Listens) -> Result<Ingress, sqlx::Error> {
     let mut tx = ctx.db.begin(permit).await?;
-    let wanted = of_host_in(&mut tx, permit, host, listens).await?;
+    let ledger = Ledger::read(&mut tx, permit, host).await?;
     tx.commit().await?;
-    Ok(wanted)
+    Ok(ledger.ingress(listens))
 }
 
-/// The same within the caller's transaction: with what stands there and may never be committed.
+/// The same but for its certificates, within the caller's transaction: with what stands there and may never be committed. For its file
+/// and its map of routes, which name none.
 pub async fn of_host_in(
     tx: &mut Tx<'_>,
     permit: &Permit,
     host: HostId,
     listens: &Listens,
 ) -> Result<Ingress, sqlx::Error> {
-    Ok(Ledger::read(tx, permit, host).await?.ingress(listens))
+    Ok(Ledger::without_certificates(tx, permit, host).await?.ingress(listens))
 }
 
 /// Writes all files of the proxy, each whole or not at all: certificates before the list that names them, and what is named before the
@@ -419,16 +424,19 @@ pub async fn write(
     host: &Host,
     wanted: &Ingress,
 ) -> Result<Vec<Brought>, Trouble> {
-    let brought = bringing::bring(ctx, permit, id, host, wanted).await?;
+    let brought = bringing::lacking(ctx, permit, id, host, wanted).await?;
+    let certificates = bringing::paths(wanted, &brought);
     let (config, map, peers) = (wanted.haproxy_cfg(), wanted.routes_map(), wanted.peers_list());
     let lists = bringing::lists(wanted);
-    let mut files = vec![
-        File { path: wanted.home.map.as_ref(), bytes: map.as_bytes(), mode: MODE },
-        File { path: wanted.home.peers.as_ref(), bytes: peers.as_bytes(), mode: MODE },
-    ];
+    let mut files: Vec<File<'_>> = bringing::files(&certificates, &brought).collect();
+    files.push(File { path: wanted.home.map.as_ref(), bytes: map.as_bytes(), mode: MODE });
+    files.push(File { path: wanted.home.peers.as_ref(), bytes: peers.as_bytes(), mode: MODE });
     files.extend(lists.iter().map(|(path, text)| File { path, bytes: text.as_bytes(), mode: MODE }));
     files.push(File { path: CONFIG, bytes: config.as_bytes(), mode: CONFIG_MODE });
-    host.put_all(&files).await?;
+    // In this order, also where they come in one go.
+    for some in files.chunks(PUT_FILES) {
+        host.put_all(some).await?;
+    }
     Ok(brought)
 }
 

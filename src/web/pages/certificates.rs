@@ -1,13 +1,13 @@
 //! Certificates: what HTTPS is served with, for which names, for how long, and where. Not here: reading one.
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use tower_sessions::Session;
 
 use crate::actions::Refused;
-use crate::actions::certificates::{self, CertificateLine, NewCertificate};
+use crate::actions::certificates::{self, CertificateLine, NewCertificate, ON_PAGE};
 use crate::domain::certificate::{Age, Origin};
 use crate::domain::ids::CertificateId;
 use crate::domain::rights::{On, Permission};
@@ -48,6 +48,8 @@ pub struct Index {
     pub shell: Shell,
     /// The certificates.
     pub rows: Vec<Row>,
+    /// The page with those behind them.
+    pub more: Option<SafeUrl>,
     /// The form that takes one.
     pub form: Option<Form>,
     /// The page of those that are got by themselves.
@@ -59,6 +61,8 @@ impl Index {
         let team = here.place()?.team.slug.clone();
         let actor = here.actor()?;
         let may_manage = actor.may(Permission::ManageHosts, On::team(actor.team())).is_ok();
+        let full = i64::try_from(lines.len()).is_ok_and(|count| count >= ON_PAGE);
+        let list = SafeUrl::path(["t", &team, "certificates"]);
         let row = |line: CertificateLine| {
             let action = SafeUrl::path(["t", &team, "certificates", &line.id.to_string(), "remove"]);
             Row { remove: may_manage.then(|| Form::act(action, &here.token, "Remove", "small")), line }
@@ -67,6 +71,7 @@ impl Index {
             shell: Shell::new(here, "Certificates", "Hosts")
                 .crumb("Hosts", Some(SafeUrl::path(["t", &team, "hosts"])))
                 .crumb("Certificates", None),
+            more: lines.last().filter(|_| full).map(|last| list.before(last.id.0)),
             rows: lines.into_iter().map(row).collect(),
             form: may_manage.then(|| form(&team, &here.token)),
             automatic: SafeUrl::path(["t", &team, "certificates", "automatic"]),
@@ -139,8 +144,13 @@ fn form(team: &str, token: &str) -> Form {
     Form::new(SafeUrl::path(["t", team, "certificates"]), token, "Upload", fields)
 }
 
-async fn index(State(web): State<Web>, here: Here) -> Result<Response, Problem> {
-    let lines = certificates::list(web.actions(), here.actor()?).await?;
+#[derive(serde::Deserialize)]
+struct Asked {
+    before: Option<CertificateId>,
+}
+
+async fn index(State(web): State<Web>, here: Here, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+    let lines = certificates::page(web.actions(), here.actor()?, asked.before).await?;
     Ok(page_with(StatusCode::OK, &Index::new(&here, lines)?))
 }
 

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio::process::{Child, Command};
 
+use crate::harness::tls::trusting;
+use crate::harness::visitors::Way;
+
 /// Longer than a start takes on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
@@ -15,6 +18,7 @@ pub struct Pebble {
     /// The certificate it is reached by, which stands for its own root (PEM).
     pub root: String,
     folder: tempfile::TempDir,
+    management: u16,
     _child: Child,
 }
 
@@ -65,7 +69,19 @@ impl Pebble {
             assert!(begun.elapsed() < READY_WITHIN, "pebble does not start:\n{log}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Self { directory: format!("https://{address}:{port}/dir"), root: own.cert.pem(), folder, _child: child }
+        Self {
+            directory: format!("https://{address}:{port}/dir"),
+            root: own.cert.pem(),
+            folder,
+            management,
+            _child: child,
+        }
+    }
+
+    /// The root that its certificates lead to (PEM): another one with every start.
+    pub async fn issuer(&self) -> String {
+        let way = Way { at: ([127, 0, 0, 1], self.management).into(), trust: trusting(&self.root) };
+        way.ask("localhost", "/roots/0").await.unwrap()
     }
 
     /// What it wrote.

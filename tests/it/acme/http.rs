@@ -163,6 +163,20 @@ async fn a_route_gets_a_certificate_once_its_name_leads_here_and_keeps_it_renewe
     sql(&world, "delete from routes; update teams set acme_at = now()").await;
     clock(&world).await;
     assert!(acme::list(&ctx, &owner).await.unwrap().is_empty());
+
+    // What was got is kept for as long as it would serve a name that comes back, and goes once it is old.
+    assert_eq!(one::<i64>(&world, "select count(*) from certificates").await, 1);
+    sql(
+        &world,
+        "update certificate_versions set not_before = now() - interval '41 min', not_after = now() + interval '19 min';
+         update teams set acme_at = now()",
+    )
+    .await;
+    clock(&world).await;
+    assert_eq!(one::<i64>(&world, "select count(*) from certificates").await, 0);
+    assert_eq!(one::<i64>(&world, "select count(*) from certificate_versions").await, 0);
+    let files = host.enter(&["ls", "/etc/skiff/certs"]).await.must("ls");
+    assert_eq!(files.trim(), "list", "its file is gone from the host too");
     world.quiet().await;
 }
 

@@ -6,6 +6,7 @@ mod dns;
 mod faults;
 mod gone;
 mod http;
+mod life;
 mod names;
 mod pages;
 mod services;

@@ -102,3 +102,76 @@ async fn pages_of_certificates_are_whole() {
     look(&browser, &panel, "certificate-authority-chosen", &format!("{team}/certificates/authority")).await;
     look(&browser, &panel, "app-routes-certificate", &format!("{team}/apps/{}/routes", scene.web)).await;
 }
+
+/// The addresses of this kind on a page: of the next one.
+fn next(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("?before=")?;
+    Some(format!("?before={}", &rest[..36]))
+}
+
+#[tokio::test]
+async fn long_lists_come_in_pages_and_what_needs_somebody_comes_first() {
+    let panel = Panel::open().await;
+    let scene = scene::set(&panel).await;
+    let (ctx, owner) = (&panel.ctx, &scene.owner.actor);
+    let choice = Choice { authority: "letsencrypt".into(), terms: true, ..Choice::default() };
+    acme::choose(ctx, owner, choice).await.unwrap();
+    let mut conn = panel.db.superuser().await;
+    let orders = "insert into acme_orders (team_id, id, names, names_key, next_at)
+                  select $1, gen_random_uuid(), array[$2 || lpad(n::text, 4, '0') || '.example'], $2 || n, null
+                    from generate_series(1, $3::int) n";
+    sqlx::query(orders).bind(scene.owner.team.0).bind("n").bind(150).execute(&mut conn).await.unwrap();
+    let paused = Trouble::Paused { detail: "ask".into() };
+    sqlx::query("update acme_orders set trouble = $1 where names = '{n0149.example}'")
+        .bind(Json(&paused))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    sqlx::raw_sql(
+        "with made as (
+           insert into certificates (team_id, id, origin, names)
+           select id, gen_random_uuid(), 'acme', array['n' || lpad(n::text, 4, '0') || '.example']
+             from teams, generate_series(1, 150) n returning team_id, id, names)
+         insert into certificate_versions
+                (team_id, id, certificate_id, sealed, names, issuer, serial, fingerprint, not_before, not_after)
+         select team_id, gen_random_uuid(), id, '', names, 'Test CA', '01', id::text, now(), now() + interval '90 days' from made;
+         update certificates c set current_id = v.id from certificate_versions v where v.certificate_id = c.id",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+
+    let ada = panel.signed_in("ada@example.org").await;
+    for (list, troubled) in [("certificates/automatic", true), ("certificates", false)] {
+        let list = format!("/t/{}/{list}", scene.owner.slug);
+        let first = ada.text(&list).await;
+        assert!(first.contains("n0001.example") && !first.contains("n0120.example"), "{first}");
+        assert_eq!(first.contains("n0149.example"), troubled, "{list}");
+        let second = ada.text(&format!("{list}{}", next(&first).expect("there are more"))).await;
+        assert!(second.contains("n0120.example") && second.contains("n0150.example"), "{second}");
+        assert!(!second.contains("n0001.example") && next(&second).is_none(), "{second}");
+    }
+    let mut seen = Vec::new();
+    loop {
+        let page = acme::page(ctx, owner, seen.last().copied()).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page.into_iter().map(|line| line.id));
+    }
+    let once: std::collections::BTreeSet<_> = seen.iter().collect();
+    assert_eq!((seen.len(), once.len()), (150, 150), "each once");
+
+    // As many as a team may have.
+    sqlx::query(orders).bind(scene.owner.team.0).bind("more").bind(4_850).execute(&mut conn).await.unwrap();
+    let shop = skiff::actions::apps::get(ctx, owner, scene.web).await.unwrap().routes[0].domain.clone();
+    sqlx::query("delete from acme_orders where $1 = any(names)").bind(&shop).execute(&mut conn).await.unwrap();
+    sqlx::query(orders).bind(scene.owner.team.0).bind("last").bind(1).execute(&mut conn).await.unwrap();
+    let input = NewOrder { names: shop.clone(), dns_account: String::new() };
+    let refused = acme::order(ctx, owner, input).await.unwrap_err().to_string();
+    assert!(refused.starts_with("The team has 5000 automatic certificates"), "{refused}");
+    let refused = acme::get_now_for(ctx, owner, scene.web, &shop).await.unwrap_err().to_string();
+    assert!(refused.starts_with("The team has 5000 automatic certificates"), "{refused}");
+    let text = ada.text(&format!("/t/{}/apps/{}/routes", scene.owner.slug, scene.web)).await;
+    assert!(text.contains("none: the team has as many as a team may have"), "{text}");
+}

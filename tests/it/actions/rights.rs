@@ -142,6 +142,12 @@ const ACTIONS: &[(&str, Role, bool, Act)] = &[
     ("set rules of a route", Role::Developer, true, |p, a, i| {
         Box::pin(async move { routes::set_rules(&p.ctx, a, i.app, i.route, Default::default()).await.map(drop) })
     }),
+    ("apps a route could lead to", Role::Viewer, false, |p, a, i| {
+        Box::pin(async move { routes::others(&p.ctx, a, i.app).await.map(drop) })
+    }),
+    ("lead a route to another app", Role::Developer, true, |p, a, i| {
+        Box::pin(async move { routes::move_to(&p.ctx, a, i.app, i.route, i.app).await.map(drop) })
+    }),
     ("preview a route", Role::Developer, true, |p, a, i| {
         Box::pin(async move { routes::preview(&p.ctx, a, i.app, routes::Change::Remove(i.route)).await.map(drop) })
     }),

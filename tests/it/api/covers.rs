@@ -18,6 +18,7 @@ const ACTS: &[(&str, Result<&str, &str>)] = &[
     ("/t/{team}/apps/{id}/front", Ok("PUT /apps/{app}/front")),
     ("/t/{team}/apps/{id}/maintenance", Ok("PUT /apps/{app}/maintenance")),
     ("/t/{team}/apps/{id}/routes/{route}", Ok("PUT /apps/{app}/routes/{id}")),
+    ("/t/{team}/apps/{id}/routes/{route}/move", Ok("POST /apps/{app}/routes/{id}/move")),
     ("/t/{team}/hosts/{id}/base-domain", Ok("PUT /hosts/{host}/base-domain")),
     ("/t/{team}/hosts/{id}/trust", Ok("PUT /hosts/{host}/trust")),
     ("/t/{team}/apps/{id}/routes/remove", Ok("DELETE /apps/{app}/routes/{id}")),

@@ -46,6 +46,7 @@ fn body(route: &Route) -> serde_json::Value {
         "dockerfile" => json!({ "text": "" }),
         "{name}" => json!({ "value": "x" }),
         "routes" => json!({ "domain": "" }),
+        "move" => json!({ "app": uuid::Uuid::nil() }),
         "maintenance" => json!({ "on": false }),
         "base-domain" => json!({ "domain": null }),
         "certificate-orders" => json!({ "names": [] }),

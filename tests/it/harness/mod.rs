@@ -15,4 +15,5 @@ pub mod served;
 pub mod services;
 pub mod team;
 pub mod tls;
+pub mod visitors;
 pub mod world;

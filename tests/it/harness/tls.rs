@@ -7,8 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::client::Resumption;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -154,6 +156,28 @@ impl Authority {
         task.abort();
         answer
     }
+}
+
+/// A client that trusts the authorities of this text (PEM) and no other. Each of its connections is a whole handshake.
+pub fn trusting(pem: &str) -> Arc<ClientConfig> {
+    trusting_with(pem, rustls::ALL_VERSIONS, Resumption::disabled())
+}
+
+/// The same by these versions of TLS, and with what it remembers.
+pub fn trusting_with(
+    pem: &str,
+    versions: &[&'static SupportedProtocolVersion],
+    resumption: Resumption,
+) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for one in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        roots.add(one.unwrap()).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.resumption = resumption;
+    Arc::new(config)
 }
 
 /// What was answered, and with which certificate.

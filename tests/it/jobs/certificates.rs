@@ -1,18 +1,15 @@
 //! Certificates on real hosts: brought, renewed under load, lost and brought again, taken away; and none of it drops a request.
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
 use skiff::actions::certificates::{self, NewCertificate};
 use skiff::domain::ids::{CertificateId, HostId, JobId};
-use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::host::TestHost;
 use crate::harness::team::TestTeam;
-use crate::harness::tls::{Authority, Made};
+use crate::harness::tls::{Authority, Made, trusting};
+use crate::harness::visitors::{Visitors, Way};
 use crate::harness::world::{Ended, World, ask};
 
 const DOMAIN: &str = "shop.test";
@@ -120,73 +117,18 @@ async fn a_certificate_comes_and_is_renewed_and_goes_while_the_proxy_runs() {
     world.quiet().await;
 }
 
-/// What visitors met.
-#[derive(Default)]
-struct Met {
-    stop: AtomicBool,
-    answers: AtomicU64,
-    echoes: AtomicU64,
-    failures: std::sync::Mutex<Vec<String>>,
-}
-
-/// Requests, each on a connection with a handshake of its own.
-async fn requests(met: Arc<Met>, authority: Arc<Authority>, at: IpAddr, pause: Duration) {
-    let mut running = tokio::task::JoinSet::new();
-    let mut tick = tokio::time::interval(pause);
-    while !met.stop.load(Ordering::Relaxed) {
-        tick.tick().await;
-        let (met, authority) = (met.clone(), authority.clone());
-        running.spawn(async move {
-            match authority.get(at, 443, DOMAIN, "/").await {
-                Ok(answer) if answer.status == 200 => {
-                    met.answers.fetch_add(1, Ordering::Relaxed);
-                }
-                other => met.failures.lock().unwrap().push(format!("{other:?}")),
-            }
-        });
-    }
-    while running.join_next().await.is_some() {}
-}
-
-/// A websocket over HTTPS that is asked for an echo ten times a second.
-async fn websocket(met: Arc<Met>, authority: Arc<Authority>, at: IpAddr) {
-    let stream = authority.connect(at, 443, DOMAIN, &["http/1.1"]).await.unwrap();
-    let (mut socket, _) = tokio_tungstenite::client_async(format!("wss://{DOMAIN}/ws"), stream).await.unwrap();
-    assert!(matches!(socket.next().await, Some(Ok(Message::Text(_)))), "the app greets");
-    while !met.stop.load(Ordering::Relaxed) {
-        let said = format!("n{}", met.echoes.load(Ordering::Relaxed));
-        let _ = socket.send(Message::text(&said)).await;
-        match tokio::time::timeout(Duration::from_secs(5), socket.next()).await {
-            Ok(Some(Ok(Message::Text(text)))) if text.as_str() == said => {
-                met.echoes.fetch_add(1, Ordering::Relaxed);
-            }
-            other => return met.failures.lock().unwrap().push(format!("websocket: {other:?}")),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
 async fn renewals_under_load(per_second: u64, websockets: usize, changes: usize, answers: u64) {
     let host = TestHost::bare().await;
     let world = World::new().await;
     let id = world.provision(&host).await;
     host.load_app(IMAGE, "1").await;
     world.app(id, IMAGE, DOMAIN).await.must_deploy().await;
-    let authority = Arc::new(Authority::new("Test Authority"));
+    let authority = Authority::new("Test Authority");
     upload(&world, &authority.issue(&[DOMAIN], 90)).await;
-    let met = Arc::new(Met::default());
-    let mut visitors = tokio::task::JoinSet::new();
-    visitors.spawn(requests(
-        met.clone(),
-        authority.clone(),
-        address(&host),
-        Duration::from_micros(1_000_000 / per_second),
-    ));
-    for _ in 0..websockets {
-        visitors.spawn(websocket(met.clone(), authority.clone(), address(&host)));
-    }
+    let way = Way { at: (address(&host), 443).into(), trust: trusting(&authority.pem) };
+    let visitors = Visitors::start(&way, vec![DOMAIN.to_owned()], per_second, websockets).await;
     let mut changed = 0;
-    while changed < changes || met.answers.load(Ordering::Relaxed) < answers {
+    while changed < changes || visitors.answers() < answers {
         let made = authority.issue(&[DOMAIN], 90);
         upload(&world, &made).await;
         assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
@@ -198,16 +140,18 @@ async fn renewals_under_load(per_second: u64, websockets: usize, changes: usize,
         settled(&world).await;
         assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
         changed += 1;
-        let failures = met.failures.lock().unwrap().clone();
+        let failures = visitors.failures();
         assert!(failures.is_empty(), "after change {changed}: {failures:#?}");
     }
-    met.stop.store(true, Ordering::Relaxed);
-    while visitors.join_next().await.is_some() {}
-    let failures = met.failures.lock().unwrap().clone();
-    let (answers, echoes) = (met.answers.load(Ordering::Relaxed), met.echoes.load(Ordering::Relaxed));
-    println!("{answers} answers, {echoes} echoes, {} failures over {changed} changes", failures.len());
-    assert!(failures.is_empty(), "{failures:#?}");
-    assert!(echoes > 0);
+    let seen = visitors.end().await;
+    println!(
+        "{} answers, {} echoes, {} failures over {changed} changes",
+        seen.answers,
+        seen.echoes,
+        seen.failures.len()
+    );
+    assert!(seen.failures.is_empty(), "{:#?}", seen.failures);
+    assert!(seen.echoes > 0);
     world.quiet().await;
 }
 
@@ -261,6 +205,18 @@ async fn a_proxy_that_lost_everything_is_made_whole_again() {
     host.enter(&["/bin/bash", "-c", &lose]).await.must("lost");
     assert!(authority.get(address(&host), 443, DOMAIN, "/").await.is_err());
     again(&world, id).await;
+    assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
+
+    // Somebody gave it another version: that is found where nothing else is to be done.
+    let foreign = authority.issue(&[DOMAIN], 30);
+    std::fs::write(host.path("/tmp/foreign.pem"), format!("{}{}", foreign.chain, foreign.key)).unwrap();
+    let give = format!(
+        "{{ echo 'set ssl cert {file} <<'; cat /tmp/foreign.pem; echo; }} | {socket}; echo 'commit ssl cert {file}' | {socket}"
+    );
+    host.enter(&["/bin/bash", "-c", &give]).await.must("given");
+    assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, foreign.der);
+    let ended = again(&world, id).await;
+    assert!(ended.steps[2].contains("changed (1 brought anew)"), "{ended:#?}");
     assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
     world.quiet().await;
 }

@@ -116,6 +116,66 @@ async fn what_is_asked_of_a_route_holds_at_once_and_no_deploy_changes_it() {
     world.quiet().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_is_led_to_another_app_with_its_rules_or_it_stays_where_it_is() {
+    let (host, world) = (TestHost::bare().await, World::new().await);
+    let id = world.provision(&host).await;
+    host.load_app(V1, "1").await;
+    host.load_app(V2, "2").await;
+    let app = world.app(id, V1, "shop.test").await;
+    app.must_deploy().await;
+    let other = world.app(id, V2, "other.test").await;
+    let (ctx, owner) = (world.actions(), &world.team.owner);
+    let tagged = EditRules { answer_headers: "X-Tag: kept".into(), ..EditRules::default() };
+    let added = routes::add(&ctx, owner, app.id, route("tag.test", "/"), tagged).await;
+    let tag = added.as_ref().unwrap().route.unwrap();
+    holds(&world, added).await;
+    let refused = async |to| match routes::move_to(&ctx, owner, app.id, tag, to).await {
+        Err(Refused::Fields(errors)) => errors[0].sentence.clone(),
+        done => panic!("{done:?}"),
+    };
+
+    // Where a request would fall between, nothing is moved.
+    assert!(refused(app.id).await.contains("leads to this app already"));
+    assert!(refused(skiff::domain::ids::AppId(uuid::Uuid::nil())).await.contains("no such app"));
+    assert!(refused(other.id).await.contains("serves nothing yet"));
+    other.must_deploy().await;
+    let far = world.add_host(&host).await;
+    let permit = &world.team.permit;
+    let mut tx = world.db.begin(permit).await.unwrap();
+    skiff::db::ledger::backends::claim(&mut tx, permit, far, app.id).await.unwrap();
+    tx.commit().await.unwrap();
+    let said = refused(other.id).await;
+    assert!(said.contains("is not on host-") && said.contains("left unanswered"), "{said}");
+    let mut conn = world.db.superuser().await;
+    sqlx::query("delete from ledger_backends where host_id = $1").bind(far.0).execute(&mut conn).await.unwrap();
+    assert_eq!(ask(&host, "tag.test", "/").await.1.trim(), "1");
+
+    // A plain one without a reload, and one with rules by one; the neighbours notice neither.
+    let probe = Probe::start(&host, "other.test");
+    let before = workers(&host).await;
+    let plain = apps::get(&ctx, owner, app.id).await.unwrap().routes[0].id;
+    holds(&world, routes::move_to(&ctx, owner, app.id, plain, other.id).await).await;
+    assert_eq!((ask(&host, "shop.test", "/").await.1.trim(), workers(&host).await), ("2", before));
+    holds(&world, routes::move_to(&ctx, owner, app.id, tag, other.id).await).await;
+    let url = format!("http://{}/", host.address);
+    let answer = reqwest::Client::new().get(url).header("host", "tag.test").send().await.unwrap();
+    assert_eq!(answer.headers()["x-tag"], "kept");
+    assert_eq!(answer.text().await.unwrap().trim(), "2");
+    probe.clean("the neighbour's visitors").await;
+
+    // Both apps know, and a deploy of either changes nothing of it.
+    let domains = async |id| -> Vec<String> {
+        let view = apps::get(&ctx, owner, id).await.unwrap();
+        view.routes.into_iter().map(|route| route.domain).collect()
+    };
+    assert_eq!((domains(app.id).await, domains(other.id).await.len()), (Vec::<String>::new(), 3));
+    app.must_deploy().await;
+    other.must_deploy().await;
+    assert_eq!((ask(&host, "shop.test", "/").await.1.trim(), ask(&host, "tag.test", "/").await.1.trim()), ("2", "2"));
+    world.quiet().await;
+}
+
 /// An app without routes.
 async fn without_routes(world: &World, host: skiff::domain::ids::HostId) -> TestApp<'_> {
     let source = Source::Image(Image { image: V1.parse().unwrap(), login: None });

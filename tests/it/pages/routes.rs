@@ -58,6 +58,44 @@ async fn rules_are_shown_before_they_are_saved_and_kept_where_they_are_refused()
 }
 
 #[tokio::test]
+async fn a_route_is_led_to_an_app_that_is_chosen_from_those_one_may_change() {
+    let panel = Panel::open().await;
+    let scene = scene::set(&panel).await;
+    let ada = panel.signed_in("ada@example.org").await;
+    let of = |app: skiff::domain::ids::AppId| format!("/t/{}/apps/{app}/routes", scene.owner.slug);
+    let route = apps::get(&panel.ctx, &scene.owner.actor, scene.web).await.unwrap().routes[0].clone();
+    let mut form = scene::web_form("Next");
+    form.host = scene.host.to_string();
+    let next = apps::create(&panel.ctx, &scene.owner.actor, form).await.unwrap();
+    let page = format!("{}/{}", of(scene.web), route.id);
+    let text = ada.text(&page).await;
+    assert!(text.contains("Lead it to another app") && text.contains(&format!("value=\"{next}\"")), "{text}");
+
+    // Requests come already, and the other app serves nothing.
+    sqlx::query("insert into ledger_backends (team_id, host_id, slot, app_id) select team_id, $1, 1, id from apps where id = $2")
+        .bind(scene.host.0)
+        .bind(scene.web.0)
+        .execute(&mut panel.db.superuser().await)
+        .await
+        .unwrap();
+    let act = format!("{page}/move");
+    let refused = ada.submit(&page, &act, &[("app", &next.to_string())]).await;
+    assert_eq!(refused.status(), 422);
+    let text = refused.text().await.unwrap();
+    assert!(text.contains("Next serves nothing yet"), "{text}");
+    let refused = ada.submit(&page, &act, &[("app", "")]).await;
+    assert_eq!(refused.status(), 422);
+
+    sqlx::query("delete from ledger_backends").execute(&mut panel.db.superuser().await).await.unwrap();
+    let moved = ada.submit(&page, &act, &[("app", &next.to_string())]).await;
+    assert_eq!(moved.status(), 303, "{}", moved.text().await.unwrap());
+    assert!(ada.text(&of(next)).await.contains(&route.domain));
+    assert!(!ada.text(&of(scene.web)).await.contains(&format!("<code>{}", route.domain)));
+    let history = ada.text(&format!("/t/{}/audit", scene.owner.slug)).await;
+    assert!(history.contains(&format!("led {}{} from", route.domain, route.path)), "{history}");
+}
+
+#[tokio::test]
 async fn maintenance_is_switched_and_its_page_is_kept_where_it_is_refused() {
     let panel = Panel::open().await;
     let scene = scene::set(&panel).await;

@@ -4,7 +4,7 @@
 mod settings;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use time::OffsetDateTime;
@@ -75,6 +75,8 @@ pub struct Index {
     pub shell: Shell,
     /// The certificates.
     pub rows: Vec<Row>,
+    /// The page with those behind them.
+    pub more: Option<SafeUrl>,
     /// The DNS accounts.
     pub accounts: Vec<Account>,
     /// The form that orders one.
@@ -102,9 +104,10 @@ fn act(to: SafeUrl, token: &str, verb: &'static str, id: String) -> Form {
 }
 
 impl Index {
-    async fn read(web: &Web, here: &Here) -> Result<Self, Problem> {
+    async fn read(web: &Web, here: &Here, before: Option<AcmeOrderId>) -> Result<Self, Problem> {
         let (ctx, actor) = (web.actions(), here.actor()?);
-        let (orders, accounts) = tokio::try_join!(acme::list(ctx, actor), acme::accounts(ctx, actor))?;
+        let (orders, accounts) = tokio::try_join!(acme::page(ctx, actor, before), acme::accounts(ctx, actor))?;
+        let full = i64::try_from(orders.len()).is_ok_and(|count| count >= acme::ON_PAGE);
         let chooses = acme::may_choose(ctx, actor).await?;
         let may = actor.may(Permission::EditProjects, On::team(actor.team())).is_ok();
         let (team, token) = (here.place()?.team.slug.clone(), here.token.as_str());
@@ -129,6 +132,7 @@ impl Index {
             shell: Shell::new(here, "Automatic certificates", "Hosts")
                 .crumb("Certificates", Some(at(&team, &[])))
                 .crumb("Automatic", None),
+            more: orders.last().filter(|_| full).map(|last| at(&team, &["automatic"]).before(last.id.0)),
             rows: orders.into_iter().map(row).collect(),
             accounts: accounts.into_iter().map(account).collect(),
             order: may.then_some(order),
@@ -187,8 +191,13 @@ fn account_form(team: &str, token: &str) -> Form {
         .style("")
 }
 
-async fn index(State(web): State<Web>, here: Here) -> Result<Response, Problem> {
-    Ok(page_with(StatusCode::OK, &Index::read(&web, &here).await?))
+#[derive(serde::Deserialize)]
+struct Asked {
+    before: Option<AcmeOrderId>,
+}
+
+async fn index(State(web): State<Web>, here: Here, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+    Ok(page_with(StatusCode::OK, &Index::read(&web, &here, asked.before).await?))
 }
 
 /// Back to the page, with a sentence.
@@ -220,7 +229,7 @@ async fn order(State(web): State<Web>, here: Here, sent: Sent) -> Result<Respons
             Ok(Redirect::to(page.as_str()).into_response())
         }
         Err(refused) => {
-            let mut index = Index::read(&web, &here).await?;
+            let mut index = Index::read(&web, &here, None).await?;
             let (status, form) = again(index.order, refused, &sent, &["names", "dns_account"])?;
             index.order = form;
             Ok(page_with(status, &index))
@@ -262,7 +271,7 @@ async fn add_account(State(web): State<Web>, here: Here, session: Session, sent:
     match acme::add_account(web.actions(), here.actor()?, input).await {
         Ok(made) => done(&here, &session, &format!("{} is kept.", made.name)).await,
         Err(refused) => {
-            let mut index = Index::read(&web, &here).await?;
+            let mut index = Index::read(&web, &here, None).await?;
             // Tokens and keys are typed again: they are not sent back.
             let names = ["name", "kind", "server", "key_name", "algorithm"];
             let (status, form) = again(index.account, refused, &sent, &names)?;

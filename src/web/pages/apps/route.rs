@@ -12,7 +12,7 @@ use super::routes::{look, saved};
 use super::{Head, In};
 use crate::actions::Refused;
 use crate::actions::apps::AppView;
-use crate::actions::routes::{self, Change, EditRules, HostDifference, rules_form};
+use crate::actions::routes::{self, Change, EditRules, HostDifference, Other, rules_form};
 use crate::domain::ids::{AppId, RouteId};
 use crate::domain::ingress::Line;
 use crate::domain::rights::Permission;
@@ -26,7 +26,11 @@ use crate::web::ui::{Choice, Field, Form, Input, SafeUrl, Sent, Shell, page_with
 pub fn routes() -> Routes {
     let (view, edit) = (Policy::Team(Permission::View), Policy::Team(Permission::EditApps));
     let page = "/t/{team}/apps/{id}/routes/{route}";
-    Routes::new().get(page, view, show).post(page, edit, set)
+    Routes::new().get(page, view, show).post(page, edit, set).post(
+        "/t/{team}/apps/{id}/routes/{route}/move",
+        edit,
+        lead,
+    )
 }
 
 /// What a change would make of the proxies' files.
@@ -53,6 +57,8 @@ pub struct Show {
     pub words: Vec<String>,
     /// The form of its rules.
     pub form: Option<Form>,
+    /// The form that leads it to another app, where there is one.
+    pub moving: Option<Form>,
     /// All routes.
     pub back: SafeUrl,
     /// What the change would make of the proxies' files, where that was asked.
@@ -78,9 +84,24 @@ impl Show {
             place: [line.domain.as_str(), line.path.as_str()].concat(),
             words: line.rules.words(),
             form: view.may.edit.then_some(form),
+            moving: None,
             back,
             differences: None,
         })
+    }
+
+    /// The same with the apps it could lead to instead.
+    fn or_to(mut self, here: &Here, view: &AppView, id: RouteId, others: Vec<Other>) -> Result<Self, Problem> {
+        if others.is_empty() || !view.may.edit {
+            return Ok(self);
+        }
+        let (team, app) = (here.place()?.team.slug.clone(), view.line.id.to_string());
+        let action = SafeUrl::path(["t", &team, "apps", &app, "routes", &id.to_string(), "move"]);
+        let apps = others.into_iter().map(|other| Choice::new(other.id.to_string(), other.words, "")).collect();
+        let field = Field::of(Input::Select(apps), "app", "App")
+            .hint("At once, with its rules and its certificate; no request falls between.");
+        self.moving = Some(Form::new(action, &here.token, "Lead it there", vec![field]).style(""));
+        Ok(self)
     }
 }
 
@@ -154,7 +175,31 @@ async fn show(
     At((_, id, route)): At<(String, AppId, RouteId)>,
 ) -> Result<Response, Problem> {
     let (view, _) = look(&web, &here, id).await?;
-    Ok(page_with(StatusCode::OK, &Show::new(&here, &view, route, None)?))
+    let others = routes::others(web.actions(), here.actor()?, id).await?;
+    Ok(page_with(StatusCode::OK, &Show::new(&here, &view, route, None)?.or_to(&here, &view, route, others)?))
+}
+
+async fn lead(
+    State(web): State<Web>,
+    here: Here,
+    session: Session,
+    At((_, id, route)): At<(String, AppId, RouteId)>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let done = match sent.get("app").parse::<AppId>() {
+        Ok(to) => routes::move_to(web.actions(), here.actor()?, id, route, to).await,
+        Err(_) => Err(Refused::field("app", "Choose the app that it shall lead to.")),
+    };
+    let refused = match done {
+        Ok(changed) => return saved(&here, &session, id, changed).await,
+        Err(refused) => refused,
+    };
+    let Refused::Fields(errors) = refused else { return Err(gone(&web, &here, id, refused).await) };
+    let (view, _) = look(&web, &here, id).await?;
+    let others = routes::others(web.actions(), here.actor()?, id).await?;
+    let mut show = Show::new(&here, &view, route, None)?.or_to(&here, &view, route, others)?;
+    show.moving = show.moving.map(|form| form.refuse(&errors));
+    Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show))
 }
 
 async fn set(
