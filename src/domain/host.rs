@@ -66,7 +66,7 @@ pub fn fingerprint_line(kind: &str) -> &'static str {
 
 /// What Skiff leaves on a server that it forgets, and the line that takes it away, as root. Packages stay: others may use
 /// them by now.
-pub const REMAINS: [(&str, &str); 7] = [
+pub const REMAINS: [(&str, &str); 6] = [
     (
         "Its proxy and its registry",
         "systemctl disable --now skiff-haproxy skiff-registry; rm -f /etc/systemd/system/skiff-{haproxy,registry}.service",

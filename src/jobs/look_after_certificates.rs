@@ -156,7 +156,8 @@ async fn tell_of_uploaded(conn: &mut PgConnection, permit: &Permit) -> Result<()
         all.iter().map(|row| Candidate { id: row.id, names: row.names.clone(), not_after: row.not_after }).collect();
     let domains = acme_routes::domains(&mut *conn, permit).await?;
     let by_name = ByName::new(&candidates);
-    let serving: BTreeSet<_> = domains.iter().filter_map(|domain| by_name.choose(domain, now)).map(|one| one.id).collect();
+    let serving: BTreeSet<_> =
+        domains.iter().filter_map(|domain| by_name.choose(domain, now)).map(|one| one.id).collect();
     for row in all.iter().filter(|row| row.origin == Origin::Uploaded) {
         let cause = serving.contains(&row.id).then(|| ends_soon(row.not_after, now)).flatten();
         alerts::runs_out(&mut *conn, permit, row.id.0, &row.names, cause.as_deref()).await?;

@@ -180,17 +180,16 @@ async fn take(
             let place = Context::certificate(permit.team(), version);
             let sealed = ctx.vault.seal(&data_key, &place, pem.expose().as_bytes()).map_err(stop::internal)?;
             certificates::add_version(&mut tx, permit, id, version, &facts, &sealed).await?;
-            certificates::note_installed(&mut tx, permit, host, id, &facts.fingerprint).await?;
+            certificates::note_installed(&mut tx, permit, host, &[(id, facts.fingerprint.as_str())]).await?;
             let next = renew_at(order.id.0, facts.not_before, facts.not_after, None);
             let valid = (facts.not_before, facts.not_after);
             acme_orders::note_got(&mut tx, permit, order.id, id, valid, next).await?;
-            let name = order.names.first().map(String::as_str).unwrap_or_default();
-            alerts::certificate(&mut tx, permit, order.id.0, name, None).await?;
+            alerts::certificate(&mut tx, permit, order.id.0, &order.names, None).await?;
             log.say(None, format!("{at} renewed the certificate for {names} itself; it is taken over"));
         }
         (Verdict::Taken | Verdict::Known, _) => {}
         (Verdict::Older, _) => {
-            certificates::forget(&mut tx, permit, host, id).await?;
+            certificates::forget(&mut tx, permit, host, &[id]).await?;
             set_certificates::ask(&mut tx, permit, host, at, run.cause.clone()).await?;
         }
         (Verdict::Replaced(why), _) => {
