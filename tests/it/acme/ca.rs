@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::process::{Child, Command};
 
+use crate::harness::host::run;
+
 /// Longer than a start takes on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
@@ -14,6 +16,7 @@ pub struct Pebble {
     pub directory: String,
     /// The certificate it is reached by, which stands for its own root (PEM).
     pub root: String,
+    management: u16,
     folder: tempfile::TempDir,
     _child: Child,
 }
@@ -31,15 +34,20 @@ pub struct How {
 impl Pebble {
     /// Starts it.
     pub async fn start(how: How) -> Self {
+        Self::start_at(how, "127.0.0.1").await
+    }
+
+    /// The same, reached at this address of this machine.
+    pub async fn start_at(how: How, address: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), address.to_owned()]).unwrap();
         std::fs::write(at("cert.pem"), own.cert.pem()).unwrap();
         std::fs::write(at("key.pem"), own.signing_key.serialize_pem()).unwrap();
         let (port, management) = (free_port(), free_port());
         let keys = how.binding.map(|(id, key)| serde_json::json!({ id: key })).unwrap_or(serde_json::json!({}));
         let config = serde_json::json!({ "pebble": {
-            "listenAddress": format!("127.0.0.1:{port}"),
+            "listenAddress": format!("{address}:{port}"),
             "managementListenAddress": format!("127.0.0.1:{management}"),
             "certificate": at("cert.pem"), "privateKey": at("key.pem"),
             "httpPort": 80, "tlsPort": 443, "ocspResponderURL": "",
@@ -55,12 +63,20 @@ impl Pebble {
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).kill_on_drop(true);
         let child = command.spawn().unwrap();
         let begun = Instant::now();
-        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        while tokio::net::TcpStream::connect((address, port)).await.is_err() {
             let log = std::fs::read_to_string(at("log")).unwrap();
             assert!(begun.elapsed() < READY_WITHIN, "pebble does not start:\n{log}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Self { directory: format!("https://127.0.0.1:{port}/dir"), root: own.cert.pem(), folder, _child: child }
+        let directory = format!("https://{address}:{port}/dir");
+        Self { directory, management, root: own.cert.pem(), folder, _child: child }
+    }
+
+    /// The root of what it signs (PEM), which is another one at every start.
+    pub async fn signs_with(&self) -> String {
+        let url = format!("https://localhost:{}/roots/0", self.management);
+        let own = self.folder.path().join("cert.pem");
+        run("curl", &["-sS", "--cacert", own.to_str().unwrap(), &url]).await.must("the root is fetched")
     }
 
     /// What it wrote.

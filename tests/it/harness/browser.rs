@@ -68,6 +68,11 @@ impl Browser {
         Self::start_with(&[format!("--host-resolver-rules={names}")]).await
     }
 
+    /// The same, and whatever shows a certificate for them is believed: whoever tests has looked at it before.
+    pub async fn start_where_https(names: &str) -> Self {
+        Self::start_with(&[format!("--host-resolver-rules={names}"), "--ignore-certificate-errors".to_owned()]).await
+    }
+
     async fn start_with(more: &[String]) -> Self {
         let profile = tempfile::tempdir().unwrap();
         // Killing chromedriver leaves Chromium behind; killing the first process of a namespace leaves nobody.

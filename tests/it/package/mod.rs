@@ -1,6 +1,8 @@
 //! The package: made twice alike, installed by `install.sh` on a bare server, upgraded by itself to good and to broken builds, interrupted, and
 //! purged. The program packed is the one under test; broken ones stand for builds that a release let through.
 
+mod front_door;
+mod journey;
 mod server;
 mod shelf;
 
@@ -91,8 +93,17 @@ async fn a_bare_server_runs_the_package_and_upgrades_itself() {
     server.enter(&["bash", "-c", APP]).await.must("an app is deployed");
 
     let containers = server.bash("docker ps -q --no-trunc").await;
-    let again = server.enter(&["bash", &format!("{AT}/1.0/install.sh")]).await.must("install.sh again");
+    // A name for the panel that it cannot have yet is no reason to fail, and says what is missing.
+    let name =
+        "export SKIFF_DOMAIN=panel.nowhere.invalid SKIFF_ACME_TERMS=agree SKIFF_ACME_DIRECTORY=https://127.0.0.1:9/dir";
+    let script = format!("{name}; bash {AT}/1.0/install.sh");
+    let again = server.enter(&["bash", "-c", &script]).await.must("install.sh again");
     assert!(again.contains("is installed already") && again.contains("http://127.0.0.1:7070/login"), "{again}");
+    let missing = again.lines().find_map(|line| line.trim_start().strip_prefix("No name yet")).unwrap_or_default();
+    assert!(missing.contains("127.0.0.1:9") || missing.contains("DNS knows no address"), "{again}");
+    assert!(missing.contains("After that: sudo skiff admin address panel.nowhere.invalid"), "{again}");
+    let bad = format!("SKIFF_DOMAIN=https://panel.example.org SKIFF_ACME_TERMS=agree bash {AT}/1.0/install.sh");
+    assert!(last(server.enter(&["bash", "-c", &bad]).await).starts_with("install.sh: SKIFF_DOMAIN is a name such as"));
     assert_eq!(containers, server.bash("docker ps -q --no-trunc").await, "a second run changes nothing");
 
     server.bash(REQUESTS).await;
