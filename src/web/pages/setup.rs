@@ -55,7 +55,7 @@ impl Show {
         ];
         let mut form = Form::new(SafeUrl::path(["setup"]), token, "Become the owner", fields);
         if let Some(offer) = offer {
-            let hint = "optional: HTTPS from anywhere, with a certificate that is got by itself";
+            let hint = "optional: HTTPS from anywhere";
             form = form.folded("The panel's own address", hint, "", name_fields(&input.address, offer)).open_filled();
         }
         let terms = offer.filter(|offer| !offer.authority).and_then(|_| SafeUrl::web(TERMS));

@@ -193,6 +193,15 @@ impl Browser {
         self.client.execute(script, vec![]).await.unwrap() == json!(true)
     }
 
+    /// The innermost things that stick out, with their words.
+    pub async fn sticking_out(&self) -> String {
+        let script = "const wide = document.documentElement.clientWidth; \
+                      return [...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right > wide + 1) \
+                        .filter((one, at, all) => !all.some(other => other !== one && one.contains(other))) \
+                        .map(one => `${one.outerHTML.slice(0, 300)}`).slice(0, 5).join('\\n')";
+        self.client.execute(script, vec![]).await.unwrap().as_str().unwrap_or_default().to_owned()
+    }
+
     /// True where a heading of a sheet touches the line under it. Those that are not shown have no height.
     pub async fn headings_cross(&self) -> bool {
         let script = "return [...document.querySelectorAll('.panel > header')] \

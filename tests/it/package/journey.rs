@@ -2,7 +2,6 @@
 //! at another one. The authority is Pebble, the name server the test's own; the image comes from no registry. What is not waited for by
 //! the person, taking pictures and fetching packages, is counted apart.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -10,10 +9,9 @@ use std::time::{Duration, Instant};
 use fantoccini::Locator;
 
 use super::AT;
+use super::internet::Internet;
 use super::server::Server;
 use super::shelf::Shelf;
-use crate::acme::ca::{How, Pebble};
-use crate::acme::names::NameServer;
 use crate::harness::browser::Browser;
 use crate::harness::door::PASSWORD;
 use crate::harness::host::{TestHost, machine, run};
@@ -89,13 +87,6 @@ impl Clock {
     }
 }
 
-/// The name server that this machine itself asks.
-fn beyond() -> Option<SocketAddr> {
-    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap();
-    let server = text.lines().find_map(|line| line.strip_prefix("nameserver "))?;
-    Some((server.trim().parse::<std::net::IpAddr>().ok()?, 53).into())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the whole first day, timed on a bare server: bin/test t_three_minutes"]
 async fn t_three_minutes() {
@@ -105,27 +96,19 @@ async fn t_three_minutes() {
     let server = Server { host: TestHost::fresh(true, &[(&shelf.folder, AT)]).await };
     server.host.limit_to_one_core(1024);
     let address = server.host.address.clone();
-    let network = address.rsplit_once('.').unwrap().0.to_owned();
-    let gateway = format!("{network}.1");
-    let dns = NameServer::start_at((gateway.parse::<std::net::IpAddr>().unwrap(), 53).into(), beyond()).await;
-    dns.point(PANEL, &[&address]);
-    dns.point(APP, &[&address]);
-    let how = How { dns: format!("{gateway}:53"), valid_s: 90 * 86_400, binding: None };
-    let pebble = Pebble::start_at(how, &gateway).await;
-    std::fs::write(shelf.folder.join("root.pem"), &pebble.root).unwrap();
-    server.bash(&format!("rm -f /etc/resolv.conf; echo nameserver {gateway} > /etc/resolv.conf")).await;
+    let internet = Internet::around(&server, &shelf.folder, &[PANEL, APP]).await;
 
     let mut clock = Clock::default();
-    let wire = format!("skr{}", network.rsplit_once('.').unwrap().1);
+    let wire = format!("skr{}", address.split('.').nth(2).unwrap());
     let downloads = Downloads::watch(&wire);
-    let said = clock.step("install.sh", installed(&server, &pebble.directory)).await;
+    let said = clock.step("install.sh", installed(&server, &internet.settings(PANEL))).await;
     let fetching = downloads.end();
     println!("{said}");
     let link = said.split_whitespace().find(|word| word.contains("/setup?token=")).expect("the set-up link").to_owned();
     assert!(link.starts_with(&format!("https://{PANEL}/setup?token=")), "{link}");
 
     let root = shelf.folder.join("signs.pem");
-    std::fs::write(&root, pebble.signs_with().await).unwrap();
+    std::fs::write(&root, internet.pebble.signs_with().await).unwrap();
     let ask = async |name: &str, path: &str| {
         let (to, url) = (format!("{name}:443:{address}"), format!("https://{name}{path}"));
         let told = ["-sS", "-o", "/dev/null", "-w", "%{http_code} %{ssl_verify_result}", "-m", "10"];
@@ -149,7 +132,12 @@ async fn t_three_minutes() {
         let begun = Instant::now();
         while ask(APP, "/").await != "200 0" {
             let state = server.bash("skiff admin status; journalctl -u skiff -n 40 --no-pager").await;
-            assert!(begun.elapsed() < Duration::from_secs(120), "{}\n{state}\n{}", ask(APP, "/").await, pebble.log());
+            assert!(
+                begun.elapsed() < Duration::from_secs(120),
+                "{}\n{state}\n{}",
+                ask(APP, "/").await,
+                internet.pebble.log()
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
@@ -186,12 +174,13 @@ async fn t_three_minutes() {
 }
 
 /// One command, as somebody types it who has the domain.
-async fn installed(server: &Server, directory: &str) -> String {
-    let (script, own) = (format!("{AT}/1.0/install.sh"), format!("--setenv=SKIFF_ACME_DIRECTORY={directory}"));
-    let (name, root) = (format!("--setenv=SKIFF_DOMAIN={PANEL}"), format!("--setenv=SKIFF_ACME_ROOT={AT}/root.pem"));
-    let run = ["systemd-run", "--wait", "--pipe", "--quiet", "--collect", &name, &own, &root];
-    let more = ["--setenv=SKIFF_ACME_TERMS=agree", "--setenv=SKIFF_ACME_EMAIL=ada@example.org", "bash", &script];
-    server.enter(&[&run[..], &more[..]].concat()).await.must("install.sh")
+async fn installed(server: &Server, settings: &[String]) -> String {
+    let settings: Vec<String> = settings.iter().map(|one| format!("--setenv={one}")).collect();
+    let script = format!("{AT}/1.0/install.sh");
+    let mut run = vec!["systemd-run", "--wait", "--pipe", "--quiet", "--collect"];
+    run.extend(settings.iter().map(String::as_str));
+    run.extend(["bash", script.as_str()]);
+    server.enter(&run).await.must("install.sh")
 }
 
 async fn owner(walk: &Walk) {

@@ -53,7 +53,8 @@ impl Walk {
     pub async fn look(&self, name: &str) {
         for width in [1280, 900, 390, 360] {
             self.browser.window(width, 844, width < 500).await;
-            assert!(!self.browser.overflows().await, "{name} sticks out at {width} px");
+            let out = self.browser.overflows().await;
+            assert!(!out, "{name} sticks out at {width} px: {}", self.browser.sticking_out().await);
         }
         self.browser.window(1280, 900, false).await;
         if !(self.browser.keep && NOT_KEPT.contains(&name)) {
