@@ -2,6 +2,7 @@
 //! at another one. The authority is Pebble, the name server the test's own; the image comes from no registry. What is not waited for by
 //! the person, taking pictures and fetching packages, is counted apart.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -93,7 +94,9 @@ async fn t_three_minutes() {
     println!("{}", machine());
     let shelf = Shelf::new("package-journey").await;
     shelf.good("1.0").await;
-    let server = Server { host: TestHost::fresh(true, &[(&shelf.folder, AT)]).await };
+    // A program that was not built for release reads its style sheet where it was built.
+    let style = concat!(env!("CARGO_MANIFEST_DIR"), "/static");
+    let server = Server { host: TestHost::fresh(true, &[(&shelf.folder, AT), (Path::new(style), style)]).await };
     server.host.limit_to_one_core(1024);
     let address = server.host.address.clone();
     let internet = Internet::around(&server, &shelf.folder, &[PANEL, APP]).await;
