@@ -3,6 +3,8 @@
 # Run it as root or by a user who may sudo; again at any time: what is there already stays.
 #   bash install.sh            the package that lies beside this file, with SHA256SUMS and SHA256SUMS.sig, else the one at the address it was made for, if any
 #   bash install.sh FROM       the package in that folder, that file, or at that address (the address of a folder, or of the .deb in it)
+# SKIFF_DOMAIN=panel.example.org   the panel's own name, reached by HTTPS ("auto": one made of this server's public address)
+#   with it SKIFF_ACME_TERMS=agree, as its certificate comes from Let's Encrypt (or SKIFF_ACME_DIRECTORY=…, with SKIFF_ACME_ROOT=FILE), and SKIFF_ACME_EMAIL=…
 # DATABASE_URL=…   a PostgreSQL of yours      SKIFF_LISTEN=…   where the panel listens (127.0.0.1:7070)      SKIFF_HTTP_PORT=…, SKIFF_HTTPS_PORT=…   the proxy's ports
 # What it does: looks at the system; fetches the package; compares it with SHA256SUMS, and the signature of SHA256SUMS with the key below;
 # installs it with apt; runs /usr/lib/skiff/set-up, which the package brings.
@@ -40,6 +42,26 @@ system_suits() {
   dpkg-query -W -f '${db:Status-Status}' skiff 2>/dev/null | grep -qx installed || [ "$free" -ge "$NEED_MB" ] ||
     fail "the disk is nearly full: /var has $free MB free, and about $NEED_MB are needed. Nothing was changed."
   echo "   $name, $memory MB of memory, $free MB of disk"
+}
+
+# The same as in machine.bash, which comes with the package.
+name_suits() { # what was said of the panel's name and of who signs its certificate, before anything is changed
+  local label='[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?' domain=${SKIFF_DOMAIN:-} email=${SKIFF_ACME_EMAIL:-} directory=${SKIFF_ACME_DIRECTORY:-} root=${SKIFF_ACME_ROOT:-}
+  local signer="Let's Encrypt" name="^($label\.)+$label\$" number='\.[0-9]+$' address='^[^@[:space:]]+@[^@[:space:]]+\.[^@[:space:]]+$'
+  if [ -n "$domain" ] && [ "$domain" != auto ]; then
+    [ ${#domain} -le 253 ] && [[ $domain =~ $name ]] && [[ ! $domain =~ $number ]] ||
+      fail "SKIFF_DOMAIN is a name such as panel.example.org, without https:// and without a path, or the word auto; not \"$domain\". Nothing was changed."
+  fi
+  [ -z "$email" ] || [[ $email =~ $address ]] || fail "SKIFF_ACME_EMAIL is an address such as you@example.org, not \"$email\". Nothing was changed."
+  [ -z "$directory" ] || [[ $directory =~ ^https://[^[:space:]]+$ ]] || fail "SKIFF_ACME_DIRECTORY is the https:// address of an authority's directory, not \"$directory\". Nothing was changed."
+  [ -z "$root" ] || [ -n "$directory" ] || fail "SKIFF_ACME_ROOT is the root of an authority of your own: say its SKIFF_ACME_DIRECTORY, too. Nothing was changed."
+  [ -z "$root" ] || grep -q 'BEGIN CERTIFICATE' "$root" 2>/dev/null || fail "SKIFF_ACME_ROOT=$root is no file with a certificate in PEM form. Nothing was changed."
+  case ${SKIFF_ACME_TERMS:-} in
+    agree) ;;
+    '') [ -z "$domain$email$directory" ] ||
+      fail "certificates come from ${directory:-$signer}, which gives them to those who agree to its terms (https://letsencrypt.org/repository/ are those of Let's Encrypt). If you do: SKIFF_ACME_TERMS=agree. Nothing was changed." ;;
+    *) fail "SKIFF_ACME_TERMS is the word agree, or nothing; not \"$SKIFF_ACME_TERMS\". Nothing was changed." ;;
+  esac
 }
 
 # In a session of its own: a Ctrl-C reaches this script, which ends once the packages are whole, and never dpkg halfway.
@@ -107,9 +129,9 @@ main() {
   if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null 2>&1 || fail "this needs root, and sudo is not installed: run it as root."
     [ -f "$0" ] || fail "this needs root: … | sudo bash"
-    exec sudo --preserve-env=DATABASE_URL,SKIFF_LISTEN,SKIFF_HTTP_PORT,SKIFF_HTTPS_PORT -- bash "$0" "$@"
+    exec sudo --preserve-env=DATABASE_URL,SKIFF_LISTEN,SKIFF_HTTP_PORT,SKIFF_HTTPS_PORT,SKIFF_DOMAIN,SKIFF_ACME_TERMS,SKIFF_ACME_EMAIL,SKIFF_ACME_DIRECTORY,SKIFF_ACME_ROOT -- bash "$0" "$@"
   fi
-  case ${1:-} in -*) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;; esac
+  case ${1:-} in -*) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;; esac
   case $SIGNER in ssh-ed25519\ *) ;; *) fail "no key is written in this file: bin/package makes the one to be used, beside the package." ;; esac
   local began=$SECONDS here from=${1:-} have version
   here=$(dirname "$(readlink -f "$0" 2>/dev/null || echo /nowhere/x)")
@@ -122,6 +144,7 @@ main() {
   trap 'exit 130' INT TERM HUP
 
   step "this machine"
+  name_suits
   system_suits
   step "the package"
   tools

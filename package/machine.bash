@@ -339,18 +339,69 @@ this_machine_as_a_host() { # sets http_port and https_port
     fail "this machine could not be made ready; the reason is above."
 }
 
+# ── the panel's own address ───────────────────────────────────────────────────────────────────────────────────────────
+
+name_suits() { # what was said of the panel's name and of who signs its certificate, before anything is changed
+  local label='[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?' domain=${SKIFF_DOMAIN:-} email=${SKIFF_ACME_EMAIL:-} directory=${SKIFF_ACME_DIRECTORY:-} root=${SKIFF_ACME_ROOT:-}
+  local signer="Let's Encrypt" name="^($label\.)+$label\$" number='\.[0-9]+$' address='^[^@[:space:]]+@[^@[:space:]]+\.[^@[:space:]]+$'
+  if [ -n "$domain" ] && [ "$domain" != auto ]; then
+    [ ${#domain} -le 253 ] && [[ $domain =~ $name ]] && [[ ! $domain =~ $number ]] ||
+      fail "SKIFF_DOMAIN is a name such as panel.example.org, without https:// and without a path, or the word auto; not \"$domain\". Nothing was changed."
+  fi
+  [ -z "$email" ] || [[ $email =~ $address ]] || fail "SKIFF_ACME_EMAIL is an address such as you@example.org, not \"$email\". Nothing was changed."
+  [ -z "$directory" ] || [[ $directory =~ ^https://[^[:space:]]+$ ]] || fail "SKIFF_ACME_DIRECTORY is the https:// address of an authority's directory, not \"$directory\". Nothing was changed."
+  [ -z "$root" ] || [ -n "$directory" ] || fail "SKIFF_ACME_ROOT is the root of an authority of your own: say its SKIFF_ACME_DIRECTORY, too. Nothing was changed."
+  [ -z "$root" ] || grep -q 'BEGIN CERTIFICATE' "$root" 2>/dev/null || fail "SKIFF_ACME_ROOT=$root is no file with a certificate in PEM form. Nothing was changed."
+  case ${SKIFF_ACME_TERMS:-} in
+    agree) ;;
+    '') [ -z "$domain$email$directory" ] ||
+      fail "certificates come from ${directory:-$signer}, which gives them to those who agree to its terms (https://letsencrypt.org/repository/ are those of Let's Encrypt). If you do: SKIFF_ACME_TERMS=agree. Nothing was changed." ;;
+    *) fail "SKIFF_ACME_TERMS is the word agree, or nothing; not \"$SKIFF_ACME_TERMS\". Nothing was changed." ;;
+  esac
+}
+front_door() { # has certificates got and gives the panel its name, where that was asked for; sets no_name to why it has none
+  local words answer options=(--agree-to-terms) root=/dev/null
+  no_name=
+  [ "${SKIFF_ACME_TERMS:-}" = agree ] || return 0
+  step "the panel's own address"
+  words=$(mktemp) answer=$(mktemp)
+  [ -z "${SKIFF_ACME_EMAIL:-}" ] || options+=(--email "$SKIFF_ACME_EMAIL")
+  [ -z "${SKIFF_ACME_DIRECTORY:-}" ] || options+=(--directory "$SKIFF_ACME_DIRECTORY")
+  if [ -n "${SKIFF_ACME_ROOT:-}" ]; then options+=(--root -) root=$SKIFF_ACME_ROOT; fi
+  if ! admin acme "${options[@]}" < "$root" > "$answer" 2> "$words"; then
+    no_name="No authority could be chosen: $(sed 's/^skiff: //' "$words" | tr '\n' ' ')"
+  else
+    echo "   certificates come from $(json directory < "$answer")"
+    if [ -n "${SKIFF_DOMAIN:-}" ]; then
+      # Its words are shown as they come; the last one, if it failed, at the end.
+      { admin address "$SKIFF_DOMAIN" 2>&1 >"$answer" </dev/null || true; } | tee "$words" | { grep --line-buffered -v '^skiff: ' || true; } | sed -u 's/^/   /'
+      if grep -q '"kept":true' "$answer"; then echo "   the panel is reached at $(json url < "$answer")"
+      else no_name=$(sed -n 's/^skiff: //p' "$words" | tail -n 1 | grep . || echo "The panel's log says why (journalctl -u skiff)."); fi
+    fi
+  fi
+  rm -f "$words" "$answer"
+  [ -z "$no_name" ] || printf '   not yet: %s\n' "$no_name"
+}
+
 # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 say_where() { # where the panel is, how it is set up or signed in to, how it is reached from afar
-  local address link
+  local address link panel
   # The address a person came to by ssh, else the first of this machine's.
   address=$(awk '{ print $3 }' <<< "${SSH_CONNECTION:-}"); address=${address:-$(hostname -I 2>/dev/null | awk '{ print $1 }')}
   link=$(as_panel "$BINARY" setup 2>/dev/null || true)
-  printf '  Panel         http://%s\n' "$LISTEN"
+  panel=$(admin status 2>/dev/null | json panel || true)
+  panel=${panel:-http://$LISTEN}
+  printf '  Panel         %s\n' "$panel"
+  [ -z "${no_name:-}" ] || printf '  No name yet   %s\n' "$no_name"
   if [ -n "$link" ]; then
     printf '  Set-up link   %s   (works once, for 30 minutes; %s prints a new one)\n' "$link" "$1"
   else
-    printf '  Sign in       http://%s/login\n' "$LISTEN"
+    printf '  Sign in       %s/login\n' "$panel"
+  fi
+  if [ "$panel" != "http://$LISTEN" ]; then
+    printf '  Here, always  http://%s\n' "$LISTEN"
+    return
   fi
   printf '  From afar     ssh -L %s:%s %s@%s   and then the same address\n' "$PANEL_PORT" "$LISTEN" "${SUDO_USER:-$(id -un)}" "${address:-this-machine}"
 }

@@ -28,6 +28,7 @@ pub mod scopes;
 mod sealing;
 pub mod secrets;
 pub mod setup;
+pub mod setup_name;
 mod standing;
 pub mod teams;
 pub mod tokens;

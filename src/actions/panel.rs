@@ -14,10 +14,12 @@ use crate::db::{self, audit};
 use crate::domain::certificate;
 use crate::domain::ids::HostId;
 use crate::domain::names::Domain;
+use crate::domain::outgoing;
 use crate::domain::rights::{Actor, Permit};
 use crate::jobs::look_after_certificates;
 use crate::jobs::panel_address::{self, PanelAddress};
 use crate::jobs::set_certificates;
+use crate::providers::outside;
 use crate::queue;
 use crate::vault;
 
@@ -127,6 +129,8 @@ pub struct Server {
     pub name: String,
     /// A name made of its address, where it has a public one: good at once, without a record of one's own.
     pub made_name: Option<String>,
+    /// Whether it is the panel's own machine, by its loopback.
+    pub here: bool,
 }
 
 /// How one name of the panel stands.
@@ -207,7 +211,8 @@ pub async fn address(ctx: &Ctx, actor: &Actor) -> Result<AddressView, Refused> {
     let servers = hosts.iter().filter(|host| host.proxy_https_port.is_some()).map(|host| Server {
         id: host.id,
         name: host.name.clone(),
-        made_name: made_name(&host.address),
+        made_name: made_name_of(&host.address),
+        here: outgoing::is_this_machine(&host.address),
     });
     Ok(AddressView {
         loopback: ctx.settings.base_url.clone(),
@@ -217,11 +222,21 @@ pub async fn address(ctx: &Ctx, actor: &Actor) -> Result<AddressView, Refused> {
     })
 }
 
+/// A name made of the address that a server has: that of this machine, where the server is known by its loopback.
+fn made_name_of(server: &str) -> Option<String> {
+    match outgoing::is_this_machine(server) {
+        true => outside::own_address().and_then(|own| made_name(&own.to_string())),
+        false => made_name(server),
+    }
+}
+
 /// A name made of a public address, which public name servers know without a record: `203-0-113-7.sslip.io`.
 fn made_name(address: &str) -> Option<String> {
     let address: std::net::Ipv4Addr = address.parse().ok()?;
+    // Shared by a provider's customers (RFC 6598): nobody outside comes in by it.
+    let shared = matches!(address.octets(), [100, 64..128, _, _]);
     let inner = address.is_loopback() || address.is_private() || address.is_link_local() || address.is_unspecified();
-    (!inner).then(|| format!("{}.sslip.io", address.to_string().replace('.', "-")))
+    (!inner && !shared).then(|| format!("{}.sslip.io", address.to_string().replace('.', "-")))
 }
 
 /// The form that gives the panel a name.
@@ -239,33 +254,9 @@ pub struct NewAddress {
 pub async fn try_address(ctx: &Ctx, actor: &Actor, input: NewAddress) -> Result<(), Refused> {
     let Open { mut tx, permit, .. } = gate::panel(ctx, actor).await?;
     let mut fields = Fields::default();
-    let domain = fields.text::<Domain>("domain", &input.domain);
     let hosts = db::hosts::list(&mut tx, &permit, None).await?;
-    let serving: Vec<&db::hosts::Row> = hosts.iter().filter(|host| host.proxy_https_port.is_some()).collect();
-    let host = match (input.host.trim(), serving.as_slice()) {
-        ("", [one]) => Some(*one),
-        (id, all) => all.iter().copied().find(|host| host.id.to_string() == id),
-    };
-    if host.is_none() {
-        let sentence = match serving.is_empty() {
-            true => "No server serves HTTPS yet. Give one a port for HTTPS on its page, and make it ready.",
-            false => "Choose the server that the panel runs on.",
-        };
-        fields.wrong("host", sentence);
-    }
-    if let Some(domain) = &domain {
-        db::routes::hold_name(&mut tx, domain.as_ref()).await?;
-        let mut door = ctx.db.begin_door().await?;
-        let taken = panel_addresses::is_routed(&mut door, domain).await?;
-        door.commit().await?;
-        if taken {
-            fields.wrong(
-                "domain",
-                "An app is served under this name. Choose another, or take the name from the app first.",
-            );
-        }
-    }
-    let (Some(domain), Some(host), true) = (domain, host, fields.fine()) else { return Err(fields.refuse()) };
+    let suits = suits(ctx, &mut tx, &mut fields, &hosts, &input).await?;
+    let (Some((domain, host)), true) = (suits, fields.fine()) else { return Err(fields.refuse()) };
     let known = panel_addresses::all(&mut tx).await?;
     if known.iter().any(|row| row.state == State::Serving && row.domain == domain && row.host == host.id) {
         return Err(Refused::field("domain", "The panel is known by this name already."));
@@ -293,6 +284,42 @@ pub async fn try_address(ctx: &Ctx, actor: &Actor, input: NewAddress) -> Result<
     tx.commit().await?;
     ctx.settings.names.keep(None);
     Ok(())
+}
+
+/// Looks whether the panel can be led to under this name, by one of these hosts.
+pub(super) async fn suits<'a>(
+    ctx: &Ctx,
+    tx: &mut db::Tx<'_>,
+    fields: &mut Fields,
+    hosts: &'a [db::hosts::Row],
+    input: &NewAddress,
+) -> Result<Option<(Domain, &'a db::hosts::Row)>, Refused> {
+    let domain = fields.text::<Domain>("domain", &input.domain);
+    let serving: Vec<&db::hosts::Row> = hosts.iter().filter(|host| host.proxy_https_port.is_some()).collect();
+    let host = match (input.host.trim(), serving.as_slice()) {
+        ("", [one]) => Some(*one),
+        (id, all) => all.iter().copied().find(|host| host.id.to_string() == id),
+    };
+    if host.is_none() {
+        let sentence = match serving.is_empty() {
+            true => "No server serves HTTPS yet. Give one a port for HTTPS on its page, and make it ready.",
+            false => "Choose the server that the panel runs on.",
+        };
+        fields.wrong("host", sentence);
+    }
+    if let Some(domain) = &domain {
+        db::routes::hold_name(tx, domain.as_ref()).await?;
+        let mut door = ctx.db.begin_door().await?;
+        let taken = panel_addresses::is_routed(&mut door, domain).await?;
+        door.commit().await?;
+        if taken {
+            fields.wrong(
+                "domain",
+                "An app is served under this name. Choose another, or take the name from the app first.",
+            );
+        }
+    }
+    Ok(domain.zip(host))
 }
 
 /// Makes the name on trial the panel's own. Only somebody who came under it can say that it works.

@@ -6,6 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::fields::Fields;
+use super::setup_name::{self, Wanted};
 use super::{Ctx, Refused};
 use crate::db::{accounts, audit, members, panel, setup as setup_tokens, teams};
 use crate::domain::ids::{AccountId, MemberId, TeamId};
@@ -36,6 +37,8 @@ pub struct SetUp {
     pub password: String,
     /// The team's name.
     pub team: String,
+    /// The name the panel shall have, and what that needs; nothing where its domain is empty.
+    pub address: Wanted,
 }
 
 /// The owner, ready to be signed in.
@@ -47,6 +50,8 @@ pub struct FirstOwner {
     pub name: String,
     /// The team's slug: the first part of all its addresses.
     pub team: String,
+    /// Whether a name for the panel is being tried, or why it is not; none where none was asked for.
+    pub tried: Option<Result<(), String>>,
 }
 
 /// How long a set-up link works: long enough to open an ssh tunnel, short enough to be worthless in an old log.
@@ -78,7 +83,7 @@ pub async fn new_link(ctx: &Ctx) -> Result<Option<String>, Refused> {
     let token = vault::random_token();
     setup_tokens::replace(&mut tx, &vault::token_hash(token.expose()), TOKEN_LIVES).await?;
     tx.commit().await?;
-    Ok(Some(format!("{}/setup?token={}", ctx.settings.base_url, token.expose())))
+    Ok(Some(format!("{}/setup?token={}", super::panel::base_url(ctx).await?, token.expose())))
 }
 
 /// Whether the token of a link opens set-up now. A closed set-up and a wrong token are the same answer.
@@ -100,6 +105,15 @@ pub async fn create_owner(ctx: &Ctx, address: &str, input: SetUp) -> Result<Firs
     let email = fields.text::<Email>("email", &input.email);
     let team = fields.text::<DisplayName>("team", &input.team);
     let password = password(&mut fields, "password", &input.password);
+    let mut door = ctx.db.begin_door().await?;
+    let known = teams::first(&mut door).await?;
+    door.commit().await?;
+    let id = known.as_ref().map_or_else(|| TeamId(Uuid::now_v7()), |team| team.id);
+    let wants_a_name = !input.address.domain.trim().is_empty();
+    if wants_a_name {
+        let permit = Actor::on_the_panels_machine(id).may(Permission::OwnTeam, On::team(id))?;
+        setup_name::check(ctx, &permit, &mut fields, &input.address).await?;
+    }
     let (Some(name), Some(email), Some(team), Some(password), true) = (name, email, team, password, fields.fine())
     else {
         return Err(fields.refuse());
@@ -107,10 +121,6 @@ pub async fn create_owner(ctx: &Ctx, address: &str, input: SetUp) -> Result<Firs
     let hash = vault::hash_password(password).await.ok_or_else(|| Refused::internal(&"no password could be hashed"))?;
 
     let account = AccountId(Uuid::now_v7());
-    let mut door = ctx.db.begin_door().await?;
-    let known = teams::first(&mut door).await?;
-    door.commit().await?;
-    let id = known.as_ref().map_or_else(|| TeamId(Uuid::now_v7()), |team| team.id);
     // The permit of the owner-to-be. It comes to nothing unless the token is spent in the same transaction.
     let grant = Grant { scope: Scope::Team(id), role: Role::Owner };
     let actor = Actor::new(account, name.to_string(), address.to_owned(), id, vec![grant]);
@@ -139,7 +149,12 @@ pub async fn create_owner(ctx: &Ctx, address: &str, input: SetUp) -> Result<Firs
     };
     audit::record(&mut tx, &permit, event).await?;
     tx.commit().await?;
-    Ok(FirstOwner { account, name: name.into(), team: slug.into() })
+    // The panel has its owner, whatever becomes of the name: its page says more, and takes another.
+    let tried = match wants_a_name {
+        true => Some(setup_name::begin(ctx, &actor, &input.address).await.map_err(|refused| refused.to_string())),
+        false => None,
+    };
+    Ok(FirstOwner { account, name: name.into(), team: slug.into(), tried })
 }
 
 /// The team that things can be enrolled in before anybody owns the panel: the oldest one, made where there is none. Its

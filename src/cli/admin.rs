@@ -4,6 +4,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::front_door::{self, Acme, Address};
 use super::{Failed, ensure, wait};
 use crate::actions::{Ctx, Refused, accounts, apps, deploys, home, hosts, panel, setup};
 use crate::domain::deploy::DeployState;
@@ -13,10 +14,6 @@ use crate::domain::rights::Actor;
 
 /// Bytes of the line a password is read from: more than the longest has.
 const LONGEST_LINE: u64 = 4096;
-/// How long a name is waited for: a name that leads here is reached within seconds.
-const REACHED_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
-/// Between two looks.
-const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
@@ -27,6 +24,8 @@ pub enum Command {
     Provision(Named),
     /// Give the panel a name, and wait until it is reached by it or is not
     Address(Address),
+    /// Choose the certificate authority of the panel: certificates are got and renewed from then on
+    Acme(Acme),
     /// See to it that an app is there, with this source and address
     App(App),
     /// Deploy an app and wait until it serves
@@ -61,16 +60,6 @@ pub struct Host {
     /// The port it serves HTTPS on, or none; changes that of a known host
     #[arg(long)]
     pub https_port: Option<String>,
-}
-
-/// A name the panel shall have.
-#[derive(Clone, Debug, Args)]
-pub struct Address {
-    /// The name, such as panel.example.org
-    pub domain: String,
-    /// The host whose proxy leads to the panel [default: the one that serves HTTPS]
-    #[arg(long)]
-    pub host: Option<String>,
 }
 
 /// Something by its name.
@@ -154,7 +143,8 @@ pub async fn run(ctx: &Ctx, command: Command) -> Result<Value, Failed> {
     match command {
         Command::Host(input) => ensure::host(ctx, &actor().await?, input).await,
         Command::Provision(input) => provision(ctx, &actor().await?, &input.name).await,
-        Command::Address(input) => address(ctx, &actor().await?, input).await,
+        Command::Address(input) => front_door::address(ctx, &actor().await?, input).await,
+        Command::Acme(input) => front_door::choose(ctx, &actor().await?, input).await,
         Command::App(input) => ensure::app(ctx, &actor().await?, input).await,
         Command::Deploy(input) => deploy(ctx, &actor().await?, input).await,
         Command::Status => status(ctx, &actor().await?).await,
@@ -205,34 +195,6 @@ async fn provision(ctx: &Ctx, actor: &Actor, name: &str) -> Result<Value, Failed
     }
     let reason = view.jobs.iter().find(|line| line.id == job).map(|line| line.reason.clone()).unwrap_or_default();
     Err(Failed::Ended { answer, reason })
-}
-
-/// Gives the panel a name and waits until it is reached by it. What it was reached by goes on working in any case.
-async fn address(ctx: &Ctx, actor: &Actor, input: Address) -> Result<Value, Failed> {
-    let host = match &input.host {
-        Some(name) => find_host(ctx, actor, name).await?.to_string(),
-        None => String::new(),
-    };
-    let known = panel::address(ctx, actor).await?.serving;
-    if let Some(line) = known.filter(|line| line.domain.as_ref() == input.domain) {
-        return Ok(json!({ "url": line.url, "changed": false }));
-    }
-    let form = panel::NewAddress { domain: input.domain, host, keep: true };
-    panel::try_address(ctx, actor, form).await?;
-    let until = tokio::time::Instant::now() + REACHED_WITHIN;
-    loop {
-        let view = panel::address(ctx, actor).await?;
-        let Some(trial) = view.trial else {
-            let url = view.serving.map(|line| line.url);
-            return Ok(json!({ "url": url, "changed": true }));
-        };
-        if tokio::time::Instant::now() > until {
-            let answer = json!({ "url": trial.url, "changed": false });
-            let reason = format!("{} It is tried for half an hour, and kept as soon as it leads here.", trial.note);
-            return Err(Failed::Ended { answer, reason });
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
 }
 
 /// Deploys an app and waits.
@@ -297,7 +259,10 @@ async fn status(ctx: &Ctx, actor: &Actor) -> Result<Value, Failed> {
         })
         .collect();
     let running = home.now.len();
-    Ok(json!({ "owned": owned, "headline": home.headline, "hosts": hosts, "apps": apps, "running": running }))
+    let panel = panel::base_url(ctx).await?;
+    Ok(
+        json!({ "owned": owned, "panel": panel, "headline": home.headline, "hosts": hosts, "apps": apps, "running": running }),
+    )
 }
 
 /// A host by its name.

@@ -1,14 +1,14 @@
-//! `skiff certificates`: what HTTPS is served with.
+//! `skiff certificates`: what HTTPS is served with. Those that the panel gets by itself are asked for in `orders.rs`.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::Failed;
 use super::client::{Ask, Client};
 use super::remote::{Answer, Common};
 use super::show::{at, items, plain, table, time};
+use super::{Failed, orders};
 
 /// Certificates at most.
 const MOST: usize = 10_000;
@@ -45,6 +45,33 @@ pub enum What {
         /// One of its names, or its id
         name: String,
     },
+    /// List those that the panel gets and renews by itself, and how each stands
+    Orders,
+    /// Have one got for several names together, or for all below one (*.example.org)
+    Order {
+        /// The names
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// The DNS account to prove them with; by HTTP without it
+        #[arg(long, value_name = "ACCOUNT")]
+        dns_account: Option<String>,
+        /// Wait until it is there; ends with 1 where it is not
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Have one got now, in place of when its time comes
+    Get {
+        /// One of its names, or the order's id
+        name: String,
+        /// Wait until it is there; ends with 1 where it is not
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Have one renewed no more; what was got serves until it runs out
+    Forget {
+        /// One of its names, or the order's id
+        name: String,
+    },
 }
 
 /// Does it.
@@ -65,6 +92,12 @@ pub async fn run(input: Certificates) -> Result<String, Failed> {
             let text = format!("The certificate for {} is removed.", names(&found));
             Answer::new(found, text)
         }
+        What::Orders => orders::list(&client).await?,
+        What::Order { names, dns_account, wait } => {
+            orders::order(&client, &input.common, &names, dns_account.as_deref(), wait).await?
+        }
+        What::Get { name, wait } => orders::get(&client, &input.common, &name, wait).await?,
+        What::Forget { name } => orders::forget(&client, &name).await?,
     };
     Ok(input.common.print(answer))
 }
@@ -119,7 +152,8 @@ async fn find(client: &Client, name: &str) -> Result<Value, Failed> {
     }
 }
 
-fn read(file: &Path) -> Result<String, Failed> {
+/// A file of PEM.
+pub(super) fn read(file: &Path) -> Result<String, Failed> {
     let cannot = |why: String| Failed::Said(format!("{} cannot be read: {why}.", plain(&file.display().to_string())));
     let size = std::fs::metadata(file).map_err(|error| cannot(error.to_string()))?.len();
     if size > LONGEST {

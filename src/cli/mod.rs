@@ -1,6 +1,7 @@
 //! Commands. Those of the panel's own machine (`setup`, `admin`) call actions; `self-upgrade` is the package's; all others are a client of `/api/v1` and work
 //! from any machine. Not here: queries, pages, how the program is wired.
 
+mod acme;
 pub mod admin;
 mod apps;
 mod certificates;
@@ -13,6 +14,7 @@ mod ensure;
 mod env;
 mod failed;
 mod follow;
+mod front_door;
 mod fronts;
 mod host_checks;
 mod hosts;
@@ -20,6 +22,7 @@ mod login;
 mod logs;
 mod notices;
 mod open;
+mod orders;
 mod releases;
 pub mod remote;
 mod routes;

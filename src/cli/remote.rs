@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::client::{Client, settings};
 use super::{
-    Failed, apps, certificates, completions, deploys, env, fronts, hosts, login, logs, notices, open, releases, routes,
+    Failed, acme, apps, certificates, completions, deploys, env, fronts, hosts, login, logs, notices, open, releases, routes,
     secrets, status,
 };
 
@@ -55,8 +55,10 @@ pub enum Command {
     Hosts(hosts::Hosts),
     /// List where the team is told what happened, and try it
     Notices(notices::Notices),
-    /// List certificates, upload one, remove one
+    /// List certificates, upload one, remove one; have them got and renewed
     Certificates(certificates::Certificates),
+    /// Show or choose the certificate authority, keep accounts that prove names by DNS
+    Acme(acme::Acme),
     /// Open an app in the browser
     Open(open::Open),
     /// Print what completes these commands in your shell
@@ -120,6 +122,7 @@ pub async fn run(command: Command, program: clap::Command) -> Result<String, Fai
         Command::Hosts(input) => hosts::run(input).await,
         Command::Notices(input) => notices::run(input).await,
         Command::Certificates(input) => certificates::run(input).await,
+        Command::Acme(input) => acme::run(input).await,
         Command::Open(input) => open::run(input).await,
         Command::Completions(input) => completions::run(&input, program),
     }

@@ -1,7 +1,7 @@
 //! Reaching a name as somebody outside would: its addresses, a connection, what answers there. Not here: what is made of it.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,16 @@ const ANSWER: Duration = Duration::from_secs(10);
 const MAX_ANSWER: usize = 4 * 1024;
 /// Addresses of a name that are tried.
 const ADDRESSES: usize = 4;
+
+/// An address of documentation (RFC 5737): nobody is there, and the way to it is the way out of this machine.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+
+/// The address that this machine goes out from: others reach it there, where nothing translates addresses in between. Nothing is sent.
+pub fn own_address() -> Option<IpAddr> {
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((ELSEWHERE, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
 
 /// The way out. Cheap to clone.
 #[derive(Clone, Debug, Default)]

@@ -100,6 +100,21 @@ pub async fn push<J: Job>(
     Ok(Pushed { job, superseded })
 }
 
+/// What waits under a lock key for a moment of its own waits no longer.
+pub async fn hurry(conn: &mut PgConnection, permit: &Permit, lock_key: &str) -> Result<(), sqlx::Error> {
+    let done = sqlx::query!(
+        "update jobs set run_at = now() where team_id = $1 and lock_key = $2 and state = 'queued' and run_at > now()",
+        permit.team().0,
+        lock_key,
+    )
+    .execute(&mut *conn)
+    .await?;
+    if done.rows_affected() > 0 {
+        changes::notify(conn, Topic::Jobs).await?;
+    }
+    Ok(())
+}
+
 /// Cancels a job: one that waits at once, one that runs by asking it.
 pub async fn cancel(conn: &mut PgConnection, permit: &Permit, job: JobId, by: &str) -> Result<Cancelled, sqlx::Error> {
     let state = sqlx::query_scalar!(

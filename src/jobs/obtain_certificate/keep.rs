@@ -10,9 +10,9 @@ use crate::domain::acme::{Trouble, renew_at};
 use crate::domain::certificate::{self, Origin};
 use crate::domain::ids::CertificateId;
 use crate::domain::secret::Secret;
-use crate::jobs::{Ctx, set_certificates};
+use crate::jobs::{Ctx, panel_address, set_certificates};
 use crate::providers::acme::{Order, leaf};
-use crate::queue::Run;
+use crate::queue::{self, Run};
 use crate::vault::Context;
 
 impl Work<'_> {
@@ -63,6 +63,8 @@ impl Work<'_> {
         acme_orders::note_got(&mut tx, permit, self.row.id, id, valid, renewal).await?;
         alerts::certificate(&mut tx, permit, self.row.id.0, &self.row.names, None).await?;
         set_certificates::ask_all(&mut tx, permit, run.cause.clone()).await?;
+        // A name of the panel's on trial may have waited for nothing else.
+        queue::hurry(&mut tx, permit, panel_address::LOCK).await?;
         tx.commit().await?;
         let days = (facts.not_after - facts.not_before).whole_days();
         Ok(((), format!("by {}, for {days} days", facts.issuer)))

@@ -17,8 +17,8 @@ pub struct Pebble {
     pub directory: String,
     /// The certificate it is reached by, which stands for its own root (PEM).
     pub root: String,
-    folder: tempfile::TempDir,
     management: u16,
+    folder: tempfile::TempDir,
     _child: Child,
 }
 
@@ -38,7 +38,7 @@ impl Pebble {
         Self::start_at(how, "127.0.0.1").await
     }
 
-    /// The same at an address of this machine.
+    /// The same, reached at this address of this machine.
     pub async fn start_at(how: How, address: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);

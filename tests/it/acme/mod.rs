@@ -1,13 +1,13 @@
 //! Certificates that are got by themselves: from Pebble, a real authority, with real proxies and a real name server; and what goes
 //! wrong at one, by a stand-in that speaks the protocol.
 
-mod ca;
+pub mod ca;
 mod dns;
 mod faults;
 mod gone;
 mod http;
 mod life;
-mod names;
+pub mod names;
 mod pages;
 mod services;
 mod settings;

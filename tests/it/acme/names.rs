@@ -22,17 +22,33 @@ pub struct NameServer {
 impl NameServer {
     /// Starts it, knowing nothing.
     pub async fn start() -> Self {
-        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(([127, 0, 0, 1], 0).into(), None).await
+    }
+
+    /// The same at this address; names it does not know are asked of that server.
+    pub async fn start_at(address: SocketAddr, beyond: Option<SocketAddr>) -> Self {
+        let tcp = TcpListener::bind(address).await.unwrap();
         let address = tcp.local_addr().unwrap();
-        let udp = UdpSocket::bind(address).await.unwrap();
+        let udp = Arc::new(UdpSocket::bind(address).await.unwrap());
         let records = Records::default();
         let mut tasks = JoinSet::new();
         let known = Arc::clone(&records);
         tasks.spawn(async move {
             let mut bytes = [0; 4096];
             while let Ok((length, from)) = udp.recv_from(&mut bytes).await {
-                if let Some(reply) = answer(&known, &bytes[..length]) {
-                    let _ = udp.send_to(&reply, from).await;
+                let question = bytes[..length].to_vec();
+                match (answer(&known, &question), beyond) {
+                    // "No such name" of ours is not that of the world.
+                    (Some(reply), Some(beyond)) if reply[3] & 15 == 3 => {
+                        let udp = Arc::clone(&udp);
+                        tokio::spawn(async move {
+                            if let Ok(reply) = passed_on(&question, beyond).await {
+                                let _ = udp.send_to(&reply, from).await;
+                            }
+                        });
+                    }
+                    (Some(reply), _) => drop(udp.send_to(&reply, from).await),
+                    (None, _) => {}
                 }
             }
         });
@@ -86,6 +102,17 @@ impl NameServer {
     pub fn names(&self) -> Names {
         Names { servers: vec![self.address], http_port: 80 }
     }
+}
+
+/// What another name server answers.
+async fn passed_on(question: &[u8], to: SocketAddr) -> std::io::Result<Vec<u8>> {
+    let socket = UdpSocket::bind("0.0.0.0:0").await?;
+    socket.connect(to).await?;
+    socket.send(question).await?;
+    let mut reply = vec![0; 4096];
+    let length = tokio::time::timeout(std::time::Duration::from_secs(10), socket.recv(&mut reply)).await??;
+    reply.truncate(length);
+    Ok(reply)
 }
 
 /// The answer to a question: what is known, or that there is no such name.

@@ -68,6 +68,11 @@ impl Browser {
         Self::start_with(&[format!("--host-resolver-rules={names}")]).await
     }
 
+    /// The same, and whatever shows a certificate for them is believed: whoever tests has looked at it before.
+    pub async fn start_where_https(names: &str) -> Self {
+        Self::start_with(&[format!("--host-resolver-rules={names}"), "--ignore-certificate-errors".to_owned()]).await
+    }
+
     async fn start_with(more: &[String]) -> Self {
         let profile = tempfile::tempdir().unwrap();
         // Killing chromedriver leaves Chromium behind; killing the first process of a namespace leaves nobody.
@@ -186,6 +191,15 @@ impl Browser {
     pub async fn overflows(&self) -> bool {
         let script = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
         self.client.execute(script, vec![]).await.unwrap() == json!(true)
+    }
+
+    /// The innermost things that stick out, with their words.
+    pub async fn sticking_out(&self) -> String {
+        let script = "const wide = document.documentElement.clientWidth; \
+                      return [...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right > wide + 1) \
+                        .filter((one, at, all) => !all.some(other => other !== one && one.contains(other))) \
+                        .map(one => `${one.outerHTML.slice(0, 300)}`).slice(0, 5).join('\\n')";
+        self.client.execute(script, vec![]).await.unwrap().as_str().unwrap_or_default().to_owned()
     }
 
     /// True where a heading of a sheet touches the line under it. Those that are not shown have no height.

@@ -111,6 +111,7 @@ impl Panel {
             email: "ada@example.org".into(),
             password: PASSWORD.into(),
             team: "Acme".into(),
+            ..SetUp::default()
         };
         let first = setup::create_owner(&self.ctx, "127.0.0.1", input).await.unwrap();
         let actor = actions::accounts::actor(&self.ctx, first.account, &first.team, "127.0.0.1").await.unwrap();

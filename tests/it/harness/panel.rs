@@ -68,6 +68,7 @@ pub fn set_up(token: &str) -> SetUp {
         email: "ada@example.org".into(),
         password: PASSWORD.into(),
         team: "Shop".into(),
+        ..SetUp::default()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::postgres::{TestDb, fresh_database};
@@ -24,7 +24,7 @@ pub struct Served {
     pub base: String,
     said: Arc<Mutex<String>>,
     program: Child,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Served {
@@ -59,7 +59,7 @@ impl Served {
                 kept.lock().unwrap().push_str(&(line + "\n"));
             }
         });
-        let mut served = Self { db, base: format!("http://{free}"), said, program, _folder: folder };
+        let mut served = Self { db, base: format!("http://{free}"), said, program, folder };
         let until = tokio::time::Instant::now() + START;
         while !served.said().contains("Set it up within") {
             let ended = served.program.try_wait().unwrap();
@@ -68,6 +68,31 @@ impl Served {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         served
+    }
+
+    /// A command on its machine, as `skiff admin …` is typed there, with these words on standard input: status, output, errors.
+    pub async fn types(&self, args: &[&str], input: &str) -> (i32, String, String) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_skiff"))
+            .args(args)
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("SKIFF_DATA_DIR", self.folder.path().join("data"))
+            .env("DATABASE_URL", self.db.settings.app.to_url_lossy().as_str())
+            .env("SKIFF_DATABASE_OWNER_URL", self.db.settings.owner.to_url_lossy().as_str())
+            .env("SKIFF_DATABASE_WORKER_URL", self.db.settings.worker.to_url_lossy().as_str())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // One that refuses early does not read.
+        let _ = stdin.write_all(input.as_bytes()).await;
+        drop(stdin);
+        let said = child.wait_with_output().await.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (said.status.code().unwrap_or(-1), text(said.stdout), text(said.stderr))
     }
 
     /// All it wrote to its log.

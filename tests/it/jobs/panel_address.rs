@@ -8,16 +8,20 @@ use bytes::Bytes;
 use http_body_util::Full;
 use skiff::actions::panel::{self, NewAddress};
 use skiff::actions::setup::{self, SetUp};
-use skiff::actions::{self, Refused, apps, certificates, routes};
+use skiff::actions::setup_name;
+use skiff::actions::{self, Refused, acme, apps, certificates, routes};
 use skiff::app::doors;
 use skiff::db::sessions::Sessions;
 use skiff::domain::ids::HostId;
 use skiff::door::server;
+use skiff::providers::names::Names;
 use skiff::providers::outside::Outside;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_util::sync::CancellationToken;
 
+use crate::acme::ca::{How, Pebble};
+use crate::acme::names::NameServer;
 use crate::harness::door::PASSWORD;
 use crate::harness::host::TestHost;
 use crate::harness::postgres::fresh_database;
@@ -46,11 +50,17 @@ impl Drop for Stage {
 
 impl Stage {
     async fn new() -> Self {
+        Self::asking(Names::of_this_machine()).await
+    }
+
+    /// One whose certificates are got for names that these name servers know.
+    async fn asking(servers: Names) -> Self {
         let host = TestHost::bare().await;
         let mut world = World::idle(fresh_database().await).await;
         let at: IpAddr = host.address.parse().unwrap();
         let names = [NAME, "other.test", "late.test"].map(|name| (name.to_owned(), at));
         world.ctx.visitor = Outside::knowing(names);
+        world.ctx.names = servers;
         world.start_worker();
         let id = world.provision(&host).await;
         let ctx = world.actions();
@@ -151,6 +161,7 @@ async fn a_name_is_tried_from_outside_and_kept_by_who_came_under_it() {
         email: "ada@example.org".into(),
         password: PASSWORD.into(),
         team: "Acme".into(),
+        ..SetUp::default()
     };
     setup::create_owner(ctx, "127.0.0.1", form).await.unwrap();
 
@@ -280,4 +291,56 @@ async fn a_name_that_nobody_keeps_goes_by_itself_and_the_former_one_stays() {
     stage.jobs_over().await;
     assert_eq!(stage.authority.get(stage.at(), 443, NAME, "/login").await.unwrap().status, 200);
     assert_eq!(stage.loopback().await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_that_waits_for_a_certificate_goes_on_when_it_comes() {
+    let names = NameServer::start().await;
+    let how = How { dns: names.address.to_string(), valid_s: 86_400, binding: None };
+    let pebble = Pebble::start(how).await;
+    let stage = Stage::asking(names.names()).await;
+    let (ctx, owner) = (&stage.ctx, &stage.world.team.owner);
+    let choice = acme::Choice {
+        authority: "other".into(),
+        directory: pebble.directory.clone(),
+        ca_root: pebble.root.clone(),
+        terms: true,
+        ..acme::Choice::default()
+    };
+    acme::choose(ctx, owner, choice).await.unwrap();
+    // Visitors find the name before the authority does.
+    let keep = NewAddress { domain: NAME.into(), keep: true, ..NewAddress::default() };
+    panel::try_address(ctx, owner, keep).await.unwrap();
+    let mut conn = stage.world.db.superuser().await;
+    let begun = tokio::time::Instant::now();
+    let postponed = "update jobs set run_at = now() + interval '1 hour' where kind = 'panel_address' and state = 'queued' and wait_reason <> ''";
+    while sqlx::query(postponed).execute(&mut conn).await.unwrap().rows_affected() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the trial waits for its certificate");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let trial = panel::address(ctx, owner).await.unwrap().trial.unwrap();
+    assert!(trial.note.contains("there is no certificate for it yet"), "{trial:?}");
+    names.point(NAME, &[&stage.host.address]);
+    let order = loop {
+        let order = acme::list(ctx, owner).await.unwrap().pop().unwrap();
+        if !order.trouble.is_empty() {
+            break order;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{order:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    acme::get_now(ctx, owner, order.id).await.unwrap();
+    stage.until("it is kept", |view| view.serving.is_some()).await;
+    // Links are made with it, as soon as what was read before has grown old.
+    let begun = tokio::time::Instant::now();
+    loop {
+        let link = setup::new_link(ctx).await.unwrap().unwrap();
+        if link.starts_with(&format!("https://{NAME}/setup?token=")) {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{link}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(setup_name::offer(ctx).await.unwrap().is_none(), "set-up asks for no second one");
+    stage.jobs_over().await;
 }

@@ -1,12 +1,16 @@
 //! The package: made twice alike, installed by `install.sh` on a bare server, upgraded by itself to good and to broken builds, interrupted, and
 //! purged. The program packed is the one under test; broken ones stand for builds that a release let through.
 
+mod front_door;
+mod internet;
+mod journey;
 mod server;
 mod shelf;
 
 use std::time::{Duration, Instant};
 
 use crate::harness::host::{TestHost, run};
+use internet::Internet;
 use server::{Server, last};
 use shelf::Shelf;
 
@@ -91,8 +95,7 @@ async fn a_bare_server_runs_the_package_and_upgrades_itself() {
     server.enter(&["bash", "-c", APP]).await.must("an app is deployed");
 
     let containers = server.bash("docker ps -q --no-trunc").await;
-    let again = server.enter(&["bash", &format!("{AT}/1.0/install.sh")]).await.must("install.sh again");
-    assert!(again.contains("is installed already") && again.contains("http://127.0.0.1:7070/login"), "{again}");
+    named(&server, &shelf).await;
     assert_eq!(containers, server.bash("docker ps -q --no-trunc").await, "a second run changes nothing");
 
     server.bash(REQUESTS).await;
@@ -107,6 +110,34 @@ async fn a_bare_server_runs_the_package_and_upgrades_itself() {
 
     interrupted(&server, &shelf, &[("1.7", "install")]).await;
     purged(&server).await;
+}
+
+/// Run again with a name for the panel: one that it cannot have yet is no reason to fail, one that it can have is its address from then on.
+async fn named(server: &Server, shelf: &Shelf) {
+    server.bash("cp -L /etc/resolv.conf /root/resolv.conf").await;
+    let internet = Internet::around(server, &shelf.folder, &["panel.skiff.test"]).await;
+    let script = format!("{AT}/1.0/install.sh");
+    let install = async |name: &str| {
+        let settings = internet.settings(name);
+        let all: Vec<&str> = settings.iter().map(String::as_str).chain(["bash", script.as_str()]).collect();
+        server.enter(&[&["env"], &all[..]].concat()).await
+    };
+    let said = last(install("https://panel.skiff.test").await);
+    assert!(said.starts_with("install.sh: SKIFF_DOMAIN is a name such as"), "{said}");
+    let said = install("panel.nowhere.invalid").await.must("install.sh with a name that leads nowhere");
+    assert!(said.contains("is installed already") && said.contains("http://127.0.0.1:7070/login"), "{said}");
+    let missing = said.lines().find_map(|line| line.trim_start().strip_prefix("No name yet")).unwrap_or_default();
+    assert!(missing.contains("panel.nowhere.invalid has no address yet."), "{said}");
+    assert!(missing.ends_with("After that: sudo skiff admin address panel.nowhere.invalid"), "{said}");
+    let said = install("panel.skiff.test").await.must("install.sh with a name");
+    assert!(said.contains("the panel is reached at https://panel.skiff.test\n"), "{said}");
+    assert!(said.contains("Sign in       https://panel.skiff.test/login\n"), "{said}");
+    assert!(said.contains("Here, always  http://127.0.0.1:7070\n") && !said.contains("ssh -L"), "{said}");
+    std::fs::write(shelf.folder.join("signs.pem"), internet.pebble.issuer().await).unwrap();
+    let ask =
+        format!("curl -s -o /dev/null -w '%{{http_code}}' --cacert {AT}/signs.pem https://panel.skiff.test/login");
+    assert_eq!(server.bash(&ask).await, "200");
+    server.bash("cp /root/resolv.conf /etc/resolv.conf").await;
 }
 
 /// Nothing is installed from what was not signed, not by that key, or is not what was signed.

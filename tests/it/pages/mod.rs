@@ -15,4 +15,5 @@ mod refusals;
 mod removal;
 mod routes;
 pub mod scene;
+mod setup;
 pub mod walk;

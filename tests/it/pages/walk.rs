@@ -38,7 +38,11 @@ pub struct Walk {
 impl Walk {
     /// Before this panel, with pictures in a folder of this name; these names are at these addresses ("MAP a.example 10.0.0.1").
     pub async fn new(base: &str, name: &str, domain: &'static str, names: &str) -> Self {
-        let mut browser = Browser::start_where(names).await;
+        Self::with(Browser::start_where(names).await, base, name, domain)
+    }
+
+    /// The same in this browser.
+    pub fn with(mut browser: Browser, base: &str, name: &str, domain: &'static str) -> Self {
         let asked = std::env::var_os("SKIFF_SCREENSHOTS");
         browser.keep = asked.is_some();
         browser.shots = asked.map_or_else(|| browser.shots.join(name), PathBuf::from);
@@ -49,7 +53,8 @@ impl Walk {
     pub async fn look(&self, name: &str) {
         for width in [1280, 900, 390, 360] {
             self.browser.window(width, 844, width < 500).await;
-            assert!(!self.browser.overflows().await, "{name} sticks out at {width} px");
+            let out = self.browser.overflows().await;
+            assert!(!out, "{name} sticks out at {width} px: {}", self.browser.sticking_out().await);
         }
         self.browser.window(1280, 900, false).await;
         if !(self.browser.keep && NOT_KEPT.contains(&name)) {
@@ -61,7 +66,7 @@ impl Walk {
     /// The browser has nothing to complain of: no error of a script, no refusal of the content security policy.
     pub async fn unmoved(&self, name: &str) {
         // What the visited app lacks (an icon) is its own affair.
-        let ours = |line: &String| !line.starts_with("DEBUG") && !line.contains(&format!(" http://{}/", self.domain));
+        let ours = |line: &String| !line.starts_with("DEBUG") && !line.contains(&format!("://{}/", self.domain));
         let complaints: Vec<String> = self.browser.console().await.into_iter().filter(ours).collect();
         assert_eq!(complaints, Vec::<String>::new(), "{name}");
     }
