@@ -4,6 +4,7 @@ use crate::actions::gate::{self, Open};
 use crate::actions::{Ctx, Refused};
 use crate::db::{acme, acme_orders, acme_routes, certificates};
 use crate::domain::certificate::{Candidate, Origin, choose, covers};
+use crate::domain::help::Topic;
 use crate::domain::ids::{AcmeOrderId, AppId, JobId};
 use crate::domain::rights::{Actor, Permission};
 use crate::jobs::look_after_certificates;
@@ -21,6 +22,8 @@ pub struct DomainView {
     pub words: String,
     /// What is wrong and what to try; empty where nothing is.
     pub trouble: String,
+    /// Where the docs say more about that.
+    pub help: Option<Topic>,
     /// The order it is got by.
     pub order: Option<AcmeOrderId>,
     /// The job that waits or runs for it.
@@ -51,6 +54,7 @@ pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainVi
                 state: Some(OrderState::Valid),
                 words,
                 trouble: String::new(),
+                help: None,
                 order: None,
                 job: None,
                 gettable: false,
@@ -67,6 +71,7 @@ pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainVi
                     state: Some(order.state),
                     words: order.words,
                     trouble: order.trouble,
+                    help: order.help,
                     order: Some(order.id),
                     job: order.job,
                     gettable: chosen,
@@ -79,6 +84,7 @@ pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainVi
                     state: None,
                     words: words.to_owned(),
                     trouble: String::new(),
+                    help: None,
                     order: None,
                     job: None,
                     gettable: chosen,

@@ -9,6 +9,7 @@ use tower_sessions::Session;
 use super::login::with_token;
 use crate::actions::Refused;
 use crate::actions::setup::{self, SetUp};
+use crate::domain::help::Topic;
 use crate::door::client;
 use crate::web::actor::Newcomer;
 use crate::web::assets::{self, Links};
@@ -19,7 +20,7 @@ use crate::web::{Web, session};
 
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::new().get("/setup", Policy::SetUp, show).post("/setup", Policy::SetUp, set_up)
+    Routes::new().about(Topic::SignIn).get("/setup", Policy::SetUp, show).post("/setup", Policy::SetUp, set_up)
 }
 
 /// The page.
