@@ -3,6 +3,7 @@
 
 mod ca;
 mod dns;
+mod doctor;
 mod faults;
 mod http;
 mod names;
