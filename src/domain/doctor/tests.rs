@@ -129,7 +129,12 @@ fn a_host_is_told_by_what_is_newest() {
     "#]],
     );
     let no_https = Glance { listens: Some(true), listens_https: Some(false), ..Glance::default() };
-    check(&host(&HostSeen { glance: Some(Ok(no_https)), ..fra() }), expect![[""]]);
+    check(
+        &host(&HostSeen { glance: Some(Ok(no_https)), ..fra() }),
+        expect![[r#"
+        bad | fra-1 | Nobody listens on its HTTPS port 443: no address that begins with https:// is answered. | Make the host ready again; on the server, journalctl -u skiff-haproxy says why the port was not opened. | /docs/host-trouble#the-port-is-taken
+    "#]],
+    );
     let away = Some(Err(("The host does not answer by SSH (timed out).".to_owned(), Topic::HostAway)));
     let found = host(&HostSeen { glance: away, ..fra() });
     assert_eq!((found.len(), found[0].grade, found[0].help), (1, Grade::Bad, Some(Topic::HostAway)));
@@ -171,13 +176,13 @@ fn a_domain_leads_to_its_app_or_it_is_said_where_to() {
     check(
         &found,
         expect![[r#"
-        ok | shop.example.org | It leads to fra-1. |  | 
-        look | shop.example.org | It leads to 198.51.100.1, which is not fra-1 (203.0.113.7). | Where something stands in between (a CDN, a load balancer), that is as it should be. Else change the record. | /docs/panel-trouble#a-domain-leads-elsewhere
-        ok | shop.example.org | It leads to 198.51.100.1; whether that is fra-1 cannot be told from its inner address. |  | 
-        bad | shop.example.org | There is no such name, so nobody reaches shop by it. | Where the domain is managed, add an A or AAAA record that leads to fra-1 (203.0.113.7). | /docs/panel-trouble#a-domain-leads-elsewhere
-        look | shop.example.org | It could not be looked up: no answer in 3 s. | See that the panel's machine reaches its name server, then look again. | /docs/panel-trouble#a-domain-leads-elsewhere
-        ok | hello.localhost | It leads to the machine of whoever asks, as all names below localhost do. |  | 
-    "#]],
+            ok | shop.example.org | It leads to fra-1. |  | 
+            look | shop.example.org | It leads to 198.51.100.1, which is not fra-1 (203.0.113.7). | Where something stands in between (a CDN, a load balancer), that is as it should be. Else change the record. | /docs/panel-trouble#a-domain-leads-elsewhere
+            look | shop.example.org | It leads to 198.51.100.1; whether that is fra-1 cannot be told from its inner address. | Once a certificate authority is chosen, an answer of the proxy is asked for under the name, and this is known. Where that address is led on to the server, that is as it should be. Else change the record. | /docs/panel-trouble#a-domain-leads-elsewhere
+            bad | shop.example.org | There is no such name, so nobody reaches shop by it. | Where the domain is managed, add an A or AAAA record that leads to fra-1 (203.0.113.7). | /docs/panel-trouble#a-domain-leads-elsewhere
+            look | shop.example.org | It could not be looked up: no answer in 3 s. | See that the panel's machine reaches its name server, then look again. | /docs/panel-trouble#a-domain-leads-elsewhere
+            ok | hello.localhost | It leads to the machine of whoever asks, as all names below localhost do. |  | 
+        "#]],
     );
 }
 
@@ -207,14 +212,32 @@ fn a_domain_is_proven_where_it_can_be() {
             name(&own("198.51.100.1", Proof::NotAsked)),
             name(&own("198.51.100.1", Proof::Asked(vec![(address("198.51.100.1"), Met::Us)]))),
         ],
-        expect![[""]],
+        expect![[r#"
+            ok | shop.example.org | It leads to 198.51.100.1, where this panel's proxy answers. |  | 
+            ok | shop.example.org | It leads to fra-1, whose proxy answers. |  | 
+            look | shop.example.org | What answers for it at 198.51.100.1 is not this panel's proxy: status 404, without our answer. | A service in between (a CDN, a load balancer) has to pass on /.well-known/acme-challenge/. Else another address of the name is left over: remove it. | /docs/automatic-certificates#somebody-else-answers
+            bad | shop.example.org | It leads to 198.51.100.1, and port 80 of 198.51.100.1 does not answer: Connection refused. | Open the port in the firewall of the server and of its provider. | /docs/automatic-certificates#port-80-does-not-answer
+            look | shop.example.org | It leads to 198.51.100.1, which is not fra-1 (203.0.113.7): this panel's proxy does not answer there. | Change the record. Where something stands in between (a CDN, a load balancer), it has to pass on /.well-known/acme-challenge/. | /docs/panel-trouble#a-domain-leads-elsewhere
+            bad | shop.example.org | It leads to 203.0.113.7, and port 80 of 203.0.113.7 does not answer: Connection refused. | Open the port in the firewall of the server and of its provider. | /docs/automatic-certificates#port-80-does-not-answer
+            look | shop.example.org | It leads to 198.51.100.1, which is no address of this machine, where fra-1 is. | Once a certificate authority is chosen, an answer of the proxy is asked for under the name, and this is known. Where that address is led on to the server, that is as it should be. Else change the record. | /docs/panel-trouble#a-domain-leads-elsewhere
+            ok | shop.example.org | It leads to fra-1. |  | 
+            ok | shop.example.org | It leads to fra-1, whose proxy answers. |  | 
+        "#]],
     );
 }
 
 #[test]
 fn a_clock_is_held_against_the_authoritys() {
     let at = |ahead| clock("acme.example", &Ok(ahead));
-    check(&[at(-3), at(31), at(-301), at(86_400 * 40)], expect![[""]]);
+    check(
+        &[at(-3), at(31), at(-301), at(86_400 * 40)],
+        expect![[r#"
+        ok | clock | This machine's clock agrees with the one of acme.example. |  | 
+        look | clock | This machine's clock is 31 s ahead of the one of acme.example. | Let this machine follow a time server: timedatectl set-ntp true | /docs/panel-trouble#the-panels-clock
+        bad | clock | This machine's clock is 5 min behind the one of acme.example: certificates are taken for expired or not valid yet, and sign-ins and tokens end at the wrong moment. | Let this machine follow a time server: timedatectl set-ntp true | /docs/panel-trouble#the-panels-clock
+        bad | clock | This machine's clock is 40 days ahead of the one of acme.example: certificates are taken for expired or not valid yet, and sign-ins and tokens end at the wrong moment. | Let this machine follow a time server: timedatectl set-ntp true | /docs/panel-trouble#the-panels-clock
+    "#]],
+    );
     let trouble = |trouble| clock("acme.example", &Err(trouble));
     let server = || "acme.example".to_owned();
     let wrong = trouble(Trouble::Clock { server: server(), detail: "certificate expired".into() });
@@ -254,7 +277,12 @@ fn certificates_are_told_by_what_is_to_be_done() {
         panel: Some("panel.b.example".into()),
         ..no_certificates()
     };
-    check(&certificates(&well), expect![[""]]);
+    check(
+        &certificates(&well),
+        expect![[r#"
+        ok | all | 2 certificates are valid; the first of them ends in 60 days. |  | 
+    "#]],
+    );
     let mut before = of(&["before.example"], false, (1, 364));
     before.hosts[0].current = false;
     let mut not_yet = of(&["not-yet.example"], true, (1, 89));
@@ -299,7 +327,24 @@ fn certificates_are_told_by_what_is_to_be_done() {
         panel: Some("panel.example".into()),
         ..no_certificates()
     };
-    check(&certificates(&bad), expect![[""]]);
+    check(
+        &certificates(&bad),
+        expect![[r#"
+        bad | panel.example | It is the panel's own name, and there is no valid certificate for it: nobody comes in by it. | Upload one for it, or choose a certificate authority. On its machine the panel is still reached by its loopback address. | /docs/https#the-panels-own-address
+        bad | paused.example | The certificate authority has paused this name after many failures: See https://ca.example/unpause. Somebody has to unpause it there, and then press “Get one now”. | Nothing goes on by itself before that: then press Get one now, under Hosts → Certificates → Automatic. | /docs/automatic-certificates#paused
+        bad | gone.example | It has run out. gone.example has no address yet. Let its A or AAAA record name the server, and wait until that is seen everywhere. | It is tried again by itself; Get one now, under Hosts → Certificates → Automatic, tries it at once. | /docs/automatic-certificates#waiting-for-dns
+        bad | over.example | It has expired: browsers refuse it. | Upload a new one for the same names. | /docs/https#a-certificate-ends
+        bad | over-too.example | It has expired, and was not renewed: browsers refuse it. | Press Get one now, under Hosts → Certificates → Automatic: it says what is in the way. | /docs/automatic-certificates#renewal
+        look | new.example | new.example has no address yet. Let its A or AAAA record name the server, and wait until that is seen everywhere. | It is tried again by itself; Get one now, under Hosts → Certificates → Automatic, tries it at once. | /docs/automatic-certificates#waiting-for-dns
+        look | troubled.example | Not renewed, and good for 24 h more. troubled.example has no address yet. Let its A or AAAA record name the server, and wait until that is seen everywhere. | It is tried again by itself; Get one now, under Hosts → Certificates → Automatic, tries it at once. | /docs/automatic-certificates#waiting-for-dns
+        look | soon.example | It ends in 12 days, and nobody renews it. | Upload the next one for the same names. | /docs/https#a-certificate-ends
+        look | late.example | It ends in 10 days, and was not renewed. | Is the panel running all the time? Press Get one now, under Hosts → Certificates → Automatic. | /docs/automatic-certificates#renewal
+        look | before.example | fra-1 still serves the one before. | It is brought again by itself. If it stays so, make the host ready again. | /docs/https#a-host-serves-the-one-before
+        look | not-yet.example | ber-1 does not serve it yet: The host does not answer by SSH (timed out). | It is brought again by itself. If it stays so, make the host ready again. | /docs/host-trouble#the-host-does-not-answer
+        ok | authority | x.example, y.example are reached by plain HTTP only: no certificate authority is chosen. | Choose one under Hosts → Certificates → Automatic → Authority, and each gets a certificate; or upload yours. | /docs/automatic-certificates#once
+        ok | all | 6 certificates are valid; the first of them ends in 24 h. |  | 
+    "#]],
+    );
     assert_eq!(
         certificates(&CertificatesSeen {
             https: false,

@@ -88,7 +88,7 @@ async fn who_is_refused_is_led_there() {
     assert!(sent.contains(&what(Topic::NotSent)), "{sent}");
 
     // The API.
-    let client = Client::new(&panel, &token(&panel.ctx, &scene.owner.actor, "owner").await);
+    let client = Client::new(&panel, &token(&panel, &scene.owner.actor, "owner").await);
     let body = |json: &str| Some(serde_json::from_str(json).unwrap());
     for (method, path, json, status, topic) in [
         ("POST", "/apps/web/routes".to_owned(), r#"{"domain": "-"}"#, 422, Topic::RouteRules),
@@ -102,7 +102,7 @@ async fn who_is_refused_is_led_there() {
     }
     let viewer = panel.member("Vera", scene.owner.team, Role::Viewer).await;
     let actor = skiff::actions::accounts::actor(&panel.ctx, viewer, &scene.owner.slug, "127.0.0.1").await.unwrap();
-    let client = Client::new(&panel, &token(&panel.ctx, &actor, "viewer").await);
+    let client = Client::new(&panel, &token(&panel, &actor, "viewer").await);
     let (_, problem) = client.send("POST", "/apps/web/stop", body("{}")).await;
     assert_eq!(problem["help"], Topic::Roles.path(), "{problem}");
 }

@@ -176,7 +176,8 @@ async fn upgrades(server: &Server) {
 
 /// A support bundle that root asks for has what the unit said and what the upgrade did, which the panel's user may not read.
 async fn bundled(server: &Server) {
-    let made = "skiff doctor --bundle /root/support.tar.gz >/root/told 2>&1; tar -xzOf /root/support.tar.gz skiff-support/";
+    let made =
+        "skiff doctor --bundle /root/support.tar.gz >/root/told 2>&1; tar -xzOf /root/support.tar.gz skiff-support/";
     let log = server.bash(&format!("{made}log.txt; rm /root/support.tar.gz")).await;
     assert!(log.contains("Skiff serves") && log.lines().count() <= 2_000, "{log}");
     let upgrades = server.bash(&format!("{made}upgrades.txt")).await;
