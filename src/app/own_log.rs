@@ -64,8 +64,10 @@ fn journal() -> std::io::Result<String> {
     // It ends as soon as nobody reads, or when its time is over.
     child.wait()?;
     read.transpose()?;
+    // A line that was cut says nothing whole: half a secret would be known to nobody.
+    let cut = u64::try_from(bytes.len()).is_ok_and(|read| read >= BYTES);
     let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().rev().collect();
+    let lines: Vec<&str> = text.lines().rev().skip(usize::from(cut)).collect();
     Ok(whole(&lines))
 }
 
@@ -76,7 +78,10 @@ pub(super) fn end_of(file: &Path) -> std::io::Result<String> {
     opened.seek(SeekFrom::Start(length.saturating_sub(BYTES)))?;
     let mut bytes = Vec::new();
     opened.take(BYTES).read_to_end(&mut bytes)?;
-    Ok(end(&String::from_utf8_lossy(&bytes)))
+    let text = String::from_utf8_lossy(&bytes);
+    // As above: the first line may be the end of one.
+    let whole_lines = if length > BYTES { text.split_once('\n').map_or("", |(_, rest)| rest) } else { text.as_ref() };
+    Ok(end(whole_lines))
 }
 
 /// What comes on standard input.
@@ -84,7 +89,10 @@ pub(super) fn typed() -> std::io::Result<String> {
     let mut bytes = Vec::new();
     // Both logs, where root hands them over.
     std::io::stdin().lock().take(BYTES * 4).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    // As above: the last line may be the beginning of one.
+    let cut = u64::try_from(bytes.len()).is_ok_and(|read| read >= BYTES * 4);
+    Ok(if cut { text.rsplit_once('\n').map_or_else(String::new, |(whole, _)| whole.to_owned()) } else { text })
 }
 
 /// The last lines of a text.
@@ -139,6 +147,7 @@ mod tests {
         std::fs::write(&file, line.repeat(1_000) + "the end").unwrap();
         let read = end_of(&file).unwrap();
         assert!(read.ends_with("the end\n") && read.len() <= 1024 * 1024 + 1, "{}", read.len());
+        assert!(read.starts_with(&line), "no line is cut");
         assert!(end_of(&folder.path().join("none")).is_err());
     }
 }

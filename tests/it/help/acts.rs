@@ -89,13 +89,14 @@ async fn who_is_refused_is_led_there() {
 
     // The API.
     let client = Client::new(&panel, &token(&panel, &scene.owner.actor, "owner").await);
+    let routes = format!("/apps/{}/routes", scene.web);
     let body = |json: &str| Some(serde_json::from_str(json).unwrap());
     for (method, path, json, status, topic) in [
-        ("POST", "/apps/web/routes".to_owned(), r#"{"domain": "-"}"#, 422, Topic::RouteRules),
+        ("POST", routes.clone(), r#"{"domain": "-"}"#, 422, Topic::RouteRules),
         ("POST", "/certificates".to_owned(), r#"{"chain": "x", "key": "x"}"#, 422, Topic::Certificates),
         ("POST", format!("/jobs/{}/cancel", scene.job), "{}", 409, Topic::JobFailed),
         ("POST", "/apps/nowhere/stop".to_owned(), "{}", 404, Topic::NothingHere),
-        ("POST", "/apps/web/routes".to_owned(), r#"{"wrong": 1}"#, 400, Topic::Problems),
+        ("POST", routes.clone(), r#"{"wrong": 1}"#, 400, Topic::Problems),
     ] {
         let (got, problem) = client.send(method, &path, body(json)).await;
         assert_eq!((got, problem["help"].as_str()), (status, Some(topic.path().as_str())), "{path}: {problem}");
@@ -103,6 +104,6 @@ async fn who_is_refused_is_led_there() {
     let viewer = panel.member("Vera", scene.owner.team, Role::Viewer).await;
     let actor = skiff::actions::accounts::actor(&panel.ctx, viewer, &scene.owner.slug, "127.0.0.1").await.unwrap();
     let client = Client::new(&panel, &token(&panel, &actor, "viewer").await);
-    let (_, problem) = client.send("POST", "/apps/web/stop", body("{}")).await;
+    let (_, problem) = client.send("POST", &format!("/apps/{}/stop", scene.web), body("{}")).await;
     assert_eq!(problem["help"], Topic::Roles.path(), "{problem}");
 }
