@@ -92,11 +92,10 @@ async fn who_is_refused_is_led_there() {
     let routes = format!("/apps/{}/routes", scene.web);
     let body = |json: &str| Some(serde_json::from_str(json).unwrap());
     for (method, path, json, status, topic) in [
-        ("POST", routes.clone(), r#"{"domain": "-"}"#, 422, Topic::RouteRules),
+        ("POST", routes, r#"{"domain": "-"}"#, 422, Topic::RouteRules),
         ("POST", "/certificates".to_owned(), r#"{"chain": "x", "key": "x"}"#, 422, Topic::Certificates),
         ("POST", format!("/jobs/{}/cancel", scene.job), "{}", 409, Topic::JobFailed),
         ("POST", "/apps/nowhere/stop".to_owned(), "{}", 404, Topic::NothingHere),
-        ("POST", routes.clone(), r#"{"wrong": 1}"#, 400, Topic::Problems),
     ] {
         let (got, problem) = client.send(method, &path, body(json)).await;
         assert_eq!((got, problem["help"].as_str()), (status, Some(topic.path().as_str())), "{path}: {problem}");
