@@ -42,6 +42,7 @@ use std::sync::Arc;
 use crate::access::Access;
 use crate::db::Db;
 use crate::db::changes::Changes;
+use crate::providers::names::Names;
 use crate::providers::notices::Outside;
 use crate::remote::Pool;
 use crate::vault::Vault;
@@ -67,6 +68,8 @@ pub struct Ctx {
     pub hooks: hooks::Lines,
     /// Services outside that take notices: a channel is tried at once.
     pub outside: Outside,
+    /// Names as the DNS has them: the doctor looks where they lead.
+    pub lookup: Names,
 }
 
 impl Ctx {

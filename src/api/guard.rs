@@ -8,9 +8,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
-use super::problem::Problem;
+use super::problem::{About, Problem};
 use super::routes::Policy;
 use crate::actions::tokens;
+use crate::domain::help::Topic;
 use crate::door::{body, client};
 
 /// What the guard asks for at one call.
@@ -20,12 +21,20 @@ pub struct Duty {
     pub policy: Policy,
     /// Most bytes of the body.
     pub body_bytes: usize,
+    /// Where the docs say more about what is done here.
+    pub help: Option<Topic>,
 }
 
 /// Lets the request through to its handler, with whose token it carries in its extensions, or says why not.
 pub async fn guard(State(duty): State<Duty>, Extension(api): Extension<Api>, request: Request, next: Next) -> Response {
     match admit(duty, &api, request).await {
-        Ok(request) => next.run(request).await,
+        Ok(request) => {
+            let mut response = next.run(request).await;
+            if let Some(topic) = duty.help {
+                response.extensions_mut().insert(About(topic));
+            }
+            response
+        }
         Err(problem) => problem.into_response(),
     }
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::actions::Refused;
-use crate::domain::help::Topic;
+use crate::domain::help::{self, Topic};
 use crate::door::request_id::RequestId;
 
 /// The media type of a problem.
@@ -117,22 +117,19 @@ impl Problem {
         }
     }
 
-    /// Where the docs say more.
-    fn help(&self) -> Topic {
+    /// Where the docs say more. `about` is what the call is about; how calls are made is for whoever writes programs.
+    fn help(&self, about: Option<Topic>) -> Topic {
         match self {
             Self::Token => Topic::Token,
             Self::Forbidden(_) => Topic::Roles,
             Self::Fault(_) => Topic::Internal,
-            Self::NotFound
-            | Self::Method
-            | Self::Fields(_)
-            | Self::Conflict(_)
-            | Self::Unreadable(_)
-            | Self::MediaType
-            | Self::TooLarge
-            | Self::Slow
-            | Self::TooOften(_)
-            | Self::Unavailable(_) => Topic::Problems,
+            Self::Fields(_) | Self::Conflict(_) => about.unwrap_or(Topic::Problems),
+            // Before the call was let in it is about wrong tokens.
+            Self::TooOften(_) => about.unwrap_or(Topic::Token),
+            // The sentence knows best what is away.
+            Self::Unavailable(why) => help::of_sentence(why).or(about).unwrap_or(Topic::Problems),
+            Self::NotFound => Topic::NothingHere,
+            Self::Method | Self::Unreadable(_) | Self::MediaType | Self::TooLarge | Self::Slow => Topic::Problems,
         }
     }
 
@@ -165,6 +162,10 @@ impl Problem {
         }
     }
 }
+
+/// In an answer's extensions: where the docs say more about what was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct About(pub Topic);
 
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
@@ -206,21 +207,22 @@ pub async fn show(request: Request, next: Next) -> Response {
         None if !status.is_client_error() && !status.is_server_error() => return response,
         None => Problem::of_status(status),
     };
-    let mut drawn = draw(&problem, &id);
+    let about = response.extensions().get::<About>().map(|about| about.0);
+    let mut drawn = draw(&problem, about, &id);
     if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
         drawn.headers_mut().insert(header::ALLOW, allow);
     }
     drawn
 }
 
-fn draw(problem: &Problem, request_id: &str) -> Response {
+fn draw(problem: &Problem, about: Option<Topic>, request_id: &str) -> Response {
     let (status, slug, title) = problem.kind();
     let body = Body {
         r#type: [TYPE, slug].concat(),
         title: title.to_owned(),
         status: status.as_u16(),
         detail: problem.detail(),
-        help: problem.help(),
+        help: problem.help(about),
         errors: match problem {
             Problem::Fields(wrong) => wrong.clone(),
             _ => Vec::new(),

@@ -7,6 +7,7 @@ use axum::routing::{MethodFilter, on};
 
 use super::openapi::{Answer, Document, Gives, Told};
 use super::{Api, guard};
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 
 /// Most bytes of a body: the largest is an app with all its variables, each at most 32 KiB.
@@ -30,6 +31,8 @@ pub struct Route {
     pub path: &'static str,
     /// Who may ask.
     pub policy: Policy,
+    /// Where the docs say more about what is done there. Every act names one: a test reads the table.
+    pub help: Option<Topic>,
 }
 
 /// A call under construction: where it is, who may, what it says of itself.
@@ -67,7 +70,7 @@ pub fn delete(path: &'static str, permission: Permission) -> Call {
 
 impl Call {
     fn new(method: &'static str, filter: MethodFilter, path: &'static str, policy: Policy) -> Self {
-        Self { route: Route { method, path, policy }, filter, title: "", answer: Answer::nothing() }
+        Self { route: Route { method, path, policy, help: None }, filter, title: "", answer: Answer::nothing() }
     }
 
     /// Without a token.
@@ -95,12 +98,19 @@ pub struct Routes {
     router: Router<Api>,
     table: Vec<Route>,
     document: Document,
+    help: Option<Topic>,
 }
 
 impl Routes {
     /// None yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Where the docs say more about the calls that are added from here on: whoever is refused there is led to it.
+    pub fn about(mut self, topic: Topic) -> Self {
+        self.help = Some(topic);
+        self
     }
 
     /// Adds a call. The guard stands before the handler: there is no other way in. What the handler takes is written into the
@@ -110,8 +120,9 @@ impl Routes {
         H: Handler<T, Api>,
         T: Told + 'static,
     {
-        let Call { route, filter, title, answer } = call;
-        let duty = guard::Duty { policy: route.policy, body_bytes: BODY_BYTES };
+        let Call { mut route, filter, title, answer } = call;
+        route.help = self.help;
+        let duty = guard::Duty { policy: route.policy, body_bytes: BODY_BYTES, help: route.help };
         let guarded = on(filter, handler).route_layer(axum::middleware::from_fn_with_state(duty, guard::guard));
         self.router = self.router.route(route.path, guarded);
         self.document.add::<T>(&route, std::any::type_name::<H>(), title, &answer);

@@ -1,13 +1,14 @@
 //! `skiff doctor` on the panel's machine: as much as can be looked at, whatever is broken. Unlike a start it makes nothing that is not there and
 //! brings no schema up. Not here: what findings mean, how they are told.
 
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::own_log::{self, Logs};
 use super::{Stopped, logging};
 use crate::actions::doctor::{self, Piece, Place};
 use crate::actions::{Ctx, Settings};
@@ -20,13 +21,9 @@ use crate::db::{Db, panel};
 use crate::domain::doctor::{Area, Finding, Grade, Report, unreached};
 use crate::domain::help::Topic;
 use crate::domain::secret::Secret;
+use crate::providers::names::Names;
 use crate::providers::notices::{self, Outside};
 use crate::vault::Vault;
-
-/// Lines of the panel's log that go into a bundle.
-const LOG_LINES: usize = 200;
-/// Bytes of the log that are read for them.
-const LOG_BYTES: u64 = 1024 * 1024;
 
 /// Examines, and gives what is to be printed.
 pub async fn run(store: &Store, input: &Examine) -> Result<String, Stopped> {
@@ -163,6 +160,7 @@ impl Opened {
             log_seats: Default::default(),
             hooks: Default::default(),
             outside,
+            lookup: Names::of_this_machine(),
         }
     }
 
@@ -172,9 +170,10 @@ impl Opened {
         })?;
         let ctx = self.actions(store, vault, None);
         let mut pieces = vec![Piece::document("settings.json", &store.shown())];
-        if let Some(file) = input.log_source() {
-            pieces.push(Piece::text("log.txt", last_lines(file)?));
-        }
+        let logs = logs(input)?;
+        let texts = [("log.txt", logs.panel), ("upgrades.txt", logs.upgrades)];
+        pieces
+            .extend(texts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| Piece::text(name, text)));
         let mut known = store.secrets();
         let key = std::fs::read_to_string(store.master_key_file()).unwrap_or_default();
         known.extend(key.split_whitespace().map(|word| Secret::new(word.to_owned())));
@@ -189,22 +188,20 @@ impl Opened {
     }
 }
 
-/// The end of a log.
-fn last_lines(file: PathBuf) -> Result<String, Failed> {
-    let cannot = |cause: std::io::Error| Failed::Said(format!("The log {} cannot be read: {cause}.", file.display()));
-    let mut bytes = Vec::new();
-    if file == Path::new("-") {
-        std::io::stdin().lock().take(LOG_BYTES * 4).read_to_end(&mut bytes).map_err(cannot)?;
-    } else {
-        let mut opened = std::fs::File::open(&file).map_err(cannot)?;
-        let length = opened.metadata().map_err(cannot)?.len();
-        opened.seek(SeekFrom::Start(length.saturating_sub(LOG_BYTES))).map_err(cannot)?;
-        opened.take(LOG_BYTES).read_to_end(&mut bytes).map_err(cannot)?;
+/// The logs that go into the bundle: those that root handed over, the one that was named, or the usual ones where they may be read.
+fn logs(input: &Examine) -> Result<Logs, Failed> {
+    let cannot = |file: &Path| {
+        let file = file.display().to_string();
+        move |cause: std::io::Error| Failed::Said(format!("The log {file} cannot be read: {cause}."))
+    };
+    match (&input.log_file, input.upgrade_lines) {
+        (Some(file), Some(upgrades)) => Ok(Logs::apart(&own_log::typed().map_err(cannot(file))?, upgrades)),
+        (Some(file), None) if file == Path::new("-") => {
+            Ok(Logs { panel: own_log::end(&own_log::typed().map_err(cannot(file))?), upgrades: String::new() })
+        }
+        (Some(file), None) => Ok(Logs { panel: own_log::end_of(file).map_err(cannot(file))?, upgrades: String::new() }),
+        (None, _) => Ok(own_log::read()),
     }
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().collect();
-    let skipped = lines.len().saturating_sub(LOG_LINES);
-    Ok(lines.get(skipped..).unwrap_or_default().join("\n") + "\n")
 }
 
 /// Writes the archive, for its owner alone. A file that is there already stays as it is.

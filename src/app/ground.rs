@@ -14,6 +14,7 @@ use crate::config::Store;
 use crate::db::changes::Changes;
 use crate::db::cluster::{Cluster, ClusterSettings};
 use crate::db::{Db, panel};
+use crate::providers::names::Names;
 use crate::providers::notices::{self, Outside};
 use crate::vault::Vault;
 
@@ -86,6 +87,7 @@ impl Ground {
             log_seats: Default::default(),
             hooks: Default::default(),
             outside,
+            lookup: Names::of_this_machine(),
         };
         Ok(Self { actions, panel, server })
     }

@@ -1,10 +1,15 @@
 //! A command typed by root is done by whoever runs the panel: only that user enters the panel's own Postgres, and no file of root's shall lie
 //! in the data folder. Not here: what commands do.
 
+use std::io::{Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
+use rustix::fs::{MemfdFlags, memfd_create};
+
+use super::own_log::{self, Logs};
 use crate::cli::doctor::Examine;
 use crate::config::{Command, Store};
 
@@ -52,8 +57,16 @@ pub(super) fn to_the_panels_user(command: &Command) -> Result<(), std::io::Error
         })?;
         again.args(["--bundle", "-"]).stdout(opened);
     }
-    if let Some(log) = doctor.and_then(|doctor| doctor.log_file.as_deref()).filter(|log| *log != Path::new("-")) {
-        again.arg("--log-file").arg(std::path::absolute(log)?);
+    // Root may read the logs, and the panel's user may not: they go with it.
+    if let Some(doctor) = doctor.filter(|doctor| doctor.bundle.is_some() && doctor.log_file != Some("-".into())) {
+        let logs = match &doctor.log_file {
+            Some(file) => {
+                Logs { panel: own_log::end_of(file).map_err(|cause| unread(file, &cause))?, ..Logs::default() }
+            }
+            None => own_log::read(),
+        };
+        let (text, upgrades) = logs.joined();
+        again.args(["--log-file", "-", "--upgrade-lines"]).arg(upgrades.to_string()).stdin(handed(&text)?);
     }
     if path.is_absolute() {
         again.current_dir("/"); // root's own folder may be closed to others
@@ -67,6 +80,18 @@ pub(super) fn to_the_panels_user(command: &Command) -> Result<(), std::io::Error
         std::process::exit(ended.code().unwrap_or(1));
     }
     Err(again.exec())
+}
+
+/// A text as standard input, in a file of memory alone.
+fn handed(text: &str) -> Result<Stdio, std::io::Error> {
+    let mut file = std::fs::File::from(memfd_create("log", MemfdFlags::CLOEXEC)?);
+    file.write_all(text.as_bytes())?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+fn unread(file: &Path, cause: &std::io::Error) -> std::io::Error {
+    std::io::Error::new(cause.kind(), format!("the log {} cannot be read: {cause}", file.display()))
 }
 
 /// The data folder: said by flag or environment, else by the file.

@@ -5,6 +5,7 @@ pub mod doors;
 mod ground;
 mod hand_over;
 mod logging;
+mod own_log;
 mod seat;
 mod serve;
 

@@ -12,8 +12,6 @@ use super::client::{Ask, settings};
 use super::remote::{Answer, Common};
 use super::show::{at, items};
 
-/// Where the panel's log is where nothing like journald keeps it.
-const LOG: &str = "/var/log/skiff.log";
 /// Columns of a terminal that a finding is told in.
 const WIDTH: usize = 100;
 
@@ -26,9 +24,13 @@ pub struct Examine {
     /// Write a support bundle (tar.gz) without secrets to this file; - is standard output
     #[arg(long, value_name = "FILE", overrides_with = "bundle")]
     pub bundle: Option<PathBuf>,
-    /// The panel's log, whose end goes into the bundle; - is standard input [default: /var/log/skiff.log where it is there]
+    /// The panel's log, whose end goes into the bundle; - is standard input [default: that of its unit, or /var/log/skiff.log,
+    /// and that of upgrades, where they may be read]
     #[arg(long, value_name = "FILE", requires = "bundle", overrides_with = "log_file")]
     pub log_file: Option<PathBuf>,
+    /// How many lines of standard input are of upgrades, where root hands both logs over.
+    #[arg(long, hide = true, requires = "log_file")]
+    pub upgrade_lines: Option<usize>,
 }
 
 impl Examine {
@@ -41,12 +43,6 @@ impl Examine {
     /// Where the bundle goes, if it goes into a file.
     pub fn file(&self) -> Option<&Path> {
         self.bundle.as_deref().filter(|file| *file != Path::new("-"))
-    }
-
-    /// The file of the log: the one that was named, or the usual one where it is there.
-    pub fn log_source(&self) -> Option<PathBuf> {
-        let usual = || Some(PathBuf::from(LOG)).filter(|file| file.exists());
-        self.log_file.clone().or_else(usual)
     }
 
     /// The answer to print, or the same as a refusal where something is bad. `base` is the panel's address.

@@ -74,7 +74,8 @@ async fn test(client: &Client, common: &Common, name: &str) -> Result<String, Fa
     if at(&answer, "taken") == "yes" {
         return Ok(common.print(Answer::new(answer, words)));
     }
-    Err(common.not_as_wanted(Answer::new(answer, ""), words))
+    let more = client.more(&answer);
+    Err(common.not_as_wanted(Answer::new(answer, ""), words + &more))
 }
 
 async fn alerts(client: &Client, common: &Common) -> Result<String, Failed> {

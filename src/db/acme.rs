@@ -102,6 +102,17 @@ pub async fn thumbprint(conn: &mut PgConnection, permit: &Permit) -> Result<Opti
     .await
 }
 
+/// The team's accounts at any authority, sealed: whoever writes a text for others takes their keys out of it.
+pub async fn accounts(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<(Uuid, Vec<u8>)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select id, sealed from acme_accounts where team_id = $1 and length(sealed) > 0",
+        permit.team().0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.sealed)).collect())
+}
+
 /// Keeps an account. Of two that were made at once the first stays.
 pub async fn keep_account(
     conn: &mut PgConnection,

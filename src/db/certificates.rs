@@ -291,6 +291,14 @@ pub async fn sealed(
     Ok(rows.into_iter().map(|row| (row.id, row.sealed)).collect())
 }
 
+/// The sealed PEM texts of all versions that are kept: whoever writes a text for others takes their keys out of it.
+pub async fn all_sealed(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<(Uuid, Vec<u8>)>, sqlx::Error> {
+    let rows = sqlx::query!("select id, sealed from certificate_versions where team_id = $1", permit.team().0)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.sealed)).collect())
+}
+
 /// Removes a certificate and all its versions. False where it is gone.
 pub async fn remove(conn: &mut PgConnection, permit: &Permit, id: CertificateId) -> Result<bool, sqlx::Error> {
     sqlx::query!("update certificates set current_id = null where team_id = $1 and id = $2", permit.team().0, id.0)

@@ -1,15 +1,17 @@
 //! The doctor's findings: what was seen of the panel, its database, the hosts and the names, told as what it is, what to do
 //! about it and where the docs say more. Decisions only: looking is elsewhere.
 
+mod certificates;
 mod database;
 mod hosts;
 mod machine;
 mod names;
 
+pub use certificates::{CertificateSeen, CertificatesSeen, OnHost, OrderSeen, certificates};
 pub use database::{Database, Queue, SchemaSeen, database, queue, unreached};
 pub use hosts::{Glance, HostSeen, clocks, host};
-pub use machine::{MachineSeen, machine};
-pub use names::{NameSeen, Resolved, name};
+pub use machine::{MachineSeen, clock, machine};
+pub use names::{HostAt, NameSeen, Proof, Resolved, is_local, name};
 
 use serde::Serialize;
 
@@ -50,6 +52,8 @@ pub enum Area {
     Host,
     /// Domains of apps.
     Domain,
+    /// Certificates.
+    Certificate,
 }
 
 impl Area {
@@ -60,6 +64,7 @@ impl Area {
             Self::Database => "Database",
             Self::Host => "Hosts",
             Self::Domain => "Domains",
+            Self::Certificate => "Certificates",
         }
     }
 }

@@ -109,6 +109,11 @@ impl Names {
     }
 }
 
+/// True for an address that this machine itself has, loopback aside: only such a one can be bound (bind(2), EADDRNOTAVAIL).
+pub fn is_of_this_machine(address: IpAddr) -> bool {
+    !address.is_loopback() && !address.is_unspecified() && std::net::UdpSocket::bind((address, 0)).is_ok()
+}
+
 fn address(data: Data) -> Option<IpAddr> {
     if let Data::Address(address) = data { Some(address) } else { None }
 }

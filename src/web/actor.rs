@@ -35,7 +35,7 @@ pub struct Here {
     /// The token for their forms.
     pub token: String,
     /// A sentence about what was just done, shown once.
-    pub flash: Option<String>,
+    pub flash: Option<session::Flash>,
     /// The client's address.
     pub address: String,
 }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::ui;
 use crate::actions::Refused;
-use crate::domain::help::Topic;
+use crate::domain::help::{self, Topic};
 use crate::door::request_id::RequestId;
 
 /// Seconds after which a page that could not be shown may be asked for again.
@@ -38,6 +38,8 @@ pub enum Problem {
     Conflict(String),
     /// Cannot be done at the moment.
     Unavailable(String),
+    /// Asked for too often.
+    TooOften(String),
     /// The request cannot be read.
     Unreadable(StatusCode),
     /// A fault of ours; the log has the cause under this id, or under the request's where there is none.
@@ -59,6 +61,7 @@ impl Problem {
             Self::WrongHost { .. } => StatusCode::MISDIRECTED_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unreadable(status) => *status,
             Self::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -74,7 +77,8 @@ impl From<Refused> for Problem {
                 Self::Conflict(fields.into_iter().map(|field| field.sentence).collect::<Vec<_>>().join(" "))
             }
             Refused::Conflict(why) => Self::Conflict(why),
-            Refused::Unavailable(why) | Refused::TooOften(why) => Self::Unavailable(why),
+            Refused::Unavailable(why) => Self::Unavailable(why),
+            Refused::TooOften(why) => Self::TooOften(why),
             Refused::Internal(id) => Self::Fault(Some(id)),
         }
     }
@@ -86,6 +90,10 @@ impl From<tower_sessions::session::Error> for Problem {
         Self::Unavailable("The panel cannot reach its database at the moment.".to_owned())
     }
 }
+
+/// In an answer's extensions: where the docs say more about what was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct About(pub Topic);
 
 /// In an answer's extensions: it is for a program, and no page is drawn in its place.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +130,7 @@ pub async fn show(request: Request, next: Next) -> Response {
     if response.extensions().get::<Plain>().is_some() {
         return response;
     }
+    let about = response.extensions().get::<About>().map(|about| about.0);
     let problem = match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem,
         None if !status.is_client_error() && !status.is_server_error() => return response,
@@ -137,10 +146,10 @@ pub async fn show(request: Request, next: Next) -> Response {
         None if status.is_server_error() => Problem::Fault(None),
         None => Problem::Unreadable(status),
     };
-    draw(&problem, &id, by_script)
+    draw(&problem, about, &id, by_script)
 }
 
-fn draw(problem: &Problem, request_id: &str, by_script: bool) -> Response {
+fn draw(problem: &Problem, about: Option<Topic>, request_id: &str, by_script: bool) -> Response {
     if let Problem::SignIn { back } = problem {
         return to_sign_in(back, by_script);
     }
@@ -153,7 +162,7 @@ fn draw(problem: &Problem, request_id: &str, by_script: bool) -> Response {
     };
     let again = matches!(problem, Problem::Unavailable(_) | Problem::Fault(_));
     let links = super::assets::links();
-    let help = help(problem).map(ui::SafeUrl::help);
+    let help = Some(more(problem, about)).map(ui::SafeUrl::help);
     let page = Page { assets: &links, status: status.as_u16(), title, sentence: &sentence, advice, id, again, help };
     let mut response = ui::page_with(status, &page);
     if matches!(problem, Problem::Unavailable(_)) {
@@ -162,16 +171,20 @@ fn draw(problem: &Problem, request_id: &str, by_script: bool) -> Response {
     response
 }
 
-/// Where the docs say more; none where the sentence says all there is.
-fn help(problem: &Problem) -> Option<Topic> {
+/// Where the docs say more. `about` is what the route is about.
+fn more(problem: &Problem, about: Option<Topic>) -> Topic {
     match problem {
-        Problem::NotFound | Problem::Conflict(_) | Problem::Unreadable(_) => None,
-        Problem::SignIn { .. } => Some(Topic::SignIn),
-        Problem::Forbidden(_) => Some(Topic::Roles),
-        Problem::Forged => Some(Topic::FormNotTaken),
-        Problem::WrongHost { .. } => Some(Topic::OtherAddress),
-        Problem::Unavailable(_) => Some(Topic::Database),
-        Problem::Fault(_) => Some(Topic::Internal),
+        Problem::NotFound => Topic::NothingHere,
+        Problem::Unreadable(_) => Topic::Unreadable,
+        Problem::SignIn { .. } => Topic::SignIn,
+        Problem::Forbidden(_) => Topic::Roles,
+        Problem::Forged => Topic::FormNotTaken,
+        Problem::WrongHost { .. } => Topic::OtherAddress,
+        Problem::Conflict(_) => about.unwrap_or(Topic::NotNow),
+        Problem::TooOften(_) => about.unwrap_or(Topic::NotNow),
+        // The sentence knows best what is away.
+        Problem::Unavailable(why) => help::of_sentence(why).or(about).unwrap_or(Topic::NotNow),
+        Problem::Fault(_) => Topic::Internal,
     }
 }
 
@@ -201,6 +214,7 @@ fn words(problem: &Problem) -> (&'static str, String, &'static str) {
         Problem::Unavailable(why) => {
             ("Not at the moment", why.clone(), "The page tries again by itself in a few seconds.")
         }
+        Problem::TooOften(why) => ("Too often", why.clone(), "Nothing was done. Wait as long as it says."),
         Problem::Unreadable(status) => (
             "The request could not be read",
             match *status {

@@ -10,10 +10,11 @@ use tower_sessions::Session;
 
 use super::Web;
 use super::actor::{Here, Newcomer};
-use super::error::Problem;
+use super::error::{About, Problem};
 use super::routes::{Policy, is_unsafe};
-use super::{csrf, session};
+use super::{csrf, session, ui};
 use crate::actions::setup;
+use crate::domain::help::Topic;
 use crate::domain::names::Slug;
 use crate::door::{body, client};
 
@@ -24,6 +25,8 @@ pub struct Duty {
     pub policy: Policy,
     /// Most bytes of the body.
     pub body_bytes: usize,
+    /// Where the docs say more about what is done here.
+    pub help: Option<Topic>,
 }
 
 /// Lets the request through to its handler, with who sent it in its extensions, or says why not.
@@ -36,7 +39,13 @@ pub async fn guard(
     next: Next,
 ) -> Response {
     match admit(duty, &web, &session, &params, request).await {
-        Ok(request) => next.run(request).await,
+        Ok(request) => {
+            let Some(topic) = duty.help else { return next.run(request).await };
+            // Forms that are drawn meanwhile know where to lead whom they refuse, and so does a page of a problem.
+            let mut response = ui::about(topic, next.run(request)).await;
+            response.extensions_mut().insert(About(topic));
+            response
+        }
         Err(problem) => problem.into_response(),
     }
 }

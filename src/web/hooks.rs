@@ -14,6 +14,7 @@ use super::error::Plain;
 use super::routes::{Policy, Routes};
 use crate::actions::Refused;
 use crate::actions::hooks::{self, Incoming, Received};
+use crate::domain::help::Topic;
 use crate::domain::hook::{Headers, Provider};
 use crate::door::{body, client};
 
@@ -55,7 +56,7 @@ static LARGE: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::ne
 
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::new().post("/hooks/{provider}/{id}", Policy::Signed, receive)
+    Routes::new().about(Topic::Calls).post("/hooks/{provider}/{id}", Policy::Signed, receive)
 }
 
 async fn receive(State(web): State<Web>, Path((provider, id)): Path<(String, String)>, request: Request) -> Response {

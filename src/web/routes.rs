@@ -7,6 +7,7 @@ use axum::http::Method;
 use axum::routing::{MethodRouter, on};
 
 use super::{Web, guard};
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 
 /// Most bytes of a form: the largest is an app's variables, each at most 32 KiB.
@@ -37,6 +38,8 @@ pub struct Route {
     pub path: &'static str,
     /// Who may ask.
     pub policy: Policy,
+    /// Where the docs say more about what is done there. Every act names one: a test reads the table.
+    pub help: Option<Topic>,
 }
 
 /// Routes under construction.
@@ -44,12 +47,19 @@ pub struct Route {
 pub struct Routes {
     router: Router<Web>,
     table: Vec<Route>,
+    help: Option<Topic>,
 }
 
 impl Routes {
     /// No routes yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Where the docs say more about the routes that are added from here on: whoever is refused there is led to it.
+    pub fn about(mut self, topic: Topic) -> Self {
+        self.help = Some(topic);
+        self
     }
 
     /// Adds a page. A GET never changes anything.
@@ -84,10 +94,10 @@ impl Routes {
 
     /// The guard stands before the handler: there is no other way in.
     fn add(mut self, method: &'static str, path: &'static str, policy: Policy, handler: MethodRouter<Web>) -> Self {
-        let duty = guard::Duty { policy, body_bytes: FORM_BYTES };
+        let duty = guard::Duty { policy, body_bytes: FORM_BYTES, help: self.help };
         let guarded = handler.route_layer(axum::middleware::from_fn_with_state(duty, guard::guard));
         self.router = self.router.route(path, guarded);
-        self.table.push(Route { method, path, policy });
+        self.table.push(Route { method, path, policy, help: self.help });
         self
     }
 }

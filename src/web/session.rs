@@ -10,6 +10,7 @@ use tower_sessions::session::{Id, Record};
 use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore, cookie::SameSite, session_store};
 
 use super::csrf;
+use crate::domain::help::Topic;
 use crate::domain::ids::AccountId;
 use crate::domain::rights::Moment;
 
@@ -41,7 +42,7 @@ pub mod key {
     /// The moment of the database at which the store read it. Never stored.
     pub const MOMENT: &str = "moment";
     /// A sentence to show once.
-    pub const FLASH: &str = "flash";
+    pub const FLASH: &str = "told";
 }
 
 /// The store that was handed in: the layer wants a sized one.
@@ -136,14 +137,37 @@ pub async fn signed_in(session: &Session) -> Result<Option<SignedIn>, tower_sess
 
 /// Keeps a sentence for the next page.
 pub async fn flash(session: &Session, sentence: &str) -> Result<(), tower_sessions::session::Error> {
-    session.insert(key::FLASH, sentence).await
+    session.insert(key::FLASH, Kept { words: sentence.to_owned(), help: None }).await
+}
+
+/// Keeps for the next page why something was not done, and where the docs say more.
+pub async fn flash_refused(session: &Session, why: &str, topic: Topic) -> Result<(), tower_sessions::session::Error> {
+    session.insert(key::FLASH, Kept { words: why.to_owned(), help: Some(topic.path()) }).await
 }
 
 /// Takes the sentence that was kept.
-pub async fn take_flash(session: &Session) -> Option<String> {
+pub async fn take_flash(session: &Session) -> Option<Flash> {
     // Looked at first: the session counts taking what is not there as a change, and would be written at every page.
-    session.get::<String>(key::FLASH).await.ok().flatten()?;
-    session.remove::<String>(key::FLASH).await.ok().flatten()
+    session.get::<Kept>(key::FLASH).await.ok().flatten()?;
+    let kept = session.remove::<Kept>(key::FLASH).await.ok().flatten()?;
+    let help = kept.help.and_then(|path| Topic::ALL.iter().copied().find(|topic| topic.path() == path));
+    Some(Flash { words: kept.words, help })
+}
+
+/// A sentence about what was just done, or was not.
+#[derive(Clone, Debug)]
+pub struct Flash {
+    /// The sentence.
+    pub words: String,
+    /// Where the docs say more about why it was not done; none where it was.
+    pub help: Option<Topic>,
+}
+
+/// The same in the session.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Kept {
+    words: String,
+    help: Option<String>,
 }
 
 /// What the store knows the session by: the hash of its id.

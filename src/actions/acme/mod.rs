@@ -19,6 +19,7 @@ use super::{Ctx, Refused};
 use crate::db::acme_orders::{self, Row};
 use crate::db::{acme, acme_routes, alerts, audit, dns_accounts};
 use crate::domain::acme::{CertName, MOST_NAMES, MOST_ORDERS, wait_for};
+use crate::domain::help::Topic;
 use crate::domain::ids::{AcmeOrderId, DnsAccountId, JobId};
 use crate::domain::rights::{Actor, Permission, Permit};
 use crate::jobs::obtain_certificate;
@@ -55,6 +56,8 @@ pub struct OrderView {
     pub words: String,
     /// What is wrong and what to try; empty where nothing is.
     pub trouble: String,
+    /// Where the docs say more about that.
+    pub help: Option<Topic>,
     /// The DNS account it is proven with; by HTTP where there is none.
     pub dns_account: Option<String>,
     /// Until when what is there is valid.
@@ -91,6 +94,7 @@ impl OrderView {
         };
         Self {
             trouble: row.trouble.as_ref().map(|trouble| trouble.sentence()).unwrap_or_default(),
+            help: row.trouble.as_ref().map(|trouble| trouble.help()),
             id: row.id,
             names: row.names,
             state,

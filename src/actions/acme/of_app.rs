@@ -5,6 +5,7 @@ use crate::actions::{Ctx, Refused};
 use crate::db::{acme, acme_orders, acme_routes, certificates};
 use crate::domain::acme::MOST_ORDERS;
 use crate::domain::certificate::{ByName, Candidate, Origin, covers};
+use crate::domain::help::Topic;
 use crate::domain::ids::{AcmeOrderId, AppId, JobId};
 use crate::domain::rights::{Actor, Permission};
 use crate::jobs::look_after_certificates;
@@ -22,6 +23,8 @@ pub struct DomainView {
     pub words: String,
     /// What is wrong and what to try; empty where nothing is.
     pub trouble: String,
+    /// Where the docs say more about that.
+    pub help: Option<Topic>,
     /// The order it is got by.
     pub order: Option<AcmeOrderId>,
     /// The job that waits or runs for it.
@@ -53,6 +56,7 @@ pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainVi
                 state: Some(OrderState::Valid),
                 words,
                 trouble: String::new(),
+                help: None,
                 order: None,
                 job: None,
                 gettable: false,
@@ -69,6 +73,7 @@ pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainVi
                     state: Some(order.state),
                     words: order.words,
                     trouble: order.trouble,
+                    help: order.help,
                     order: Some(order.id),
                     job: order.job,
                     gettable: chosen,
@@ -85,6 +90,7 @@ pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainVi
                     state: None,
                     words: words.to_owned(),
                     trouble: String::new(),
+                    help: None,
                     order: None,
                     job: None,
                     gettable: chosen,

@@ -24,7 +24,8 @@ const README: &str = "A support bundle of Skiff, made by: skiff doctor --bundle\
     settings.json    the panel's settings, without passwords\n\
     schema.json      the steps of the database's schema\n\
     jobs.json        jobs by kind and state, and the newest that failed, with their reasons\n\
-    log.txt          the end of the panel's log, where there was one\n\n\
+    log.txt          the end of the panel's log, where it could be read\n\
+    upgrades.txt     the end of what the package's upgrades said, where there was one\n\n\
     Every value that is sealed on the panel was taken out of all of this, and what looks like a token, a password or a private key. \
     Names of hosts, domains and apps are in it: read it before you give it away.\n";
 

@@ -22,7 +22,7 @@ const GLANCE: RemoteScript = RemoteScript::new("glance", include_str!("../../../
 const SCRIPT: Duration = Duration::from_secs(8);
 /// A host that is not reached in this time does not answer: who asks waits for it.
 const LIMIT: Duration = Duration::from_secs(12);
-/// Lines that are read at most: the script prints five.
+/// Lines that are read at most: the script prints six.
 const MOST_LINES: usize = 50;
 
 /// The hosts that the actor manages, as they are known.
@@ -39,8 +39,17 @@ pub(super) async fn known(tx: &mut Tx<'_>, permit: &Permit, actor: &Actor) -> Re
         let check = last.filter(|_| failed.is_empty()).map(|last| (last.checked.0.differences, hours(last.at)));
         let port = u16::try_from(row.proxy_port).unwrap_or(80);
         let renewal = renewals::get(tx, permit, row.id).await?.map(|renewal| renewal.trouble).unwrap_or_default();
-        let seen =
-            HostSeen { name: row.name, state: row.state, port, glance: None, check, check_failed: failed, renewal };
+        let https_port = row.proxy_https_port.and_then(|port| u16::try_from(port).ok());
+        let seen = HostSeen {
+            name: row.name,
+            state: row.state,
+            port,
+            https_port,
+            glance: None,
+            check,
+            check_failed: failed,
+            renewal,
+        };
         all.push((row.id, seen));
     }
     Ok(all)
@@ -50,7 +59,7 @@ pub(super) async fn known(tx: &mut Tx<'_>, permit: &Permit, actor: &Actor) -> Re
 pub(super) async fn look(ctx: &Ctx, permit: &Permit, known: Vec<(HostId, HostSeen)>) -> Vec<Finding> {
     let one = |(id, mut seen): (HostId, HostSeen)| async move {
         if seen.state != HostState::New {
-            let looked = timeout(LIMIT, glance(ctx, permit, id, seen.port)).await;
+            let looked = timeout(LIMIT, glance(ctx, permit, id, (seen.port, seen.https_port))).await;
             let slow = Err(Error::TimedOut { what: "Reaching the host", after: LIMIT });
             seen.glance = Some(looked.unwrap_or(slow).map_err(|error| (error.to_string(), error.help())));
         }
@@ -63,7 +72,7 @@ pub(super) async fn look(ctx: &Ctx, permit: &Permit, known: Vec<(HostId, HostSee
     found
 }
 
-async fn glance(ctx: &Ctx, permit: &Permit, id: HostId, port: u16) -> Result<Glance, Error> {
+async fn glance(ctx: &Ctx, permit: &Permit, id: HostId, ports: (u16, Option<u16>)) -> Result<Glance, Error> {
     let gone = || Error::refused("the database does not answer, so how to sign in is not known");
     let reached = access::reach(&ctx.access(), permit, &[id]).await.map_err(|_| gone())?.pop();
     let host = reached.ok_or_else(gone)?.host?;
@@ -74,11 +83,11 @@ async fn glance(ctx: &Ctx, permit: &Permit, id: HostId, port: u16) -> Result<Gla
         Ok::<_, sqlx::Error>(ms)
     };
     let ours = clock.await.map_err(|_| gone())?;
-    ask(&host, port, ours).await
+    ask(&host, ports, ours).await
 }
 
 /// Asks. `ours` is the time by the panel's clock.
-async fn ask(host: &Host, port: u16, ours: i64) -> Result<Glance, Error> {
+async fn ask(host: &Host, (http, https): (u16, Option<u16>), ours: i64) -> Result<Glance, Error> {
     let (asked, mut ahead) = (Instant::now(), None);
     let mut said: BTreeMap<String, String> = BTreeMap::new();
     let mut lines = 0_usize;
@@ -94,8 +103,9 @@ async fn ask(host: &Host, port: u16, ours: i64) -> Result<Glance, Error> {
         }
         said.insert(name.to_owned(), value.to_owned());
     };
-    let port = port.to_string();
-    let exit = host.run(&GLANCE, &[("HTTP_PORT", port.as_str())], SCRIPT, &mut keep).await?;
+    let (http, https) = (http.to_string(), https.map(|port| port.to_string()).unwrap_or_default());
+    let parameters = [("HTTP_PORT", http.as_str()), ("HTTPS_PORT", https.as_str())];
+    let exit = host.run(&GLANCE, &parameters, SCRIPT, &mut keep).await?;
     if !exit.ok() || said.get("DONE").map(String::as_str) != Some("yes") {
         return Err(Error::refused("it could not say how it is"));
     }
@@ -105,5 +115,6 @@ async fn ask(host: &Host, port: u16, ours: i64) -> Result<Glance, Error> {
         free_mib: said.get("DISK_FREE_MIB").and_then(|mib| mib.parse().ok()),
         proxy_runs: yes("PROXY_RUNS"),
         listens: yes("LISTENS"),
+        listens_https: yes("LISTENS_HTTPS"),
     })
 }

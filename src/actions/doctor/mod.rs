@@ -1,14 +1,15 @@
-//! The doctor: looks at the panel, its database, hosts and domains, and says what it found and what to do. It changes nothing.
+//! The doctor: looks at the panel, its database, hosts, domains and certificates, and says what it found and what to do. It changes nothing.
 //! Not here: what a finding means (`domain/doctor`), writing it for a terminal or a page.
 
 mod blind;
 mod bundle;
+mod certificates;
 mod database;
 mod hosts;
 mod machine;
 mod names;
 
-pub use blind::Known;
+pub use blind::{Known, SEALED};
 pub use bundle::{Piece, bundle};
 pub use database::database;
 pub use machine::{Place, machine};
@@ -45,6 +46,10 @@ pub async fn examine(ctx: &Ctx, actor: &Actor) -> Result<Report, Refused> {
             report.add(machine(place, &panel::base_url(ctx).await?));
         }
         report.add(database(&ctx.db).await?);
+        let (found, clock) = join(team(ctx, actor, ""), certificates::clock(ctx, actor)).await;
+        report.add(found?);
+        report.add(clock?);
+        return Ok(report);
     }
     report.add(team(ctx, actor, "").await?);
     Ok(report)
@@ -66,6 +71,9 @@ async fn all_teams(ctx: &Ctx) -> Result<Vec<Finding>, Refused> {
     door.commit().await?;
     let several = teams.len() > 1;
     let mut found = Vec::new();
+    if let Some(first) = teams.first() {
+        found.extend(certificates::clock(ctx, &Actor::on_the_panels_machine(first.id)).await?);
+    }
     for row in teams {
         // A host's name is its team's alone.
         let prefix = if several { [&row.name, " / "].concat() } else { String::new() };
@@ -74,15 +82,19 @@ async fn all_teams(ctx: &Ctx) -> Result<Vec<Finding>, Refused> {
     Ok(found)
 }
 
-/// Hosts and domains of one team.
+/// Hosts, domains and certificates of one team.
 async fn team(ctx: &Ctx, actor: &Actor, prefix: &str) -> Result<Vec<Finding>, Refused> {
     let gate::Open { mut tx, permit, .. } = gate::team(ctx, actor).await?;
     let seen = hosts::known(&mut tx, &permit, actor).await?;
     let domains = names::known(&mut tx, &permit, actor).await?;
+    let certificates = certificates::certificates(&mut tx, &permit, actor).await?;
     tx.commit().await?;
-    let (mut found, domains) = join(hosts::look(ctx, &permit, seen), names::look(domains)).await;
+    let (mut found, domains) = join(hosts::look(ctx, &permit, seen), names::look(&ctx.lookup, domains)).await;
     found.extend(domains);
-    for finding in found.iter_mut().filter(|finding| finding.area == Area::Host) {
+    found.extend(certificates);
+    // Names of the internet are one team's anyway; those of hosts, and what is said of all, are not.
+    let of_several = |finding: &&mut Finding| finding.area == Area::Host || !finding.of.contains('.');
+    for finding in found.iter_mut().filter(of_several) {
         finding.of.insert_str(0, prefix);
     }
     Ok(found)

@@ -8,6 +8,7 @@ use crate::db::channels::{self, Mail, Row};
 use crate::db::notices::{self, State};
 use crate::db::{Tx, alerts};
 use crate::domain::channel::{Security, Service};
+use crate::domain::help::Topic;
 use crate::domain::ids::{AlertId, ChannelId, NoticeId, ProjectId};
 use crate::domain::notice::{Kind, Wanted};
 use crate::domain::rights::{Actor, On, Permission, Permit};
@@ -98,6 +99,17 @@ pub struct NoticeLine {
     pub created_at: OffsetDateTime,
     /// When it last changed.
     pub changed_at: OffsetDateTime,
+}
+
+impl NoticeLine {
+    /// Where the docs say more about one that was not taken, or not at once.
+    pub fn help(&self) -> Option<Topic> {
+        match self.state {
+            State::Failed | State::Unclear | State::Dropped => Some(Topic::NotSent),
+            State::Waiting if self.attempts > 0 => Some(Topic::NotSent),
+            State::Waiting | State::Sending | State::Sent => None,
+        }
+    }
 }
 
 /// Trouble that was told.

@@ -16,6 +16,7 @@ use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, post, put};
 use crate::api::take::{Asked, OfApp, OfId, Sent};
 use crate::domain::dns::AccountKind;
+use crate::domain::help::Topic;
 use crate::domain::ids::{AcmeOrderId, DnsAccountId};
 use crate::domain::rights::Permission;
 
@@ -24,6 +25,7 @@ pub fn routes() -> Routes {
     let (view, edit, own) = (Permission::View, Permission::EditProjects, Permission::OwnTeam);
     let (orders, accounts, authority) = ("/certificate-orders", "/dns-accounts", "/certificate-authority");
     Routes::new()
+        .about(Topic::CertificateOrders)
         .add(
             get(orders, view)
                 .title("Certificates that Skiff gets and renews, and how each stands")
@@ -70,6 +72,7 @@ pub fn routes() -> Routes {
             add_account,
         )
         .add(delete("/dns-accounts/{id}", edit).title("Forget a DNS account that no certificate needs"), remove_account)
+        .about(Topic::CertificateAuthority)
         .add(get(authority, own).title("The panel's certificate authority").gives::<Json<Authority>>(), chosen)
         .add(
             put(authority, own)
@@ -94,6 +97,8 @@ struct Order {
     words: String,
     /// What is wrong and what to try; empty where nothing is.
     trouble: String,
+    /// Where the docs say more about that.
+    help: Option<Topic>,
     /// The DNS account it is proven with; none where it is proven by HTTP.
     dns_account: Option<String>,
     /// Until when what is there is valid.
@@ -114,6 +119,7 @@ impl From<OrderView> for Order {
             state: view.state,
             words: view.words,
             trouble: view.trouble,
+            help: view.help,
             dns_account: view.dns_account,
             not_after: view.not_after.map(Time),
             next_at: view.next_at.map(Time),
@@ -146,6 +152,8 @@ struct DomainCertificate {
     words: String,
     /// What is wrong and what to try; empty where nothing is.
     trouble: String,
+    /// Where the docs say more about that.
+    help: Option<Topic>,
     /// The order it is got by.
     order: Option<Uuid>,
     /// The job that waits or runs for it.
@@ -159,6 +167,7 @@ impl From<DomainView> for DomainCertificate {
             state: view.state,
             words: view.words,
             trouble: view.trouble,
+            help: view.help,
             order: view.order.map(|id| id.0),
             job: view.job.map(|job| job.0),
         }

@@ -25,6 +25,7 @@ use crate::api::routes::{Routes, delete, get, patch, post};
 use crate::api::take::{Asked, OfApp, Sent};
 use crate::domain::app::Kind;
 use crate::domain::deploy::DeployState;
+use crate::domain::help::Topic;
 use crate::domain::ids::AppId;
 use crate::domain::rights::Permission;
 
@@ -32,16 +33,20 @@ use crate::domain::rights::Permission;
 pub fn routes() -> Routes {
     let (view, edit) = (Permission::View, Permission::EditApps);
     Routes::new()
+        .about(Topic::Sources)
         .add(get("/apps", view).title("All apps one may see").gives::<Page<App>>(), list)
         .add(post("/apps", edit).title("Make an app; nothing is deployed yet").gives::<Created<AppDetail>>(), create)
         .add(get("/apps/{app}", view).title("One app").gives::<Json<AppDetail>>(), show)
+        .about(Topic::Configuration)
         .add(patch("/apps/{app}", edit).title("Give an app another name").gives::<Json<AppDetail>>(), rename)
+        .about(Topic::RemovingApp)
         .add(
             delete("/apps/{app}", Permission::EditProjects)
                 .title("Remove an app; its volumes stay, but for those that are named")
                 .gives::<Accepted<Begun>>(),
             remove,
         )
+        .about(Topic::StopAndStart)
         .add(
             get("/apps/{app}/instances", view).title("What runs of an app, and where").gives::<Page<Instance>>(),
             instances,

@@ -15,6 +15,8 @@ use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, post};
 use crate::api::take::{Asked, OfId, Sent};
 use crate::domain::certificate::Origin;
+use crate::domain::certificate::help_of_host;
+use crate::domain::help::Topic;
 use crate::domain::ids::CertificateId;
 use crate::domain::rights::Permission;
 
@@ -22,6 +24,7 @@ use crate::domain::rights::Permission;
 pub fn routes() -> Routes {
     let (view, manage) = (Permission::View, Permission::ManageHosts);
     Routes::new()
+        .about(Topic::Certificates)
         .add(get("/certificates", view).title("The team's certificates").gives::<Page<Certificate>>(), list)
         .add(
             post("/certificates", manage)
@@ -72,6 +75,8 @@ struct OnHost {
     installed_at: Option<Time>,
     /// Why the last try failed; empty where it did not.
     trouble: String,
+    /// Where the docs say more about that.
+    help: Option<Topic>,
 }
 
 impl From<Place> for OnHost {
@@ -81,6 +86,7 @@ impl From<Place> for OnHost {
             name: place.name,
             current: place.current,
             installed_at: place.at.map(Time),
+            help: (!place.trouble.is_empty()).then(|| help_of_host(&place.trouble)),
             trouble: place.trouble,
         }
     }

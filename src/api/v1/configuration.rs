@@ -12,13 +12,17 @@ use crate::api::change::Set;
 use crate::api::problem::{Problem, Wrong};
 use crate::api::routes::{Routes, get, patch};
 use crate::api::take::{OfApp, Sent};
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 
 /// The calls.
 pub fn routes() -> Routes {
     let read = get("/apps/{app}/configuration", Permission::View).title("What an app runs with, as edited");
     let write = patch("/apps/{app}/configuration", Permission::EditApps).title("Change what an app runs with");
-    Routes::new().add(read.gives::<Json<Configuration>>(), show).add(write.gives::<Json<Configuration>>(), edit)
+    Routes::new()
+        .about(Topic::Configuration)
+        .add(read.gives::<Json<Configuration>>(), show)
+        .add(write.gives::<Json<Configuration>>(), edit)
 }
 
 /// What an app runs with.

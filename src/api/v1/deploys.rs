@@ -35,6 +35,7 @@ pub fn routes() -> Routes {
     let preview = post("/apps/{app}/deploys/preview", deploy).title("What a deploy would do; changes nothing");
     let rollback = post("/apps/{app}/rollback", deploy).title("Go back to a kept release");
     Routes::new()
+        .about(Topic::Deploying)
         .add(get("/apps/{app}/deploys", view).title("An app's deploys, newest first").gives::<Page<Deploy>>(), list)
         .add(request.gives::<Accepted<DeployDetail>>(), ask)
         .add(preview.gives::<Json<Plan>>(), plan)

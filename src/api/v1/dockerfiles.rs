@@ -15,12 +15,14 @@ use crate::api::answer::{Accepted, Time};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get, post, put};
 use crate::api::take::{OfApp, Sent};
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 
 /// The calls.
 pub fn routes() -> Routes {
     let edit = Permission::EditApps;
     Routes::new()
+        .about(Topic::WithoutDockerfile)
         .add(
             get("/apps/{app}/dockerfile", Permission::View)
                 .title("The Dockerfile an app is built with where its repository has none")

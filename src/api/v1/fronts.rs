@@ -13,6 +13,7 @@ use crate::api::Api;
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get, post, put};
 use crate::api::take::{OfApp, OfHost, Sent};
+use crate::domain::help::Topic;
 use crate::domain::ids::{AppId, HostId};
 use crate::domain::rights::Permission;
 
@@ -22,12 +23,14 @@ pub fn routes() -> Routes {
     let (front, trust) = ("/apps/{app}/front", "/hosts/{host}/trust");
     let maintenance_ = put("/apps/{app}/maintenance", edit);
     Routes::new()
+        .about(Topic::RoutesOfApp)
         .add(get(front, view).title("What holds for all routes of an app").gives::<Json<Front>>(), show)
         .add(put(front, edit).title("Replace what holds for all routes of an app").gives::<Json<Front>>(), set)
         .add(
             maintenance_.title("Show everybody the page of maintenance, or the app again").gives::<Json<Front>>(),
             maintain,
         )
+        .about(Topic::RoutesOfHost)
         .add(get(trust, view).title("Which proxies before a host are believed").gives::<Json<Trust>>(), trusts)
         .add(put(trust, manage).title("Say which proxies before a host are believed").gives::<Json<Trust>>(), set_trust)
         .add(

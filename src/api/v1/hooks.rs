@@ -19,6 +19,7 @@ use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, post};
 use crate::api::take::{OfApp, OfId, Sent};
 use crate::domain::deploy::DeployState;
+use crate::domain::help::Topic;
 use crate::domain::hook::{Answer, Provider};
 use crate::domain::ids::{AppId, DeliveryId};
 use crate::domain::rights::Permission;
@@ -28,6 +29,7 @@ pub fn routes() -> Routes {
     let (view, edit) = (Permission::View, Permission::EditApps);
     let one = "/apps/{app}/hook";
     Routes::new()
+        .about(Topic::Calls)
         .add(get(one, view).title("Whether pushes deploy an app, and by which address").gives::<Json<Push>>(), show)
         .add(
             post(one, edit).title("Have pushes deploy an app; answers with the secret").gives::<Created<WithSecret>>(),

@@ -25,6 +25,7 @@ const SCRIPT: &str = "text/x-shellscript";
 pub fn routes() -> Routes {
     let manage = Permission::ManageHosts;
     Routes::new()
+        .about(Topic::HostsLooked)
         .add(
             post("/hosts/{host}/check", manage)
                 .title("Look whether a host is as it was made")

@@ -28,6 +28,7 @@ use crate::domain::rights::Permission;
 pub fn routes() -> Routes {
     let (view, manage) = (Permission::View, Permission::ManageHosts);
     Routes::new()
+        .about(Topic::LettingIn)
         .add(get("/hosts", view).title("All hosts one may see").gives::<Page<Host>>(), list)
         .add(
             post("/hosts", manage)
@@ -40,11 +41,14 @@ pub fn routes() -> Routes {
             post("/hosts/{host}/provision", manage).title("Have a host made ready").gives::<Accepted<Begun>>(),
             provision,
         )
+        .about(Topic::HostKey)
         .add(put("/hosts/{host}/key", manage).title("Confirm the host key it showed").gives::<Json<HostDetail>>(), key)
+        .about(Topic::PortTaken)
         .add(
             put("/hosts/{host}/http-port", manage).title("Give its proxy another port").gives::<Json<HostDetail>>(),
             http_port,
         )
+        .about(Topic::HttpsPort)
         .add(
             put("/hosts/{host}/https-port", manage)
                 .title("Give its proxy another port for HTTPS, or none")
@@ -52,6 +56,7 @@ pub fn routes() -> Routes {
             https_port,
         )
         .merge(ways::routes())
+        .about(Topic::WhoBuilds)
         .add(put("/hosts/{host}/part", manage).title("Say what part a host has").gives::<Json<HostDetail>>(), part)
 }
 

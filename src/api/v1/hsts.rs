@@ -11,12 +11,14 @@ use crate::api::Api;
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get, put};
 use crate::api::take::{OfApp, Sent};
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 
 /// The calls.
 pub fn routes() -> Routes {
     let path = "/apps/{app}/hsts";
     Routes::new()
+        .about(Topic::HttpsOnly)
         .add(
             get(path, Permission::View).title("Whether browsers are told to come by HTTPS only").gives::<Json<Hsts>>(),
             show,

@@ -17,6 +17,7 @@ use crate::api::answer::{Accepted, Time};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get, post};
 use crate::api::take::{OfApp, OfId, Sent};
+use crate::domain::help::Topic;
 use crate::domain::ids::InstanceId;
 use crate::domain::rights::Permission;
 
@@ -24,6 +25,7 @@ use crate::domain::rights::Permission;
 pub fn routes() -> Routes {
     let may = Permission::Deploy;
     Routes::new()
+        .about(Topic::StopAndStart)
         .add(
             get("/apps/{app}/instances/{id}", Permission::View)
                 .title("One instance, as its host's Docker describes it now")

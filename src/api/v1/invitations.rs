@@ -15,6 +15,7 @@ use crate::api::answer::{Created, Page, Time};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, post};
 use crate::api::take::{OfId, Sent};
+use crate::domain::help::Topic;
 use crate::domain::ids::InvitationId;
 use crate::domain::rights::{Permission, Role};
 
@@ -22,6 +23,7 @@ use crate::domain::rights::{Permission, Role};
 pub fn routes() -> Routes {
     let manage = Permission::ManageMembers;
     Routes::new()
+        .about(Topic::Inviting)
         .add(get("/invitations", manage).title("Invitations whose links still work").gives::<Page<Invitation>>(), list)
         .add(
             post("/invitations", manage)

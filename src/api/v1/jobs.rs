@@ -26,6 +26,7 @@ use crate::domain::rights::Permission;
 pub fn routes() -> Routes {
     let view = Permission::View;
     Routes::new()
+        .about(Topic::JobFailed)
         .add(get("/jobs", view).title("Jobs, newest first").gives::<Page<Job>>(), list)
         .add(
             get("/jobs/{id}", view).title("One job; waits for its end where asked to").gives::<Json<JobDetail>>(),

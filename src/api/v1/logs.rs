@@ -19,6 +19,7 @@ use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get};
 use crate::api::stream::{self, MEDIA};
 use crate::api::take::{Asked, OfApp};
+use crate::domain::help::Topic;
 use crate::domain::job::Stream;
 use crate::domain::rights::Permission;
 
@@ -30,7 +31,9 @@ const LONGEST_FILTER: usize = 500;
 /// The calls.
 pub fn routes() -> Routes {
     let one = get("/apps/{app}/logs", Permission::View);
-    Routes::new().add(one.title("What an app's instances print, and go on printing").gives::<Events>(), show)
+    Routes::new()
+        .about(Topic::AppLogs)
+        .add(one.title("What an app's instances print, and go on printing").gives::<Events>(), show)
 }
 
 /// Which lines are asked for.

@@ -16,6 +16,7 @@ use crate::api::answer::{Page, Time};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get, post, put};
 use crate::api::take::{OfId, Sent};
+use crate::domain::help::Topic;
 use crate::domain::ids::MemberId;
 use crate::domain::rights::{Permission, Role};
 
@@ -23,6 +24,7 @@ use crate::domain::rights::{Permission, Role};
 pub fn routes() -> Routes {
     let (view, manage) = (Permission::View, Permission::ManageMembers);
     Routes::new()
+        .about(Topic::Members)
         .add(
             get("/members", view)
                 .title("The team's members; oneself alone for who does not see the whole team")

@@ -18,6 +18,7 @@ use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, post, put};
 use crate::api::take::{OfId, Sent};
 use crate::domain::channel::{Security, Service};
+use crate::domain::help::Topic;
 use crate::domain::ids::ChannelId;
 use crate::domain::notice::{Kind, Wanted};
 use crate::domain::rights::Permission;
@@ -26,6 +27,7 @@ use crate::domain::rights::Permission;
 pub fn routes() -> Routes {
     let (view, manage) = (Permission::View, Permission::ManageNotices);
     Routes::new()
+        .about(Topic::Channels)
         .add(
             get("/notices/channels", manage).title("Where the team is told what happened").gives::<Page<Channel>>(),
             list,
@@ -49,6 +51,7 @@ pub fn routes() -> Routes {
                 .gives::<Json<Test>>(),
             test,
         )
+        .about(Topic::MailServer)
         .add(get("/notices/mail-server", manage).title("The team's mail server").gives::<Json<MailServer>>(), mail)
         .add(
             put("/notices/mail-server", manage)
@@ -57,6 +60,7 @@ pub fn routes() -> Routes {
             set_mail,
         )
         .add(get("/notices/mine", view).title("What one is told of oneself").gives::<Json<Choice>>(), mine)
+        .about(Topic::NoticesMine)
         .add(put("/notices/mine", view).title("Choose what one is told of oneself").gives::<Json<Choice>>(), choose)
         .add(
             get("/notices/alerts", view)
@@ -200,6 +204,8 @@ struct Test {
     taken: bool,
     /// What it answered, in words.
     answer: String,
+    /// Where the docs say more, where it did not take it.
+    help: Option<Topic>,
 }
 
 /// The mail server, without its password.
@@ -324,6 +330,8 @@ struct Notice {
     attempts: i32,
     /// What the other side said last.
     answer: String,
+    /// Where the docs say more about one that was not taken.
+    help: Option<Topic>,
     /// When it was put in.
     created_at: Time,
     /// When it last changed.
@@ -332,11 +340,13 @@ struct Notice {
 
 impl From<NoticeLine> for Notice {
     fn from(line: NoticeLine) -> Self {
+        let help = line.help();
         Self {
             id: line.id.0,
             channel: line.channel.map(|id| id.0),
             to: line.to,
             event: line.kind,
+            help,
             title: line.title,
             state: line.state,
             attempts: line.attempts,
@@ -385,7 +395,7 @@ async fn test(
     Sent(Nothing {}): Sent<Nothing>,
 ) -> Result<Json<Test>, Problem> {
     let Answered { taken, words } = notices::test(api.actions(), &caller.actor, id).await?;
-    Ok(Json(Test { taken, answer: words }))
+    Ok(Json(Test { taken, answer: words, help: (!taken).then_some(Topic::NotSent) }))
 }
 
 async fn mail(State(api): State<Api>, caller: Caller) -> Result<Json<MailServer>, Problem> {

@@ -14,12 +14,14 @@ use crate::api::answer::Time;
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, put};
 use crate::api::take::Sent;
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 
 /// The calls.
 pub fn routes() -> Routes {
     let own = Permission::OwnTeam;
     Routes::new()
+        .about(Topic::PanelAddress)
         .add(get("/panel/address", own).title("The panel's own address").gives::<Json<Address>>(), show)
         .add(
             put("/panel/address", own)

@@ -15,6 +15,7 @@ use crate::api::answer::{Accepted, Page};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get, post, put};
 use crate::api::take::{OfApp, Sent};
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 
 /// The calls.
@@ -23,6 +24,7 @@ pub fn routes() -> Routes {
     let scale_ = post("/apps/{app}/scale", Permission::Deploy)
         .title("Place an app anew and deploy what serves, without a build");
     Routes::new()
+        .about(Topic::WhereItRuns)
         .add(get(all, Permission::View).title("Where an app is placed, as edited").gives::<Page<Placed>>(), show)
         .add(
             put(all, Permission::EditApps).title("Place an app, from its next deploy on").gives::<Page<Placed>>(),

@@ -14,6 +14,7 @@ use crate::api::answer::{Created, Page};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, post};
 use crate::api::take::{OfEnvironment, OfId, Sent};
+use crate::domain::help::Topic;
 use crate::domain::ids::ProjectId;
 use crate::domain::rights::Permission;
 
@@ -22,6 +23,7 @@ pub fn routes() -> Routes {
     let (view, edit) = (Permission::View, Permission::EditProjects);
     let environment = post("/projects/{id}/environments", edit).title("Make an environment of a project");
     Routes::new()
+        .about(Topic::Projects)
         .add(
             get("/projects", view).title("All projects one may see, with their environments").gives::<Page<Project>>(),
             list,

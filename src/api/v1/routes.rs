@@ -16,6 +16,7 @@ use crate::api::answer::{Created, Page};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, post, put};
 use crate::api::take::{OfApp, OfId, Sent};
+use crate::domain::help::Topic;
 use crate::domain::ids::{AppId, RouteId};
 use crate::domain::ingress::Line;
 use crate::domain::rights::Permission;
@@ -24,6 +25,7 @@ use crate::domain::rights::Permission;
 pub fn routes() -> Routes {
     let (view, edit, all) = (Permission::View, Permission::EditApps, "/apps/{app}/routes");
     Routes::new()
+        .about(Topic::RouteRules)
         .add(
             get(all, view).title("Domains and paths that lead to an app, and their rules").gives::<Page<Route>>(),
             list,

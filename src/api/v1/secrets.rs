@@ -16,6 +16,7 @@ use crate::api::answer::{Page, Time};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, put};
 use crate::api::take::{Named, OfApp, Sent};
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 
 /// The calls.
@@ -23,6 +24,7 @@ pub fn routes() -> Routes {
     let (view, edit) = (Permission::View, Permission::EditApps);
     let one = "/apps/{app}/secrets/{name}";
     Routes::new()
+        .about(Topic::Secrets)
         .add(
             get("/apps/{app}/secrets", view).title("Which secrets an app has; no values").gives::<Page<Secret>>(),
             list,

@@ -13,13 +13,14 @@ use crate::api::change::Set;
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get, patch};
 use crate::api::take::{OfApp, Sent};
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 
 /// The calls.
 pub fn routes() -> Routes {
     let read = get("/apps/{app}/source", Permission::View).title("Where an app comes from, as edited");
     let write = patch("/apps/{app}/source", Permission::EditApps).title("Change where an app comes from");
-    Routes::new().add(read.gives::<Json<Source>>(), show).add(write.gives::<Json<Source>>(), edit)
+    Routes::new().about(Topic::Sources).add(read.gives::<Json<Source>>(), show).add(write.gives::<Json<Source>>(), edit)
 }
 
 /// Where an app comes from. No token, password or value of a build secret is in it.

@@ -14,12 +14,14 @@ use crate::api::answer::{Created, Page};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get, patch, post};
 use crate::api::take::Sent;
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 
 /// The calls.
 pub fn routes() -> Routes {
     let (view, own) = (Permission::View, Permission::OwnTeam);
     Routes::new()
+        .about(Topic::Members)
         .add(get("/team", view).title("The token's team").gives::<Json<Team>>(), show)
         .add(patch("/team", own).title("Give the team another name; its addresses stay").gives::<Json<Team>>(), rename)
         .add(

@@ -14,6 +14,7 @@ use crate::api::answer::{Created, Page, Time};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, post};
 use crate::api::take::{OfId, Sent};
+use crate::domain::help::Topic;
 use crate::domain::ids::TokenId;
 use crate::domain::rights::{Permission, Role};
 
@@ -21,6 +22,7 @@ use crate::domain::rights::{Permission, Role};
 pub fn routes() -> Routes {
     let view = Permission::View;
     Routes::new()
+        .about(Topic::Token)
         .add(get("/tokens", view).title("One's own tokens; for admins, all of the team").gives::<Page<Token>>(), list)
         .add(
             post("/tokens", view).title("Make a token; its secret is in this answer only").gives::<Created<New>>(),

@@ -13,6 +13,7 @@ use crate::api::answer::Page;
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, put};
 use crate::api::take::{Named, OfApp, Sent};
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 
 /// The calls.
@@ -20,6 +21,7 @@ pub fn routes() -> Routes {
     let (view, edit) = (Permission::View, Permission::EditApps);
     let one = "/apps/{app}/variables/{name}";
     Routes::new()
+        .about(Topic::Variables)
         .add(
             get("/apps/{app}/variables", view).title("An app's plain variables, as edited").gives::<Page<Variable>>(),
             list,

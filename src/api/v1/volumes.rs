@@ -16,6 +16,7 @@ use crate::api::answer::{Accepted, Created, Page, Time};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, post};
 use crate::api::take::{OfApp, OfId, Sent};
+use crate::domain::help::Topic;
 use crate::domain::ids::VolumeId;
 use crate::domain::rights::Permission;
 
@@ -24,8 +25,10 @@ pub fn routes() -> Routes {
     let (view, edit, all) = (Permission::View, Permission::EditApps, "/apps/{app}/volumes");
     let gone = post("/apps/{app}/volumes/{id}/removal", Permission::EditProjects);
     Routes::new()
+        .about(Topic::VolumesAdd)
         .add(get(all, view).title("An app's volumes").gives::<Page<Volume>>(), list)
         .add(post(all, edit).title("Add a volume, or mount one again").gives::<Created<Volume>>(), add)
+        .about(Topic::VolumesLeave)
         .add(delete("/apps/{app}/volumes/{id}/mount", edit).title("Mount a volume no longer; its data stays"), detach)
         .add(gone.title("Remove a volume with its data").gives::<Accepted<Begun>>(), remove)
         .add(

@@ -70,7 +70,7 @@ fn sentence(problem: &Value) -> String {
 
 /// Where the panel's docs say more, as a line of its own. What they say of calls is for whoever writes programs.
 pub(super) fn more(base: &Url, document: &Value) -> String {
-    let of_people = |path: &&str| path.starts_with("/docs/") && !path.starts_with("/docs/api#");
+    let of_people = |path: &&str| path.starts_with("/docs/") && *path != "/docs/api#what-goes-wrong";
     let path = document.get("help").and_then(Value::as_str).filter(of_people);
     let url = path.and_then(|path| base.join(path).ok());
     url.map(|url| format!("\nMore: {}", plain(url.as_str()))).unwrap_or_default()

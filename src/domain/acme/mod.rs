@@ -2,6 +2,7 @@
 //! Pure: the moment comes in as an argument. Not here: speaking to an authority, and what is in a certificate.
 
 mod again;
+mod help;
 mod problem;
 mod reachable;
 mod trouble;

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::help::{Topic, of_sentence};
 use super::ids::CertificateId;
 
 /// Days before its end from which on a certificate is warned about.
@@ -76,6 +77,11 @@ pub fn age(not_after: OffsetDateTime, now: OffsetDateTime) -> (i64, Age) {
         days if days < WARN_DAYS => (days, Age::Ending),
         days => (days, Age::Fine),
     }
+}
+
+/// Where the docs say more about why a host has another version of a certificate: by what was said there, where something was.
+pub fn help_of_host(trouble: &str) -> Topic {
+    of_sentence(trouble).unwrap_or(Topic::CertificateBefore)
 }
 
 /// True where a certificate for this name is one for the domain: the same, or a wildcard in the place of its first label.

@@ -19,6 +19,8 @@ pub struct Glance {
     pub proxy_runs: Option<bool>,
     /// Whether somebody listens on the proxy's port.
     pub listens: Option<bool>,
+    /// Whether somebody listens on its port of HTTPS.
+    pub listens_https: Option<bool>,
 }
 
 /// What was seen of a host.
@@ -30,6 +32,8 @@ pub struct HostSeen {
     pub state: HostState,
     /// The port of its proxy.
     pub port: u16,
+    /// Its port of HTTPS; none where it serves none.
+    pub https_port: Option<u16>,
     /// What was seen just now, or why nothing was: the sentence, and where the docs say more. None where nobody looked.
     pub glance: Option<Result<Glance, (String, Topic)>>,
     /// What differs by the last check, and how many hours ago that was; none before there was one.
@@ -113,6 +117,12 @@ fn glanced(seen: &HostSeen, glance: &Glance) -> Vec<Finding> {
     } else if glance.listens == Some(false) {
         let what = format!("Nobody listens on its web port {}.", seen.port);
         found.push(Finding::bad(area, of, what, "Make the host ready again.", Topic::PortTaken));
+    } else if let (Some(false), Some(port)) = (glance.listens_https, seen.https_port) {
+        let what =
+            format!("Nobody listens on its HTTPS port {port}: no address that begins with https:// is answered.");
+        let act =
+            "Make the host ready again; on the server, journalctl -u skiff-haproxy says why the port was not opened.";
+        found.push(Finding::bad(area, of, what, act, Topic::PortTaken));
     }
     found
 }

@@ -1,12 +1,18 @@
 //! The panel's own machine.
 
 use super::{Area, Finding, room};
+use crate::domain::acme::Trouble;
 use crate::domain::help::Topic;
 
 /// Below this the database may soon be unable to write.
 const LOW_MIB: u64 = 2_048;
 /// Below this it soon will be.
 const FULL_MIB: u64 = 512;
+
+/// A clock that is off by more seconds should be looked at: answers are as fresh as the second, and some seconds under way.
+const CLOCK_LOOK_S: u64 = 30;
+/// With more than this, what others signed and what is signed here is refused.
+const CLOCK_BAD_S: u64 = 5 * 60;
 
 /// What was seen of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,4 +75,47 @@ pub fn machine(seen: &MachineSeen) -> Vec<Finding> {
         }
     }));
     found
+}
+
+/// What the authority's clock said of this machine's: how many seconds it is ahead; or why it was not heard.
+pub fn clock(server: &str, heard: &Result<i64, Trouble>) -> Finding {
+    let (area, of) = (Area::Panel, "clock");
+    let act = "Let this machine follow a time server: timedatectl set-ntp true";
+    match heard {
+        Ok(ahead) => {
+            let off = ahead.unsigned_abs();
+            let way = if *ahead > 0 { "ahead of" } else { "behind" };
+            let breaks =
+                "certificates are taken for expired or not valid yet, and sign-ins and tokens end at the wrong moment";
+            let what = format!("This machine's clock is {} {way} the one of {server}: {breaks}.", lasting(off));
+            match off {
+                0..=CLOCK_LOOK_S => {
+                    Finding::ok(area, of, format!("This machine's clock agrees with the one of {server}."))
+                }
+                _ if off <= CLOCK_BAD_S => {
+                    let what = format!("This machine's clock is {} {way} the one of {server}.", lasting(off));
+                    Finding::warn(area, of, what, act, Topic::PanelClock)
+                }
+                _ => Finding::bad(area, of, what, act, Topic::PanelClock),
+            }
+        }
+        Err(trouble @ Trouble::Clock { .. }) => Finding::bad(area, of, trouble.sentence(), act, trouble.help()),
+        Err(trouble) => Finding::warn(
+            Area::Certificate,
+            "authority",
+            trouble.sentence(),
+            "See that this machine reaches it, then look again.",
+            trouble.help(),
+        ),
+    }
+}
+
+/// Seconds, as people read them.
+fn lasting(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
 }

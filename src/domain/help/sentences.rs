@@ -5,6 +5,25 @@ use super::Topic;
 
 /// Words, and where they lead. The first that stands in a sentence counts: what is more exact stands above.
 const WORDS: &[(&str, Topic)] = &[
+    // Troubles of certificates come first: they quote what others said.
+    ("has no address yet. Let its A", Topic::CertificateDns),
+    ("Change its records (A and AAAA)", Topic::CertificateDns),
+    ("certificate authority could not look", Topic::CertificateDns),
+    ("Port 80 of ", Topic::CertificatePort),
+    ("is not this panel's proxy", Topic::CertificateOther),
+    ("CAA records forbid", Topic::CertificateCaa),
+    ("did not accept the proof", Topic::CertificateProof),
+    ("was written and is not seen", Topic::CertificateRecord),
+    ("The DNS account ", Topic::CertificateRecord),
+    ("takes no more orders", Topic::CertificateLimit),
+    ("has paused this name", Topic::CertificatePaused),
+    ("does not accept the panel's account", Topic::CertificateAccount),
+    ("does not answer as it should", Topic::AuthorityAway),
+    ("By this machine's clock", Topic::PanelClock),
+    ("signed by nobody whom this machine trusts", Topic::AuthorityUntrusted),
+    ("certificate authority refused the order", Topic::CertificateRefused),
+    ("The database does not answer", Topic::Database),
+    ("cannot reach its database", Topic::Database),
     ("ompare it with", Topic::HostKey),
     ("jump host", Topic::JumpHost),
     ("forbids forwarding", Topic::Forwarding),

@@ -8,6 +8,9 @@ pub use order::{Order, Proof, Stage, Way};
 
 use std::sync::Arc;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
 use instant_acme::{AccountCredentials, ExternalAccountKey, Identifier, NewAccount, NewOrder};
 
 use crate::domain::acme::{At, Problem, Trouble, Window, classify};
@@ -83,6 +86,19 @@ impl Authority {
 
     fn builder(&self) -> instant_acme::AccountBuilder {
         instant_acme::Account::builder_with_http(Box::new(Http::new(self.https.clone(), Arc::clone(&self.ears))))
+    }
+
+    /// How many seconds this machine's clock is ahead of the authority's, by the moment its directory was answered (RFC 9110
+    /// §6.6.1); none where it names none.
+    pub async fn clock_ahead(&self) -> Result<Option<i64>, Trouble> {
+        let down = |error: hyper::http::Error| self.down(error.to_string());
+        let request = hyper::Request::get(&self.directory).body(http_body_util::Full::default()).map_err(down)?;
+        let asked = OffsetDateTime::now_utc();
+        let answer = self.https.send(request).await.map_err(|down| trouble_of(&self.server(), down))?;
+        let here: OffsetDateTime = asked + (OffsetDateTime::now_utc() - asked) / 2_i32;
+        let said = answer.0.headers.get(hyper::header::DATE).and_then(|value| value.to_str().ok());
+        let there = said.and_then(|said| OffsetDateTime::parse(said.trim(), &Rfc2822).ok());
+        Ok(there.map(|there| (here - there).whole_seconds()))
     }
 
     /// Its name for people: the directory's host.

@@ -19,7 +19,7 @@ struct Files;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Begin", &["install", "first-run", "docker"]),
     ("Servers", &["hosts", "hosts-check", "several-hosts", "https", "automatic-certificates"]),
-    ("Apps", &["apps", "deploys", "push", "secrets", "volumes", "removing"]),
+    ("Apps", &["apps", "routes", "deploys", "push", "secrets", "volumes", "removing"]),
     ("People and programs", &["members", "notices", "cli", "api"]),
     ("When something is wrong", &["doctor", "deploy-failures", "host-trouble", "panel-trouble"]),
 ];

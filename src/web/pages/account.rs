@@ -9,6 +9,7 @@ use tower_sessions::Session;
 
 use crate::actions::Refused;
 use crate::actions::accounts::{self, Account, ChangePassword, SessionLine};
+use crate::domain::help::Topic;
 use crate::web::actor::Here;
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
@@ -18,6 +19,7 @@ use crate::web::{Web, session};
 /// The routes.
 pub fn routes() -> Routes {
     Routes::new()
+        .about(Topic::SignIn)
         .get("/account", Policy::Account, show)
         .post("/account/password", Policy::Account, change_password)
         .post("/account/sessions/end", Policy::Account, end_session)

@@ -8,7 +8,8 @@ use tower_sessions::Session;
 
 use crate::actions::Refused;
 use crate::actions::certificates::{self, CertificateLine, NewCertificate, ON_PAGE};
-use crate::domain::certificate::{Age, Origin};
+use crate::domain::certificate::{Age, Origin, help_of_host};
+use crate::domain::help::Topic;
 use crate::domain::ids::CertificateId;
 use crate::domain::rights::{On, Permission};
 use crate::web::actor::{At, Here};
@@ -25,11 +26,11 @@ const BAR_DAYS: i64 = 90;
 /// The routes.
 pub fn routes() -> Routes {
     let (view, manage) = (Policy::Team(Permission::View), Policy::Team(Permission::ManageHosts));
-    Routes::new().get("/t/{team}/certificates", view, index).post("/t/{team}/certificates", manage, upload).post(
-        "/t/{team}/certificates/{id}/remove",
-        manage,
-        remove,
-    )
+    Routes::new()
+        .about(Topic::Certificates)
+        .get("/t/{team}/certificates", view, index)
+        .post("/t/{team}/certificates", manage, upload)
+        .post("/t/{team}/certificates/{id}/remove", manage, remove)
 }
 
 /// A certificate and the button that removes it.
@@ -112,6 +113,10 @@ impl Index {
         line.days_left.clamp(0, BAR_DAYS)
     }
 
+    fn help(&self, line: &CertificateLine) -> SafeUrl {
+        help(line)
+    }
+
     /// What asks for somebody, where something does.
     fn trouble(&self, line: &CertificateLine) -> String {
         let failed = line.hosts.iter().find(|place| !place.trouble.is_empty());
@@ -129,6 +134,12 @@ impl Index {
             _ => String::new(),
         }
     }
+}
+
+/// Where the docs say more about what asks for somebody.
+fn help(line: &CertificateLine) -> SafeUrl {
+    let failed = line.hosts.iter().find(|place| !place.trouble.is_empty());
+    SafeUrl::help(failed.map_or(Topic::CertificateEnds, |place| help_of_host(&place.trouble)))
 }
 
 /// The form that takes a certificate.

@@ -25,6 +25,7 @@ use crate::web::{Web, live};
 pub fn routes() -> Routes {
     let (view, deploy) = (Policy::Team(Permission::View), Policy::Team(Permission::Deploy));
     Routes::new()
+        .about(Topic::Deploying)
         .get("/t/{team}/apps/{id}/deploys/new", deploy, plan)
         .post("/t/{team}/apps/{id}/deploys", deploy, request)
         .get("/t/{team}/deploys/{id}", view, show)

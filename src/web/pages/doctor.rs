@@ -9,6 +9,7 @@ use axum::response::Response;
 
 use crate::actions::doctor;
 use crate::domain::doctor::{Area, Finding, Grade, Told};
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 use crate::web::Web;
 use crate::web::actor::Here;
@@ -18,7 +19,7 @@ use crate::web::ui::{Badge, SafeUrl, Shape, Shell, Tone, page};
 
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::new().get("/t/{team}/doctor", Policy::Team(Permission::ManageHosts), show)
+    Routes::new().about(Topic::Doctor).get("/t/{team}/doctor", Policy::Team(Permission::ManageHosts), show)
 }
 
 /// What was found.

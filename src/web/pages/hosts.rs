@@ -23,6 +23,7 @@ use super::jobs::{Course, Table as JobTable};
 use crate::actions::hosts::{self, ConfirmHostKey, HostLine, HostView, InstanceLine, NewHost};
 use crate::actions::{Refused, panel};
 use crate::domain::help;
+use crate::domain::help::Topic;
 use crate::domain::host::{HostState, paste_line};
 use crate::domain::ids::HostId;
 use crate::domain::rights::{On, Permission};
@@ -37,12 +38,14 @@ pub use next::Next;
 pub fn routes() -> Routes {
     let (view, manage) = (Policy::Team(Permission::View), Policy::Team(Permission::ManageHosts));
     Routes::new()
+        .about(Topic::LettingIn)
         .get("/t/{team}/hosts", view, index)
         .get("/t/{team}/hosts/new", manage, new)
         .post("/t/{team}/hosts", manage, create)
         .get("/t/{team}/hosts/{id}", view, show)
         .post("/t/{team}/hosts/{id}/look", manage, look)
         .post("/t/{team}/hosts/{id}/provision", manage, provision)
+        .about(Topic::HostKey)
         .post("/t/{team}/hosts/{id}/key", manage, confirm_key)
         .merge(http_port::routes())
         .merge(https_port::routes())

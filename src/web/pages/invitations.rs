@@ -9,6 +9,7 @@ use tower_sessions::Session;
 use super::login::with_token;
 use crate::actions::Refused;
 use crate::actions::invitations::{self, Choices, Made, NewAccount, NewInvitation, Offer};
+use crate::domain::help::Topic;
 use crate::domain::ids::InvitationId;
 use crate::domain::rights::{Permission, Role};
 use crate::door::client;
@@ -23,6 +24,7 @@ use crate::web::{Web, session};
 pub fn routes() -> Routes {
     let manage = Policy::Team(Permission::ManageMembers);
     Routes::new()
+        .about(Topic::Inviting)
         .get("/t/{team}/invitations/new", manage, new)
         .post("/t/{team}/invitations", manage, create)
         .post("/t/{team}/invitations/{id}/revoke", manage, revoke)

@@ -9,6 +9,7 @@ use tower_sessions::Session;
 
 use crate::actions::jobs::{self, JobLine, JobView, LogLine, StepLine};
 use crate::domain::help;
+use crate::domain::help::Topic;
 use crate::domain::ids::JobId;
 use crate::domain::job::{JobState, StepState, Stream};
 use crate::domain::rights::Permission;
@@ -22,6 +23,7 @@ use crate::web::{Web, live, session};
 pub fn routes() -> Routes {
     let view = Policy::Team(Permission::View);
     Routes::new()
+        .about(Topic::JobFailed)
         .get("/t/{team}/jobs", view, index)
         .get("/t/{team}/jobs/{id}", view, show)
         .get("/t/{team}/jobs/{id}/live", view, live::job)

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use tower_sessions::Session;
 
 use crate::actions::{Refused, accounts};
+use crate::domain::help::Topic;
 use crate::door::client;
 use crate::web::actor::{Here, Newcomer};
 use crate::web::assets::{self, Links};
@@ -17,7 +18,7 @@ use crate::web::{Web, csrf, session};
 
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::new().get("/login", Policy::Open, show).post("/login", Policy::Open, sign_in).post(
+    Routes::new().about(Topic::SignIn).get("/login", Policy::Open, show).post("/login", Policy::Open, sign_in).post(
         "/logout",
         Policy::Account,
         sign_out,

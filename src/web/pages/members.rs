@@ -10,6 +10,7 @@ use tower_sessions::Session;
 use crate::actions::invitations::InvitationLine;
 use crate::actions::members::{self, MemberLine, MemberView, Members, SetGrant};
 use crate::actions::{FieldError, Refused, teams};
+use crate::domain::help::Topic;
 use crate::domain::ids::MemberId;
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -22,6 +23,7 @@ use crate::web::{Web, session};
 pub fn routes() -> Routes {
     let (view, manage) = (Policy::Team(Permission::View), Policy::Team(Permission::ManageMembers));
     Routes::new()
+        .about(Topic::Members)
         .get("/t/{team}/members", view, index)
         .post("/t/{team}/members/leave", view, leave)
         .get("/t/{team}/members/{id}", view, show)

@@ -14,6 +14,7 @@ use crate::actions::notices::{
     self, ChannelLine, MailLine, NoticeLine, Overview, ProjectChoice, SetMail, SetMine, WantedForm,
 };
 use crate::domain::channel::{Security, Service};
+use crate::domain::help::Topic;
 use crate::domain::notice::{Kind, Wanted};
 use crate::domain::rights::Permission;
 use crate::web::actor::Here;
@@ -26,8 +27,10 @@ use crate::web::{Web, session};
 pub fn routes() -> Routes {
     let (view, manage) = (Policy::Team(Permission::View), Policy::Team(Permission::ManageNotices));
     Routes::new()
+        .about(Topic::NoticesMine)
         .get("/t/{team}/notices", view, index)
         .post("/t/{team}/notices/mine", view, choose)
+        .about(Topic::MailServer)
         .get("/t/{team}/notices/mail", manage, mail)
         .post("/t/{team}/notices/mail", manage, set_mail)
         .merge(channels::routes())
@@ -157,6 +160,11 @@ impl Letters {
             State::Dropped => (Shape::Square, Tone::Quiet, "not sent"),
         };
         Badge::new(shape, tone, word)
+    }
+
+    /// Where the docs say more about one that was not taken.
+    fn help(&self, line: &NoticeLine) -> Option<SafeUrl> {
+        line.help().map(SafeUrl::help)
     }
 
     fn when(&self, at: &OffsetDateTime) -> When {

@@ -10,6 +10,7 @@ use tower_sessions::Session;
 
 use crate::actions::Refused;
 use crate::actions::panel::{self, AddressLine, AddressView, NewAddress};
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 use crate::web::actor::Here;
 use crate::web::error::Problem;
@@ -21,6 +22,7 @@ use crate::web::{Web, session};
 pub fn routes() -> Routes {
     let own = Policy::Team(Permission::OwnTeam);
     Routes::new()
+        .about(Topic::PanelAddress)
         .get("/t/{team}/panel", own, show)
         .post("/t/{team}/panel/address", own, try_out)
         .post("/t/{team}/panel/address/confirm", own, confirm)

@@ -12,6 +12,7 @@ use crate::actions::projects::{
 };
 use crate::actions::volumes::{self, LeftVolume, RemoveVolume};
 use crate::actions::{FieldError, Refused};
+use crate::domain::help::Topic;
 use crate::domain::ids::{EnvironmentId, ProjectId, VolumeId};
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -24,12 +25,14 @@ use crate::web::{Web, session};
 pub fn routes() -> Routes {
     let (view, edit) = (Policy::Team(Permission::View), Policy::Team(Permission::EditProjects));
     Routes::new()
+        .about(Topic::Projects)
         .get("/t/{team}/projects", view, index)
         .post("/t/{team}/projects", edit, create)
         .get("/t/{team}/projects/{id}", view, show)
         .post("/t/{team}/projects/{id}/environments", edit, create_environment)
         .post("/t/{team}/projects/{id}/environments/remove", edit, remove_environment)
         .post("/t/{team}/projects/{id}/remove", edit, remove)
+        .about(Topic::VolumesLeave)
         .post("/t/{team}/volumes/remove", edit, remove_volume)
 }
 

@@ -11,6 +11,7 @@ use super::login::with_token;
 use crate::actions::Refused;
 use crate::actions::setup::{self, SetUp};
 use crate::actions::setup_name::{self, Offer, Wanted};
+use crate::domain::help::Topic;
 use crate::door::client;
 use crate::web::actor::Newcomer;
 use crate::web::assets::{self, Links};
@@ -24,7 +25,7 @@ const TERMS: &str = "https://letsencrypt.org/repository/";
 
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::new().get("/setup", Policy::SetUp, show).post("/setup", Policy::SetUp, set_up)
+    Routes::new().about(Topic::SignIn).get("/setup", Policy::SetUp, show).post("/setup", Policy::SetUp, set_up)
 }
 
 /// The page.

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::actions::{Refused, teams};
+use crate::domain::help::Topic;
 use crate::web::Web;
 use crate::web::actor::Here;
 use crate::web::error::Problem;
@@ -14,7 +15,7 @@ use crate::web::ui::{Field, Form, SafeUrl, Sent, Shell, page_with};
 
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::new().get("/teams", Policy::Account, index).post("/teams", Policy::Account, create)
+    Routes::new().about(Topic::Members).get("/teams", Policy::Account, index).post("/teams", Policy::Account, create)
 }
 
 /// The page.

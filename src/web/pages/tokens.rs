@@ -9,6 +9,7 @@ use tower_sessions::Session;
 
 use crate::actions::tokens::{self, Made, NewToken, ScopeChoice, TokenLine};
 use crate::actions::{Refused, panel};
+use crate::domain::help::Topic;
 use crate::domain::ids::TokenId;
 use crate::domain::rights::{Permission, Role};
 use crate::web::actor::{At, Here};
@@ -20,7 +21,7 @@ use crate::web::{Web, session};
 /// The routes.
 pub fn routes() -> Routes {
     let view = Policy::Team(Permission::View);
-    Routes::new().get("/t/{team}/tokens", view, index).post("/t/{team}/tokens", view, create).post(
+    Routes::new().about(Topic::Token).get("/t/{team}/tokens", view, index).post("/t/{team}/tokens", view, create).post(
         "/t/{team}/tokens/{id}/revoke",
         view,
         revoke,

@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 
 use super::{SafeUrl, Shape};
 use crate::actions::FieldError;
+use crate::domain::help::Topic;
 use crate::web::error::Problem;
 
 /// How a field is entered.
@@ -267,6 +268,8 @@ pub struct Form {
     pub back: Option<SafeUrl>,
     /// Why the whole was refused.
     pub refused: String,
+    /// Where the docs say more, once something was refused.
+    pub help: Option<SafeUrl>,
     /// True for a short form in a line.
     pub inline: bool,
 }
@@ -286,6 +289,7 @@ impl Form {
             also: None,
             back: None,
             refused: String::new(),
+            help: None,
             inline: false,
         }
     }
@@ -392,14 +396,37 @@ impl Form {
             first.focus = true;
         }
         self.refused = homeless.join(" ");
+        self.help = more();
         self
+    }
+
+    /// Where the docs say more, while something is refused.
+    fn more(&self) -> Option<&SafeUrl> {
+        let mut fields = self.groups.iter().flat_map(|group| &group.fields);
+        self.help.as_ref().filter(|_| !self.refused.is_empty() || fields.any(|field| !field.error.is_empty()))
     }
 
     /// Says over the form why the whole was refused.
     pub fn refuse_whole(mut self, sentence: impl Into<String>) -> Self {
         self.refused = sentence.into();
+        self.help = more();
         self
     }
+}
+
+tokio::task_local! {
+    /// What the act is about that is being answered.
+    static ABOUT: Topic;
+}
+
+/// Answers an act that is about this: forms that are refused meanwhile lead there.
+pub async fn about<T>(topic: Topic, answer: impl Future<Output = T>) -> T {
+    ABOUT.scope(topic, answer).await
+}
+
+/// Where the docs say more about what is being answered.
+fn more() -> Option<SafeUrl> {
+    ABOUT.try_with(|topic| SafeUrl::help(*topic)).ok()
 }
 
 /// What a form sent: names and values, as typed. The guard has read, bounded and checked it.

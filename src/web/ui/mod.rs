@@ -12,7 +12,7 @@ mod whole;
 
 pub use badge::{Badge, Shape, Tone};
 pub use drawn::Drawn;
-pub use form::{Choice, Count, Field, Form, Group, Input, Sent};
+pub use form::{Choice, Count, Field, Form, Group, Input, Sent, about};
 pub use log::{LogText, Piece, pieces};
 pub use shell::{Crumb, Shell, Tab};
 pub use url::SafeUrl;

@@ -4,6 +4,7 @@ use super::{Badge, SafeUrl, Shape};
 use crate::actions::accounts::TeamLine;
 use crate::web::actor::Here;
 use crate::web::assets::{self, Links};
+use crate::web::session::Flash;
 
 /// A step of the way to where one is.
 #[derive(Clone, Debug)]
@@ -64,7 +65,7 @@ pub struct Shell {
     /// Jobs that run or wait.
     pub running: i64,
     /// A sentence about what was just done.
-    pub flash: Option<String>,
+    pub flash: Option<Flash>,
     /// The state of what the page is about, in the tab's title.
     pub state: Option<Badge>,
 }
@@ -120,9 +121,14 @@ impl Shell {
         Shape::Half
     }
 
-    /// The shape of what is done.
-    pub fn done_shape(&self) -> Shape {
-        Shape::Disc
+    /// The shape of what is done, or was not.
+    pub fn flash_shape(&self) -> Shape {
+        if self.flash_help().is_some() { Shape::Cross } else { Shape::Disc }
+    }
+
+    /// Where the docs say more about why it was not done.
+    pub fn flash_help(&self) -> Option<SafeUrl> {
+        self.flash.as_ref()?.help.map(SafeUrl::help)
     }
 
     /// An icon of the sprite, by its `#name`.

@@ -3,6 +3,7 @@
 
 pub mod ca;
 mod dns;
+mod doctor;
 mod faults;
 mod gone;
 mod http;

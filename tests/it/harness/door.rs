@@ -88,6 +88,7 @@ impl Panel {
             log_seats: Default::default(),
             hooks: Default::default(),
             outside: super::services::outside(),
+            lookup: Default::default(),
         };
         let known_as = known_as.unwrap_or(&base).parse().unwrap();
         let doors = doors::open(ctx.clone(), known_as, Arc::new(Sessions::new(&db)), shutdown.clone());

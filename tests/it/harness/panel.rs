@@ -50,6 +50,7 @@ pub async fn unowned() -> (TestDb, Ctx, tempfile::TempDir) {
         log_seats: Default::default(),
         hooks: Default::default(),
         outside: super::services::outside(),
+        lookup: Default::default(),
     };
     (test, ctx, key)
 }

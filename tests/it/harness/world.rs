@@ -116,6 +116,7 @@ impl World {
             log_seats: Default::default(),
             hooks: Default::default(),
             outside: self.ctx.outside.clone(),
+            lookup: self.ctx.names.clone(),
         }
     }
 

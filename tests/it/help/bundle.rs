@@ -1,10 +1,13 @@
 //! The support bundle: what is in it, and that none of the secrets that were planted everywhere is.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
 use flate2::read::GzDecoder;
 use uuid::Uuid;
+
+use skiff::actions::doctor::SEALED;
 
 use super::doctor::local;
 use crate::cli::terminal::ended;
@@ -12,14 +15,25 @@ use crate::harness::host::TestHost;
 use crate::harness::world::World;
 
 /// Secrets, by where each was planted. None of them looks like one, so that only knowing them helps.
-const PLANTED: [&str; 6] = [
+const PLANTED: [&str; 13] = [
     "plain-looking words of an app",
     "another hidden value 77",
     "registry password here",
     "value of a former version",
     "hook-secret-under-test",
     "once-given-password",
+    "https://ntfy.example/hidden-topic-of-ours",
+    "mail-server-password-9",
+    "token-of-the-keeper-of-domains",
+    "YmluZGluZyBrZXkgb2YgMzIgYnl0ZXM",
+    "account-key-at-the-authority",
+    "key-of-an-order-under-way",
+    "line-of-a-private-key-of-a-certificate",
 ];
+/// What binds the account, as bytes: entered and shown as base64url.
+const BINDING: &[u8] = b"binding key of 32 bytes";
+/// A certificate is for everybody: it stays readable.
+const PUBLIC: &str = "line-of-a-certificate-itself";
 
 /// What looks like a secret, and is known to nobody.
 const GUESSED: [(&str, &str); 4] = [
@@ -89,9 +103,87 @@ async fn nothing_secret_is_in_a_bundle_wherever_it_was_planted() {
         .await
         .unwrap();
 
+    // Notices: a channel and a mail server.
+    let seal = |place: skiff::vault::Context, value: &str| ctx.vault.seal(&data_key, &place, value.as_bytes()).unwrap();
+    let team = world.team.id;
+    let id_of_channel = Uuid::now_v7();
+    let target = serde_json::json!({ "ntfy": { "url": PLANTED[6], "token": null } }).to_string();
+    sqlx::query("insert into notice_channels (team_id, id, name, service, sealed, leads_to) values ($1, $2, 'ops', 'ntfy', $3, 'a topic')")
+        .bind(team.0)
+        .bind(id_of_channel)
+        .bind(seal(skiff::vault::Context::notice_channel(team, id_of_channel, 1), &target))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    sqlx::query("insert into notice_mail (team_id, host, port, security, username, sealed, sender) values ($1, 'mail.example', 587, 'starttls', 'ops', $2, 'ops@example.org')")
+        .bind(team.0)
+        .bind(seal(skiff::vault::Context::notice_mail(team, 1), PLANTED[7]))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    // Certificates: who keeps domains, the panel's binding, the team's account, an order under way, and one that was got.
+    let (keeper, account, order) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
+    sqlx::query("insert into dns_accounts (team_id, id, name, kind, sealed) values ($1, $2, 'ours', 'cloudflare', $3)")
+        .bind(team.0)
+        .bind(keeper)
+        .bind(seal(skiff::vault::Context::dns_account(team, keeper), PLANTED[8]))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    // On loopback, where nobody listens: the doctor asks it for the time.
+    let directory = "https://127.0.0.1:9/directory";
+    sqlx::query("insert into acme_settings (directory, email, ca_root, eab_id, eab_sealed, terms_agreed_by, terms_agreed_at) values ($1, '', '', 'kid', $2, 'Ada', now())")
+        .bind(directory)
+        .bind(ctx.vault.seal_for_panel(&skiff::vault::Context::acme_binding(), BINDING))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let credentials = serde_json::json!({ "id": "https://ca.example/1", "key_pkcs8": PLANTED[10] }).to_string();
+    sqlx::query("insert into acme_accounts (team_id, id, directory, eab_id, sealed) values ($1, $2, $3, 'kid', $4)")
+        .bind(team.0)
+        .bind(account)
+        .bind(directory)
+        .bind(ctx.vault.seal_for_panel(&skiff::vault::Context::acme_account(account), credentials.as_bytes()))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    sqlx::query("insert into acme_orders (team_id, id, names, names_key, order_key) values ($1, $2, '{shop.example.org}', 'x', $3)")
+        .bind(team.0)
+        .bind(order)
+        .bind(seal(skiff::vault::Context::acme_key(team, order), PLANTED[11]))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let (certificate, version) = (Uuid::now_v7(), Uuid::now_v7());
+    let pem = format!(
+        "-----BEGIN CERTIFICATE-----\n{PUBLIC}\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        PLANTED[12]
+    );
+    sqlx::query("insert into certificates (team_id, id, origin) values ($1, $2, 'uploaded')")
+        .bind(team.0)
+        .bind(certificate)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    sqlx::query("insert into certificate_versions (team_id, id, certificate_id, sealed, names, issuer, serial, fingerprint, not_before, not_after) values ($1, $2, $3, $4, '{other.example.org}', 'x', '1', 'x', now(), now() + interval '90 days')")
+        .bind(team.0)
+        .bind(version)
+        .bind(certificate)
+        .bind(seal(skiff::vault::Context::certificate(team, version), &pem))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    // Nothing that can be sealed was forgotten.
+    for (table, column) in SEALED {
+        let sql = format!("select exists (select from {table} where {column} is not null)");
+        let planted: bool = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut conn).await.unwrap();
+        assert!(planted, "nothing is planted in {table}.{column}");
+    }
+
     // All of them are said wherever a text could carry one: in reasons of jobs, in the note and the facts of a host, in what a check found,
     // in names, and in the panel's log.
     let mut all: Vec<String> = PLANTED.map(str::to_owned).to_vec();
+    all.push(PUBLIC.to_owned());
     all.extend(GUESSED.map(|(text, _)| text.to_owned()));
     let key = std::fs::read_to_string(world.data_dir().join("master.key")).unwrap();
     all.push(key.trim().to_owned());
@@ -105,7 +197,9 @@ async fn nothing_secret_is_in_a_bundle_wherever_it_was_planted() {
     sqlx::query("update hosts set state = 'ready', state_note = $2, facts = jsonb_build_object('os', $2::text, 'docker', $2::text), checked = $3, checked_at = now() where id = $1")
         .bind(id.0).bind(&everything).bind(checked).execute(&mut conn).await.unwrap();
     let log = world.data_dir().join("panel.log");
-    let lines: Vec<String> = (0..500).map(|line| format!("line {line} {everything}")).collect();
+    let lines: Vec<String> = (0..2_500)
+        .map(|line| format!("line {line} {}", if line % 100 == 0 { everything.as_str() } else { PUBLIC }))
+        .collect();
     std::fs::write(&log, lines.join("\n")).unwrap();
 
     let file = world.data_dir().join("support.tar.gz");
@@ -135,8 +229,9 @@ async fn nothing_secret_is_in_a_bundle_wherever_it_was_planted() {
     // And it is of use: it was not emptied.
     assert!(of("doctor.json").contains("proxy is •••"), "{}", of("doctor.json"));
     assert!(of("versions.json").contains(env!("CARGO_PKG_VERSION")) && of("settings.json").contains("\"data_dir\""));
-    assert_eq!(of("log.txt").lines().count(), 200, "the end of the log");
-    assert!(of("log.txt").starts_with("line 300 •••"), "{}", of("log.txt"));
+    assert!(of("log.txt").contains(PUBLIC), "what is public stays");
+    assert_eq!(of("log.txt").lines().count(), 2_000, "the end of the log");
+    assert!(of("log.txt").starts_with("line 500 •••"), "{}", of("log.txt"));
     assert!(of("jobs.json").contains("\"kind\": \"tidy\"") && of("schema.json").contains("\"success\": true"));
 
     // A file that is there stays.
@@ -160,9 +255,48 @@ async fn nothing_secret_is_in_a_bundle_wherever_it_was_planted() {
     assert!(!archive.is_empty() && ran.err.contains("DATABASE"), "{ran:#?}");
     assert_eq!(unpack(&archive).len(), 6);
 
+    // A log that root alone may read goes with it.
+    let closed = roots.path().join("closed.log");
+    std::fs::write(&closed, "said to root alone\n").unwrap();
+    std::fs::set_permissions(roots.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    let args = ["doctor", "--bundle", "with-log.tar.gz", "--log-file", closed.to_str().unwrap()];
+    let ran = ended(local(&world, &args).current_dir(roots.path()).spawn().unwrap()).await;
+    let texts = unpack(&std::fs::read(roots.path().join("with-log.tar.gz")).unwrap());
+    let log = texts.iter().find(|(name, _)| name.ends_with("/log.txt")).map(|(_, text)| text.as_str());
+    assert_eq!(log, Some("said to root alone\n"), "{ran:#?}");
+
     // One value that does not open: nothing is written, as nobody can say that it is not in it.
     sqlx::query("update secret_versions set sealed = 'x'").execute(&mut conn).await.unwrap();
     let other = world.data_dir().join("other.tar.gz");
     let ran = ended(local(&world, &["doctor", "--bundle", other.to_str().unwrap()]).spawn().unwrap()).await;
     assert!(ran.code == 1 && ran.err.contains("cannot be opened") && !other.exists(), "{ran:#?}");
+}
+
+/// Whoever adds a column of sealed bytes has the bundle learn what is in it.
+#[tokio::test]
+async fn every_sealed_column_is_known() {
+    // What is no secret that could be said: hashes, what checks the master key, what is wrapped by it, lines that are clean.
+    const OTHERS: [(&str, &str); 8] = [
+        ("api_tokens", "hash"),
+        ("builds", "key"),
+        ("invitations", "token_hash"),
+        ("panel", "key_check"),
+        ("job_log", "line"),
+        ("sessions", "id_hash"),
+        ("setup_tokens", "token_hash"),
+        ("teams", "data_key"),
+    ];
+    let db = crate::harness::postgres::fresh_database().await;
+    let columns: Vec<(String, String)> = sqlx::query_as(
+        "select c.relname::text, a.attname::text from pg_attribute a join pg_class c on c.oid = a.attrelid
+          where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+            and a.atttypid = 'bytea'::regtype and a.attnum > 0 and not a.attisdropped and c.relname <> '_sqlx_migrations'",
+    )
+    .fetch_all(&mut db.superuser().await)
+    .await
+    .unwrap();
+    let known: BTreeSet<(&str, &str)> = SEALED.iter().chain(&OTHERS).copied().collect();
+    let found: BTreeSet<(&str, &str)> =
+        columns.iter().map(|(table, column)| (table.as_str(), column.as_str())).collect();
+    assert_eq!(found, known, "a column of bytes is either learnt (actions/doctor/blind.rs) or no secret");
 }

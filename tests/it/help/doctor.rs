@@ -77,6 +77,20 @@ async fn what_is_broken_on_a_host_is_found_and_what_is_well_is_said_to_be() {
         "{found:#?}"
     );
 
+    // The port of HTTPS is dead, and that of HTTP is not: the file of the proxy lost its line.
+    let https = "sed -i '/^ *bind .*:443/d' /etc/skiff/haproxy.cfg && kill -USR2 $(cat /run/skiff/haproxy.pid 2>/dev/null || pgrep -o -f skiff/haproxy.cfg)";
+    host.enter(&["/bin/bash", "-c", https]).await.must("without HTTPS");
+    let mut found = Vec::new();
+    for _ in 0..100 {
+        let report = doctor::examine(&ctx, &world.team.owner).await.unwrap();
+        found = report.findings.into_iter().filter(|found| found.what.contains("HTTPS port 443")).collect();
+        if !found.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(found.len() == 1 && found[0].grade == Grade::Bad && found[0].help == Some(Topic::PortTaken), "{found:#?}");
+
     // The proxy is stopped: seen just now, without a check.
     host.enter(&["/bin/bash", "-c", "systemctl stop skiff-haproxy 2>/dev/null || /etc/init.d/skiff-haproxy stop"])
         .await

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use skiff::actions::Refused;
+use skiff::domain::acme::Trouble;
 use skiff::domain::help::{self, Topic};
 use skiff::domain::host_check::{self, Difference, Seen, Wanted};
 use skiff::remote::Error;
@@ -54,6 +56,40 @@ fn what_is_kept_as_a_sentence_leads_where_its_kind_does() {
     ] {
         assert_eq!(help::of_sentence(sentence), Some(Topic::PassRefused), "{sentence}");
     }
+}
+
+/// One of each, with words of others in them that would lead elsewhere.
+fn troubles() -> Vec<Trouble> {
+    let detail = || "Docker could not, apt-get took longer than 5 s, and the disk is full.".to_owned();
+    let (name, server, address) =
+        (|| "shop.example".to_owned(), || "ca.example".to_owned(), || "203.0.113.7".to_owned());
+    vec![
+        Trouble::NoAddress { name: name() },
+        Trouble::Elsewhere { name: name(), points_to: vec![address()], expected: vec![address()] },
+        Trouble::PortClosed { name: name(), address: address(), detail: detail() },
+        Trouble::OtherAnswer { name: name(), address: address(), detail: detail() },
+        Trouble::LookUp { name: name(), detail: detail() },
+        Trouble::Caa { name: name(), detail: detail() },
+        Trouble::NotProven { name: name(), detail: detail() },
+        Trouble::NotSeen { record: "_acme-challenge.shop.example".into() },
+        Trouble::DnsAccount { account: "ours".into(), detail: detail() },
+        Trouble::RateLimited { until: None, detail: detail() },
+        Trouble::Paused { detail: detail() },
+        Trouble::Account { detail: detail() },
+        Trouble::ServerDown { server: server(), detail: detail(), until: None },
+        Trouble::Clock { server: server(), detail: detail() },
+        Trouble::Untrusted { server: server(), detail: detail() },
+        Trouble::Refused { detail: detail() },
+    ]
+}
+
+#[test]
+fn a_job_that_got_no_certificate_leads_where_its_trouble_does() {
+    for trouble in troubles() {
+        assert_eq!(help::of_job(&trouble.sentence()), Some(trouble.help()), "{}", trouble.sentence());
+    }
+    let away: Refused = sqlx::Error::PoolTimedOut.into();
+    assert_eq!(help::of_sentence(&away.to_string()), Some(Topic::Database), "{away}");
 }
 
 #[test]

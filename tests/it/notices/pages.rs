@@ -117,7 +117,7 @@ async fn the_api_does_the_same_and_gives_nothing_back_that_leads_there() {
     assert_eq!(list["items"][0]["events"], json!(["host_up"]));
     assert!(!list.to_string().contains("private-path") && list["items"][0].get("secret").is_none(), "{list}");
     let (_, test) = ask(reqwest::Method::POST, &format!("/notices/channels/{id}/test"), json!({})).await;
-    assert_eq!(test, json!({ "taken": true, "answer": "127.0.0.1 answered 200." }));
+    assert_eq!(test, json!({ "taken": true, "answer": "127.0.0.1 answered 200.", "help": null }));
     assert_eq!(service.asked()[0].path, "/private-path");
     let (_, sent) = ask(reqwest::Method::GET, "/notices/sent", json!({})).await;
     assert_eq!((sent["items"][0]["state"].as_str(), sent["items"][0]["event"].as_str()), (Some("sent"), Some("test")));

@@ -100,6 +100,7 @@ async fn a_bare_server_runs_the_package_and_upgrades_itself() {
 
     server.bash(REQUESTS).await;
     upgrades(&server).await;
+    bundled(&server).await;
     returns(&server).await;
     full_disk(&server).await;
     server.bash("touch /root/stop").await;
@@ -202,6 +203,16 @@ async fn upgrades(server: &Server) {
         assert!(said.contains(words), "{said}");
     }
     server.runs("1.1").await;
+}
+
+/// A support bundle that root asks for has what the unit said and what the upgrade did, which the panel's user may not read.
+async fn bundled(server: &Server) {
+    let made =
+        "skiff doctor --bundle /root/support.tar.gz >/root/told 2>&1; tar -xzOf /root/support.tar.gz skiff-support/";
+    let log = server.bash(&format!("{made}log.txt; rm /root/support.tar.gz")).await;
+    assert!(log.contains("Skiff serves") && log.lines().count() <= 2_000, "{log}");
+    let upgrades = server.bash(&format!("{made}upgrades.txt")).await;
+    assert!(upgrades.contains("1.1"), "{upgrades}");
 }
 
 /// Broken builds return by themselves.

@@ -13,24 +13,28 @@ use crate::api::change::Set;
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, patch, put};
 use crate::api::take::{OfHost, Sent};
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 
 /// The calls.
 pub fn routes() -> Routes {
     let manage = Permission::ManageHosts;
     Routes::new()
+        .about(Topic::HostMoves)
         .add(
             patch("/hosts/{host}", manage)
                 .title("Change the name of a host, or the way in; its pinned key stays")
                 .gives::<Json<HostDetail>>(),
             edit,
         )
+        .about(Topic::HostForgotten)
         .add(
             delete("/hosts/{host}", manage)
                 .title("Forget a host; nothing on the server is touched")
                 .gives::<Json<Forgotten>>(),
             forget,
         )
+        .about(Topic::LettingIn)
         .add(
             put("/hosts/{host}/pass", manage)
                 .title("Give a password or a private key that lets Skiff in once")

@@ -13,6 +13,7 @@ use tower_sessions::Session;
 use crate::actions::Refused;
 use crate::actions::acme::{self, DnsAccountView, NewDnsAccount, NewOrder, OrderState, OrderView};
 use crate::domain::dns::{AccountKind, Algorithm};
+use crate::domain::help::Topic;
 use crate::domain::ids::{AcmeOrderId, DnsAccountId};
 use crate::domain::rights::{On, Permission};
 use crate::web::actor::Here;
@@ -25,6 +26,7 @@ use crate::web::{Web, session};
 pub fn routes() -> Routes {
     let (view, edit) = (Policy::Team(Permission::View), Policy::Team(Permission::EditProjects));
     Routes::new()
+        .about(Topic::CertificateOrders)
         .get("/t/{team}/certificates/automatic", view, index)
         .post("/t/{team}/certificates/automatic", edit, order)
         .post("/t/{team}/certificates/automatic/now", edit, now)
@@ -146,6 +148,11 @@ impl Index {
         When::new(*at)
     }
 
+    /// Where the docs say more about its trouble.
+    fn help(&self, line: &OrderView) -> Option<SafeUrl> {
+        line.help.map(SafeUrl::help)
+    }
+
     fn kind(&self, line: &DnsAccountView) -> &'static str {
         line.kind.word()
     }
@@ -206,6 +213,12 @@ async fn done(here: &Here, session: &Session, words: &str) -> Result<Response, P
     Ok(Redirect::to(at(&here.place()?.team.slug, &["automatic"]).as_str()).into_response())
 }
 
+/// Back to the page, with why it was not done.
+async fn not_done(here: &Here, session: &Session, why: &str, topic: Topic) -> Result<Response, Problem> {
+    session::flash_refused(session, why, topic).await?;
+    Ok(Redirect::to(at(&here.place()?.team.slug, &["automatic"]).as_str()).into_response())
+}
+
 /// The page once more, with why a form was refused.
 fn again(
     form: Option<Form>,
@@ -244,7 +257,8 @@ async fn now(State(web): State<Web>, here: Here, session: Session, sent: Sent) -
             let page = SafeUrl::path(["t", &here.place()?.team.slug, "jobs", &job.to_string()]);
             Ok(Redirect::to(page.as_str()).into_response())
         }
-        Err(Refused::TooOften(why) | Refused::Conflict(why)) => done(&here, &session, &why).await,
+        Err(Refused::TooOften(why)) => not_done(&here, &session, &why, Topic::CertificateLimit).await,
+        Err(Refused::Conflict(why)) => not_done(&here, &session, &why, Topic::CertificateAuthority).await,
         Err(refused) => Err(refused.into()),
     }
 }
@@ -253,7 +267,7 @@ async fn remove(State(web): State<Web>, here: Here, session: Session, sent: Sent
     let id: AcmeOrderId = sent.get("id").parse().map_err(|_| Problem::NotFound)?;
     match acme::remove(web.actions(), here.actor()?, id).await {
         Ok(()) => done(&here, &session, "It is renewed no more. What was got serves until it runs out.").await,
-        Err(Refused::Conflict(why)) => done(&here, &session, &why).await,
+        Err(Refused::Conflict(why)) => not_done(&here, &session, &why, Topic::CertificateOrders).await,
         Err(refused) => Err(refused.into()),
     }
 }
@@ -285,7 +299,7 @@ async fn remove_account(State(web): State<Web>, here: Here, session: Session, se
     let id: DnsAccountId = sent.get("id").parse().map_err(|_| Problem::NotFound)?;
     match acme::remove_account(web.actions(), here.actor()?, id).await {
         Ok(()) => done(&here, &session, "The DNS account is forgotten.").await,
-        Err(Refused::Conflict(why)) => done(&here, &session, &why).await,
+        Err(Refused::Conflict(why)) => not_done(&here, &session, &why, Topic::CertificateOrders).await,
         Err(refused) => Err(refused.into()),
     }
 }

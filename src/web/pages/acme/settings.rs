@@ -9,6 +9,7 @@ use tower_sessions::Session;
 use super::at;
 use crate::actions::Refused;
 use crate::actions::acme::{self, ChosenView};
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 use crate::web::actor::Here;
 use crate::web::error::Problem;
@@ -20,6 +21,7 @@ use crate::web::{Web, session};
 pub fn routes() -> Routes {
     let own = Policy::Team(Permission::OwnTeam);
     Routes::new()
+        .about(Topic::CertificateAuthority)
         .get("/t/{team}/certificates/authority", own, show)
         .post("/t/{team}/certificates/authority", own, choose)
         .post("/t/{team}/certificates/authority/forget", own, forget)

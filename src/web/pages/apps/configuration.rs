@@ -10,6 +10,7 @@ use super::dockerfile::Dockerfile;
 use super::{Changes, Head, In, placement};
 use crate::actions::Refused;
 use crate::actions::apps::{self, AppView, DockerfileView, EditConfiguration, EditSource, Pair, RenameApp};
+use crate::domain::help::Topic;
 use crate::domain::ids::AppId;
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -22,9 +23,11 @@ use crate::web::{Web, session};
 pub fn routes() -> Routes {
     let (view, edit) = (Policy::Team(Permission::View), Policy::Team(Permission::EditApps));
     Routes::new()
+        .about(Topic::Configuration)
         .get("/t/{team}/apps/{id}/configuration", view, configuration)
         .post("/t/{team}/apps/{id}/configuration", edit, configure)
         .post("/t/{team}/apps/{id}/name", edit, rename)
+        .about(Topic::Sources)
         .get("/t/{team}/apps/{id}/source", view, source)
         .post("/t/{team}/apps/{id}/source", edit, set_source)
 }

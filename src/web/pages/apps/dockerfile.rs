@@ -13,6 +13,7 @@ use crate::actions::Refused;
 use crate::actions::apps::{
     self, AppView, DockerfileLine, DockerfileView, FoundView, KeepDockerfile, KeptText, LookView,
 };
+use crate::domain::help::Topic;
 use crate::domain::ids::AppId;
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -25,6 +26,7 @@ use crate::web::{Web, session};
 pub fn routes() -> Routes {
     let (view, edit) = (Policy::Team(Permission::View), Policy::Team(Permission::EditApps));
     Routes::new()
+        .about(Topic::WithoutDockerfile)
         .get("/t/{team}/apps/{id}/source/dockerfile", view, download)
         .post("/t/{team}/apps/{id}/source/dockerfile", edit, keep)
         .post("/t/{team}/apps/{id}/source/look", edit, look)

@@ -10,6 +10,7 @@ use super::route::Differences;
 use super::routes::{Typed, page, saved};
 use crate::actions::Refused;
 use crate::actions::routes::{self, Change, EditFront};
+use crate::domain::help::Topic;
 use crate::domain::ids::AppId;
 use crate::domain::rights::Permission;
 use crate::web::Web;
@@ -21,7 +22,11 @@ use crate::web::ui::{Choice, Field, Form, Input, SafeUrl, Sent, page_with};
 /// The routes.
 pub fn routes() -> Routes {
     let edit = Policy::Team(Permission::EditApps);
-    Routes::new().post("/t/{team}/apps/{id}/front", edit, set).post("/t/{team}/apps/{id}/maintenance", edit, maintain)
+    Routes::new().about(Topic::RoutesOfApp).post("/t/{team}/apps/{id}/front", edit, set).post(
+        "/t/{team}/apps/{id}/maintenance",
+        edit,
+        maintain,
+    )
 }
 
 /// The button that shows the page of maintenance, or the app again.

@@ -11,6 +11,7 @@ use super::{Head, In};
 use crate::actions::apps;
 use crate::actions::hosts::{InstanceLine, InstanceState};
 use crate::actions::instances::{self, InstanceView, Restarted, Shown};
+use crate::domain::help::Topic;
 use crate::domain::ids::{AppId, InstanceId};
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -22,7 +23,7 @@ use crate::web::{Web, session};
 /// The routes.
 pub fn routes() -> Routes {
     let (view, deploy) = (Policy::Team(Permission::View), Policy::Team(Permission::Deploy));
-    Routes::new().get("/t/{team}/apps/{id}/instances/{instance}", view, show).post(
+    Routes::new().about(Topic::StopAndStart).get("/t/{team}/apps/{id}/instances/{instance}", view, show).post(
         "/t/{team}/apps/{id}/instances/{instance}/restart",
         deploy,
         restart,

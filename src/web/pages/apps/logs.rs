@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::{Head, In};
 use crate::actions::apps;
 use crate::actions::instances::{self, AppLogLine, Voice, Wanted};
+use crate::domain::help::Topic;
 use crate::domain::ids::{AppId, InstanceId};
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -22,6 +23,7 @@ use crate::web::{Web, live};
 pub fn routes() -> Routes {
     let view = Policy::Team(Permission::View);
     Routes::new()
+        .about(Topic::AppLogs)
         .get("/t/{team}/apps/{id}/logs", view, show)
         .get("/t/{team}/apps/{id}/logs/live", view, live::logs)
         .get("/t/{team}/apps/{id}/logs/download", view, download)

@@ -12,6 +12,7 @@ use super::configuration::{
 use crate::actions::Refused;
 use crate::actions::apps::{self, NewApp, NewAppForm, NewRoute, Pair};
 use crate::actions::volumes::NewVolume;
+use crate::domain::help::Topic;
 use crate::domain::rights::Permission;
 use crate::web::Web;
 use crate::web::actor::Here;
@@ -22,7 +23,7 @@ use crate::web::ui::{Choice, Field, Form, Input, SafeUrl, Sent, Shell, Way, page
 /// The routes.
 pub fn routes() -> Routes {
     let edit = Policy::Team(Permission::EditApps);
-    Routes::new().get("/t/{team}/apps/new", edit, show).post("/t/{team}/apps", edit, create)
+    Routes::new().about(Topic::Sources).get("/t/{team}/apps/new", edit, show).post("/t/{team}/apps", edit, create)
 }
 
 /// The page.

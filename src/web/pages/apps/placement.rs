@@ -8,6 +8,7 @@ use tower_sessions::Session;
 use super::configuration::{configuration_page, pairs, saved};
 use crate::actions::apps::{self, AppView, PlaceApp};
 use crate::actions::{Refused, deploys};
+use crate::domain::help::Topic;
 use crate::domain::ids::AppId;
 use crate::domain::rights::Permission;
 use crate::web::Web;
@@ -19,7 +20,11 @@ use crate::web::ui::{Count, Field, Form, Input, SafeUrl, Sent, page_with};
 /// The routes.
 pub fn routes() -> Routes {
     let (edit, deploy) = (Policy::Team(Permission::EditApps), Policy::Team(Permission::Deploy));
-    Routes::new().post("/t/{team}/apps/{id}/placement", edit, place).post("/t/{team}/apps/{id}/scale", deploy, scale)
+    Routes::new().about(Topic::WhereItRuns).post("/t/{team}/apps/{id}/placement", edit, place).post(
+        "/t/{team}/apps/{id}/scale",
+        deploy,
+        scale,
+    )
 }
 
 /// Whether there is a choice: with one host, how many instances is one number among the configuration.

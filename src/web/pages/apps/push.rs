@@ -13,6 +13,7 @@ use crate::actions::Refused;
 use crate::actions::apps::{self, AppView};
 use crate::actions::hooks::{self, DeliveryLine, HookLine, PushView, Shown};
 use crate::domain::deploy::DeployState;
+use crate::domain::help::Topic;
 use crate::domain::hook::{Answer, Provider};
 use crate::domain::ids::{AppId, DeliveryId, DeployId};
 use crate::domain::rights::Permission;
@@ -27,6 +28,7 @@ use crate::web::ui::{Badge, Choice, Field, Form, Input, SafeUrl, Sent, Shape, Sh
 pub fn routes() -> Routes {
     let edit = Policy::Team(Permission::EditApps);
     Routes::new()
+        .about(Topic::Calls)
         .get("/t/{team}/apps/{id}/push", Policy::Team(Permission::View), show)
         .post("/t/{team}/apps/{id}/push", edit, create)
         .post("/t/{team}/apps/{id}/push/secret", edit, secret)

@@ -13,6 +13,7 @@ use super::{Head, In};
 use crate::actions::Refused;
 use crate::actions::apps::AppView;
 use crate::actions::routes::{self, Change, EditRules, HostDifference, Other, rules_form};
+use crate::domain::help::Topic;
 use crate::domain::ids::{AppId, RouteId};
 use crate::domain::ingress::Line;
 use crate::domain::rights::Permission;
@@ -26,7 +27,7 @@ use crate::web::ui::{Choice, Field, Form, Input, SafeUrl, Sent, Shell, page_with
 pub fn routes() -> Routes {
     let (view, edit) = (Policy::Team(Permission::View), Policy::Team(Permission::EditApps));
     let page = "/t/{team}/apps/{id}/routes/{route}";
-    Routes::new().get(page, view, show).post(page, edit, set).post(
+    Routes::new().about(Topic::RouteRules).get(page, view, show).post(page, edit, set).post(
         "/t/{team}/apps/{id}/routes/{route}/move",
         edit,
         lead,

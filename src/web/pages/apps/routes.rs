@@ -16,6 +16,7 @@ use crate::actions::acme::{self as certificates, DomainView};
 use crate::actions::apps::{self, AppView, NewRoute, RouteView};
 use crate::actions::routes::{self, Change, Changed, EditFront, EditRules, RoutesView};
 use crate::domain::app::Kind;
+use crate::domain::help::Topic;
 use crate::domain::ids::{AppId, RouteId};
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -30,9 +31,11 @@ use crate::web::{Web, session};
 pub fn routes() -> Routes {
     let (view, edit) = (Policy::Team(Permission::View), Policy::Team(Permission::EditApps));
     Routes::new()
+        .about(Topic::RouteRules)
         .get("/t/{team}/apps/{id}/routes", view, show)
         .post("/t/{team}/apps/{id}/routes", edit, add)
         .post("/t/{team}/apps/{id}/routes/remove", edit, remove)
+        .about(Topic::CertificateOrders)
         .post("/t/{team}/apps/{id}/routes/certificate", edit, certificate)
 }
 
@@ -58,6 +61,8 @@ pub struct Certificate {
     pub badge: Badge,
     /// What is wrong and what to try; empty where nothing is.
     pub trouble: String,
+    /// Where the docs say more about that.
+    pub help: Option<SafeUrl>,
     /// The job that is at it.
     pub watched: Option<SafeUrl>,
     /// The button that gets one now.
@@ -130,6 +135,7 @@ impl Show {
                 Certificate {
                     badge: one.state.map_or_else(none, |state| acme::badge(state, &one.words)),
                     trouble: one.trouble.clone(),
+                    help: one.help.map(SafeUrl::help),
                     watched: one
                         .job
                         .filter(|_| watches)
@@ -269,9 +275,14 @@ async fn certificate(
             Ok(Redirect::to(SafeUrl::path(["t", &team, "jobs", &job.to_string()]).as_str()).into_response())
         }
         done @ (Ok(_) | Err(Refused::TooOften(_) | Refused::Conflict(_))) => {
-            let begun = "The certificate is being got: this page says how it stands.".to_owned();
-            let said = done.err().map_or(begun, |why| why.to_string());
-            session::flash(&session, &said).await?;
+            let begun = "The certificate is being got: this page says how it stands.";
+            match done {
+                Ok(_) => session::flash(&session, begun).await?,
+                Err(why @ Refused::TooOften(_)) => {
+                    session::flash_refused(&session, &why.to_string(), Topic::CertificateLimit).await?;
+                }
+                Err(why) => session::flash_refused(&session, &why.to_string(), Topic::CertificateAuthority).await?,
+            }
             let page = SafeUrl::path(["t", &team, "apps", &id.to_string(), "routes"]);
             Ok(Redirect::to(page.as_str()).into_response())
         }

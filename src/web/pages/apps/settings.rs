@@ -9,6 +9,7 @@ use tower_sessions::Session;
 use super::{Head, In, again};
 use crate::actions::Refused;
 use crate::actions::apps::{self, AppView, RemoveApp, SetHsts};
+use crate::domain::help::Topic;
 use crate::domain::ids::AppId;
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -21,9 +22,12 @@ use crate::web::{Web, session};
 pub fn routes() -> Routes {
     let (view, deploy) = (Policy::Team(Permission::View), Policy::Team(Permission::Deploy));
     Routes::new()
+        .about(Topic::StopAndStart)
         .get("/t/{team}/apps/{id}/settings", view, show)
         .post("/t/{team}/apps/{id}/stop", deploy, stop)
+        .about(Topic::RemovingApp)
         .post("/t/{team}/apps/{id}/remove", Policy::Team(Permission::EditProjects), remove)
+        .about(Topic::HttpsOnly)
         .post("/t/{team}/apps/{id}/hsts", Policy::Team(Permission::EditApps), hsts)
 }
 

@@ -11,6 +11,7 @@ use super::{Head, In};
 use crate::actions::apps::{self, AppView, SetVariable, VariableLine};
 use crate::actions::secrets::{self, SecretLine, SetSecret};
 use crate::actions::{FieldError, Refused};
+use crate::domain::help::Topic;
 use crate::domain::ids::AppId;
 use crate::domain::rights::Permission;
 use crate::web::Web;
@@ -23,9 +24,11 @@ use crate::web::ui::{Field, Form, Input, SafeUrl, Sent, Shell, When, page_with};
 pub fn routes() -> Routes {
     let (view, edit) = (Policy::Team(Permission::View), Policy::Team(Permission::EditApps));
     Routes::new()
+        .about(Topic::Variables)
         .get("/t/{team}/apps/{id}/variables", view, show)
         .post("/t/{team}/apps/{id}/variables", edit, set_variable)
         .post("/t/{team}/apps/{id}/variables/remove", edit, remove_variable)
+        .about(Topic::Secrets)
         .post("/t/{team}/apps/{id}/secrets", edit, set_secret)
         .post("/t/{team}/apps/{id}/secrets/remove", edit, remove_secret)
 }

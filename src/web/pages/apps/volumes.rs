@@ -11,6 +11,7 @@ use super::{Head, In};
 use crate::actions::apps::{self, AppView};
 use crate::actions::volumes::{self, CopyLine, NewVolume, RemoveCopy, RemoveVolume, VolumeLine};
 use crate::actions::{FieldError, Refused};
+use crate::domain::help::Topic;
 use crate::domain::ids::{AppId, VolumeId};
 use crate::domain::rights::Permission;
 use crate::web::Web;
@@ -24,8 +25,10 @@ use crate::web::ui::{Field, Form, SafeUrl, Sent, Shell, When, page_with};
 pub fn routes() -> Routes {
     let (view, edit) = (Policy::Team(Permission::View), Policy::Team(Permission::EditApps));
     Routes::new()
+        .about(Topic::VolumesAdd)
         .get("/t/{team}/apps/{id}/volumes", view, show)
         .post("/t/{team}/apps/{id}/volumes", edit, add)
+        .about(Topic::VolumesLeave)
         .post("/t/{team}/apps/{id}/volumes/detach", edit, detach)
         .post("/t/{team}/apps/{id}/volumes/copies/remove", Policy::Team(Permission::EditProjects), remove_copy)
         .post("/t/{team}/apps/{id}/volumes/remove", Policy::Team(Permission::EditProjects), remove)

@@ -8,6 +8,7 @@ use tower_sessions::Session;
 
 use crate::actions::hosts::{self, CheckView, Difference, HostView};
 use crate::domain::help;
+use crate::domain::help::Topic;
 use crate::domain::host::HostState;
 use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
@@ -19,7 +20,11 @@ use crate::web::{Web, session};
 
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::new().post("/t/{team}/hosts/{id}/check", Policy::Team(Permission::ManageHosts), check)
+    Routes::new().about(Topic::HostsLooked).post(
+        "/t/{team}/hosts/{id}/check",
+        Policy::Team(Permission::ManageHosts),
+        check,
+    )
 }
 
 /// What the last check found.

@@ -10,6 +10,7 @@ use tower_sessions::Session;
 use crate::actions::Refused;
 use crate::actions::hosts::{self, HostView};
 use crate::actions::routes::{self, EditTrust, HostFront};
+use crate::domain::help::Topic;
 use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -24,6 +25,7 @@ use crate::web::{Web, session};
 pub fn routes() -> Routes {
     let manage = Policy::Team(Permission::ManageHosts);
     Routes::new()
+        .about(Topic::RoutesOfHost)
         .get("/t/{team}/hosts/{id}/front", manage, show)
         .post("/t/{team}/hosts/{id}/trust", manage, set_trust)
         .post("/t/{team}/hosts/{id}/base-domain", manage, set_base_domain)

@@ -8,6 +8,7 @@ use tower_sessions::Session;
 use super::Show;
 use crate::actions::Refused;
 use crate::actions::hosts::{self, HostPart, HostView};
+use crate::domain::help::Topic;
 use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -18,7 +19,11 @@ use crate::web::{Web, session};
 
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::new().post("/t/{team}/hosts/{id}/part", Policy::Team(Permission::ManageHosts), set_part)
+    Routes::new().about(Topic::WhoBuilds).post(
+        "/t/{team}/hosts/{id}/part",
+        Policy::Team(Permission::ManageHosts),
+        set_part,
+    )
 }
 
 /// The form as it is kept.

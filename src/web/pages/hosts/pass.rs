@@ -8,6 +8,7 @@ use tower_sessions::Session;
 use super::Show;
 use crate::actions::Refused;
 use crate::actions::hosts::{self, GivePass};
+use crate::domain::help::Topic;
 use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
 use crate::web::actor::{At, Here};
@@ -18,7 +19,7 @@ use crate::web::{Web, session};
 
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::new().post("/t/{team}/hosts/{id}/pass", Policy::Team(Permission::ManageHosts), give)
+    Routes::new().about(Topic::LettingIn).post("/t/{team}/hosts/{id}/pass", Policy::Team(Permission::ManageHosts), give)
 }
 
 /// The fields, with what was typed.

@@ -8,6 +8,7 @@ use tower_sessions::Session;
 
 use crate::actions::Refused;
 use crate::actions::hosts::{self, EditHost, ForgetHost, Forgotten, HostView};
+use crate::domain::help::Topic;
 use crate::domain::host::{HostState, REMAINS};
 use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
@@ -21,8 +22,10 @@ use crate::web::{Web, session};
 pub fn routes() -> Routes {
     let manage = Policy::Team(Permission::ManageHosts);
     Routes::new()
+        .about(Topic::HostMoves)
         .get("/t/{team}/hosts/{id}/settings", manage, show)
         .post("/t/{team}/hosts/{id}/settings", manage, edit)
+        .about(Topic::HostForgotten)
         .post("/t/{team}/hosts/{id}/forget", manage, forget)
 }
 

@@ -10,6 +10,7 @@ use super::{Letters, shell, wanted_again, wanted_fields, wanted_sent};
 use crate::actions::Refused;
 use crate::actions::notices::{self, ChannelView, Made, ProjectChoice, SetChannel};
 use crate::domain::channel::Service;
+use crate::domain::help::Topic;
 use crate::domain::ids::ChannelId;
 use crate::domain::notice::{Kind, Wanted};
 use crate::domain::rights::Permission;
@@ -23,6 +24,7 @@ use crate::web::{Web, session};
 pub fn routes() -> Routes {
     let manage = Policy::Team(Permission::ManageNotices);
     Routes::new()
+        .about(Topic::Channels)
         .get("/t/{team}/notices/channels/new", manage, new)
         .post("/t/{team}/notices/channels", manage, add)
         .get("/t/{team}/notices/channels/{id}", manage, show)
@@ -265,8 +267,13 @@ async fn test(
     At((_, id)): At<(String, ChannelId)>,
 ) -> Result<Response, Problem> {
     let answered = notices::test(web.actions(), here.actor()?, id).await?;
-    let words = if answered.taken { answered.words } else { ["Not taken. ", &answered.words].concat() };
-    session::flash(&session, &words).await?;
+    match answered.taken {
+        true => session::flash(&session, &answered.words).await?,
+        false => {
+            let why = ["Not taken. ", &answered.words].concat();
+            session::flash_refused(&session, &why, Topic::NotSent).await?;
+        }
+    }
     let page = SafeUrl::path(["t", &here.place()?.team.slug, "notices", "channels", &id.to_string()]);
     Ok(Redirect::to(page.as_str()).into_response())
 }
