@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::client::{Client, settings};
 use super::{
-    Failed, acme, apps, certificates, completions, deploys, env, fronts, hosts, login, logs, notices, open, releases, routes,
-    secrets, status,
+    Failed, acme, apps, certificates, completions, deploys, env, fronts, hosts, login, logs, notices, open, releases,
+    routes, secrets, status,
 };
 
 /// Which panel, and how the answer is printed.

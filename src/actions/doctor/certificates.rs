@@ -22,8 +22,10 @@ pub(super) async fn certificates(tx: &mut Tx<'_>, permit: &Permit, actor: &Actor
         return Ok(Vec::new());
     }
     let now = acme_orders::now(tx).await?;
-    let installed = db::certificates::installed(tx, permit, None).await?;
-    let there = db::certificates::list(tx, permit, None).await?.into_iter().map(|row| CertificateSeen {
+    let rows = db::certificates::list(tx, permit, None).await?;
+    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+    let installed = db::certificates::installed(tx, permit, &ids).await?;
+    let there = rows.into_iter().map(|row| CertificateSeen {
         renewed: row.origin == Origin::Acme,
         not_before: row.not_before,
         not_after: row.not_after,
