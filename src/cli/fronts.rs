@@ -143,7 +143,7 @@ impl Front {
         if let Some(ports) = &self.ports {
             set("ports", json!(ports.iter().map(|port| one_port(port)).collect::<Result<Vec<_>, _>>()?));
         }
-        Ok(said.then(|| Value::Object(wanted)))
+        Ok(said.then_some(Value::Object(wanted)))
     }
 }
 
@@ -164,7 +164,7 @@ impl Proxy {
                 set(name, json!(split(networks)));
             }
         }
-        said.then(|| Value::Object(wanted))
+        said.then_some(Value::Object(wanted))
     }
 }
 

@@ -331,7 +331,7 @@ impl Rules {
 }
 
 fn size(kib: u32) -> String {
-    if kib % 1024 == 0 { format!("{} MB", kib / 1024) } else { format!("{kib} KB") }
+    if kib.is_multiple_of(1024) { format!("{} MB", kib / 1024) } else { format!("{kib} KB") }
 }
 
 /// What holds for all routes of an app.

@@ -162,7 +162,7 @@ fn draw(problem: &Problem, about: Option<Topic>, request_id: &str, by_script: bo
     };
     let again = matches!(problem, Problem::Unavailable(_) | Problem::Fault(_));
     let links = super::assets::links();
-    let help = Some(more(problem, about)).map(ui::SafeUrl::help);
+    let help = Some(ui::SafeUrl::help(more(problem, about)));
     let page = Page { assets: &links, status: status.as_u16(), title, sentence: &sentence, advice, id, again, help };
     let mut response = ui::page_with(status, &page);
     if matches!(problem, Problem::Unavailable(_)) {
