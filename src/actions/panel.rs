@@ -223,7 +223,7 @@ pub async fn address(ctx: &Ctx, actor: &Actor) -> Result<AddressView, Refused> {
 }
 
 /// A name made of the address that a server has: that of this machine, where the server is known by its loopback.
-fn made_name_of(server: &str) -> Option<String> {
+pub(in crate::actions) fn made_name_of(server: &str) -> Option<String> {
     match outgoing::is_this_machine(server) {
         true => outside::own_address().and_then(|own| made_name(&own.to_string())),
         false => made_name(server),

@@ -30,7 +30,7 @@ use uuid::Uuid;
 use super::fields::Fields;
 use super::gate::{self, Open};
 use super::routes::ports;
-use super::{Ctx, Refused, apps, jobs};
+use super::{Ctx, Refused, apps, jobs, panel};
 use crate::db::{self, Tx, audit};
 use crate::domain::host::{fingerprint_line, is_loopback};
 use crate::domain::ids::{HostId, JobId};
@@ -172,6 +172,11 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewHost) -> Result<HostId, 
     }
     if jump.is_some() {
         db::host_ways::set_jump(&mut tx, &permit, id, jump.as_ref()).await?;
+    }
+    // Apps have an address from the first deploy on, where one can be made without a record of anybody's.
+    let made = panel::made_name_of(address.as_ref()).and_then(|name| name.parse().ok());
+    if let Some(base) = &made {
+        db::fronts::set_base_domain(&mut tx, &permit, id, Some(base)).await?;
     }
     if let Some(pass) = &pass {
         pass::keep(ctx, &mut tx, &permit, id, pass).await?;

@@ -8,9 +8,8 @@ use super::read;
 use crate::actions::fields::Fields;
 use crate::actions::gate::{self, Open};
 use crate::actions::jobs::{self, JobLine};
-use crate::actions::{Ctx, Refused};
+use crate::actions::{Ctx, Refused, panel};
 use crate::db::{self, Tx, audit};
-use crate::domain::address::is_inner;
 use crate::domain::host::HostState;
 use crate::domain::ids::{HostId, JobId};
 use crate::domain::names::Domain;
@@ -48,18 +47,8 @@ pub async fn host_front(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostFron
         waits: trusts.wanted != trusts.applied,
         last: last.map(jobs::line),
         base_domain: trusts.base_domain.map(String::from).unwrap_or_default(),
-        offered: offered(&row.address),
+        offered: panel::made_name_of(&row.address).unwrap_or_default(),
     })
-}
-
-/// `203-0-113-7.sslip.io`, whose every subdomain leads to 203.0.113.7.
-fn offered(address: &str) -> String {
-    match address.parse::<std::net::Ipv4Addr>() {
-        Ok(address) if !is_inner(address.into()) && !address.is_unspecified() => {
-            format!("{}.sslip.io", address.to_string().replace('.', "-"))
-        }
-        _ => String::new(),
-    }
 }
 
 /// Changes whom a host believes. Returns the job that tells its proxy.

@@ -255,7 +255,7 @@ fn an_app_that_is_slower_than_its_route_allows_is_given_up() {
     });
     assert_eq!(get(proxy.port(), "slow.test", "/slow").status, 200, "the app takes 0.8 s");
     let text = proxy.ingress.haproxy_cfg();
-    assert!(text.contains("http-request set-timeout server 1s if on-"), "{text}");
+    assert!(text.contains("http-request set-timeout server 1s if { var(txn.timing) -m str "), "{text}");
 }
 
 #[test]
