@@ -133,6 +133,8 @@ begin() {
     exec 8>&-
     follow
   fi
+  # Packages that another apt is at work on look half installed: it is waited for (the panel itself brings some to its hosts).
+  [ -z "$(dpkg --audit)" ] || apt-get -qq -o DPkg::Lock::Timeout=180 check >/dev/null 2>&1 || true
   if [ -n "$(dpkg --audit)" ]; then
     echo "Finishing an installation of packages that was interrupted."
     dpkg --force-confold --configure -a </dev/null || fail "packages are half installed on this machine; dpkg's words are above. Mend that first: sudo apt-get install -f"

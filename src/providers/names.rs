@@ -30,7 +30,8 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// How names are looked at.
 #[derive(Clone, Debug)]
 pub struct Names {
-    /// The name servers that are asked, in this order.
+    /// The name servers that are asked, in this order. None means those of this machine, as they are at that moment: a network may get
+    /// others, or come up after the panel.
     pub servers: Vec<SocketAddr>,
     /// The port at which authorities ask for proofs: 80 (RFC 8555 §8.3).
     pub http_port: u16,
@@ -50,12 +51,19 @@ impl Default for Names {
 impl Names {
     /// By the name servers of this machine.
     pub fn of_this_machine() -> Self {
-        let text = std::fs::read_to_string(RESOLV_CONF).unwrap_or_default();
+        Self { servers: Vec::new(), http_port: 80 }
+    }
+
+    /// The name servers to ask now.
+    async fn asked(&self) -> Vec<SocketAddr> {
+        if !self.servers.is_empty() {
+            return self.servers.clone();
+        }
+        let text = tokio::fs::read_to_string(RESOLV_CONF).await.unwrap_or_default();
         let servers = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
         let found: Vec<SocketAddr> =
             servers.filter_map(|server| server.trim().parse::<IpAddr>().ok()).map(|ip| (ip, 53).into()).collect();
-        let local = || vec![SocketAddr::from(([127, 0, 0, 1], 53))];
-        Self { servers: if found.is_empty() { local() } else { found }, http_port: 80 }
+        if found.is_empty() { vec![SocketAddr::from(([127, 0, 0, 1], 53))] } else { found }
     }
 
     /// The addresses of a name, of both kinds. None where it has none.
@@ -77,8 +85,9 @@ impl Names {
     /// Asks the first that answers.
     async fn ask(&self, name: &str, kind: Kind) -> Result<Reply, NoAnswer> {
         let mut last = NoAnswer("no name server is known".to_owned());
+        let servers = self.asked().await;
         for _ in 0..TRIES {
-            for server in &self.servers {
+            for server in &servers {
                 match ask(*server, name, kind).await {
                     // 0 is well, 3 is "no such name", which is an answer too.
                     Ok(reply) if matches!(reply.code, 0 | 3) => return Ok(reply),

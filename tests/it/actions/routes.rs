@@ -248,7 +248,10 @@ async fn an_app_without_a_route_gets_one_under_its_hosts_domain_that_is_its_own(
     let form = hosts::NewHost { name: "pub".into(), address: "203.0.113.9".into(), ..hosts::NewHost::default() };
     let public = hosts::create(&panel.ctx, &panel.owner, form).await.unwrap();
     let base = async |host| routes::host_front(&panel.ctx, &panel.owner, host).await.unwrap().base_domain;
-    assert_eq!((base(public).await.as_str(), base(host).await.as_str()), ("203-0-113-9.sslip.io", "203-0-113-7.sslip.io"));
+    assert_eq!(
+        (base(public).await.as_str(), base(host).await.as_str()),
+        ("203-0-113-9.sslip.io", "203-0-113-7.sslip.io")
+    );
 }
 
 #[tokio::test]

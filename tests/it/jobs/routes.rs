@@ -218,7 +218,9 @@ async fn what_a_proxy_does_not_take_changes_nothing_and_is_in_nobodys_way() {
     other.must_deploy().await;
     assert_eq!(ask(&host, "other.test", "/").await.0, 200);
 
-    // Nor is one that was never deployed, whose port nobody has tried yet.
+    // Another one is free.
+    holds(&world, routes::set_front(&ctx, owner, app.id, on("5434", "")).await).await;
+    // Nor is the port of an app that was never deployed in the way, which nobody has tried yet.
     let early = without_routes(&world, id).await;
     assert_eq!(routes::set_front(&ctx, owner, early.id, on("5433", "")).await.unwrap().job, None);
     let failed = early.deploy().await;
@@ -227,8 +229,6 @@ async fn what_a_proxy_does_not_take_changes_nothing_and_is_in_nobodys_way() {
     assert_eq!(ask(&host, "other.test", "/").await.0, 200);
     assert!(!file().await.contains(":5433"), "{}", file().await);
 
-    // Another one is free.
-    holds(&world, routes::set_front(&ctx, owner, app.id, on("5434", "")).await).await;
     let url = format!("http://{}:5434/", host.address);
     assert_eq!(reqwest::get(&url).await.unwrap().text().await.unwrap().trim(), "1");
     assert_ne!(workers(&host).await.0, worker.0);

@@ -306,7 +306,7 @@ async fn purged(server: &Server) {
     let containers = server.bash("docker ps -q --no-trunc").await;
     server.enter(&["apt-get", "purge", "-y", "skiff"]).await.must("apt-get purge");
     let left = "ls -d /usr/bin/skiff /usr/lib/skiff /etc/default/skiff-panel /etc/skiff-panel /var/lib/skiff-up* /var/lib/skiff-panel/* 2>/dev/null; getent passwd skiff-panel; \
-                find /etc/systemd -name 'skiff*' ! -name 'skiff-haproxy*'; ps -o comm= -C skiff,postgres";
+                find /etc/systemd -name 'skiff*' ! -name 'skiff-haproxy*' ! -name 'skiff-renew*'; ps -o comm= -C skiff,postgres";
     assert_eq!(server.bash(left).await, "/var/lib/skiff-panel/samples\n", "repositories of one's own stay");
     assert_eq!(containers, server.bash("docker ps -q --no-trunc").await);
     assert_eq!(server.bash(ask).await, "1\n");
