@@ -217,7 +217,9 @@ pub fn rows(
 
 /// The pairs a form sent.
 pub fn pairs(sent: &Sent, name: &str) -> Vec<Pair> {
-    sent.rows(name).into_iter().map(|(name, value)| Pair { name, value }).collect()
+    // The free rows under the filled ones are nothing that was said.
+    let said = sent.rows(name).into_iter().filter(|(name, value)| !(name.trim().is_empty() && value.trim().is_empty()));
+    said.map(|(name, value)| Pair { name, value }).collect()
 }
 
 fn or(value: &str, default: &str) -> String {
