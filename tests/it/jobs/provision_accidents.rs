@@ -162,7 +162,7 @@ async fn a_host_that_is_cut_off_or_rebooted_in_the_middle_is_made_ready_by_the_n
         // A server that has just come back may take its time for the first sign-in.
         let slow = |ended: &Ended| ended.reason.starts_with("Logging in took longer");
         let mut again = over(&world, begin(&world, id).await).await;
-        for _ in 0..2 {
+        for _ in 0..9 {
             if slow(&again) {
                 again = over(&world, begin(&world, id).await).await;
             }
