@@ -159,15 +159,7 @@ async fn a_host_that_is_cut_off_or_rebooted_in_the_middle_is_made_ready_by_the_n
             .unwrap();
         assert_eq!(state, "unreachable");
         host.heal().await;
-        // A server that has just come back may take its time for the first sign-in.
-        let slow = |ended: &Ended| ended.reason.starts_with("Logging in took longer");
-        let mut again = over(&world, begin(&world, id).await).await;
-        for _ in 0..9 {
-            if slow(&again) {
-                again = over(&world, begin(&world, id).await).await;
-            }
-        }
-        assert_eq!(again.state, "succeeded", "{again:#?}");
+        let again = succeeds(&world, id).await;
         for done in ["make the user skiff", "make the folders"] {
             // What a reboot empties is made anew.
             assert!(state_of(&again, done) == "unchanged" || done == "make the folders", "{again:#?}");
