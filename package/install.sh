@@ -65,10 +65,16 @@ name_suits() { # what was said of the panel's name and of who signs its certific
 }
 
 # In a session of its own: a Ctrl-C reaches this script, which ends once the packages are whole, and never dpkg halfway.
+# (DPkg::Lock::Timeout would not hold for the lock of the package lists, which a fresh server is at work on.)
 apt_get() { # apt_get WHAT ARGUMENTS…
-  local what=$1; shift
-  DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 setsid --wait apt-get -qq -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout="$LOCK_S" \
-    -o Acquire::Retries=1 -o Acquire::http::Timeout=20 "$@" </dev/null >"$WORK/apt" 2>&1 && return 0
+  local what=$1 waited=0; shift
+  while :; do
+    DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 setsid --wait apt-get -qq -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold \
+      -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o APT::Update::Error-Mode=any "$@" </dev/null >"$WORK/apt" 2>&1 && return 0
+    grep -q 'Could not get lock' "$WORK/apt" && [ "$waited" -lt "$LOCK_S" ] || break
+    [ "$waited" -gt 0 ] || echo "   waiting for another package manager"
+    sleep 3; waited=$((waited + 3))
+  done
   tail -n 15 "$WORK/apt" >&2
   ! grep -q 'Could not get lock' "$WORK/apt" || fail "another package manager has held apt's lock for $LOCK_S seconds; let it finish, then run this again."
   ! grep -q 'No space left' "$WORK/apt" || fail "the disk is full: about $NEED_MB MB are needed."

@@ -164,11 +164,18 @@ stop_service() {
 }
 # ── what can be said before anything is changed ───────────────────────────────────────────────────────────────────────
 
+is_port() { [[ $1 =~ ^[1-9][0-9]{0,4}$ ]] && [ "$1" -le 65535 ]; }
 settle() { # where the panel listens and its database: as said, else as it was
   LISTEN=${SKIFF_LISTEN:-$(sed -n 's/^SKIFF_LISTEN=//p' "$SETTINGS" 2>/dev/null || true)}
   LISTEN=${LISTEN:-127.0.0.1:7070}
-  [[ $LISTEN =~ ^127\.[0-9.]+:[0-9]+$ ]] || fail "SKIFF_LISTEN is a loopback address with a port, such as 127.0.0.1:7070, not \"$LISTEN\"."
+  [[ $LISTEN =~ ^127(\.(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})){3}:[0-9]+$ ]] && is_port "${LISTEN##*:}" ||
+    fail "SKIFF_LISTEN is a loopback address with a port, such as 127.0.0.1:7070, not \"$LISTEN\". Nothing was changed."
   PANEL_PORT=${LISTEN##*:}
+  [ -z "${SKIFF_HTTP_PORT:-}" ] || is_port "$SKIFF_HTTP_PORT" || fail "SKIFF_HTTP_PORT is a port from 1 to 65535, not \"$SKIFF_HTTP_PORT\". Nothing was changed."
+  case ${SKIFF_HTTPS_PORT:-none} in
+    none) ;;
+    *) is_port "$SKIFF_HTTPS_PORT" || fail "SKIFF_HTTPS_PORT is a port from 1 to 65535, or none, not \"$SKIFF_HTTPS_PORT\". Nothing was changed." ;;
+  esac
   # What somebody set by hand stays.
   local kept
   kept=$(sed -n 's/^SKIFF_DATA_DIR=//p' "$SETTINGS" 2>/dev/null || true)
@@ -212,10 +219,18 @@ install_missing() { # what `need` found, and what every panel needs
     [ -z "$POLICY" ] || { rm -f $POLICY; POLICY=; }
   fi
   systemd || case " ${missing[*]} " in *" openssh-server "*) update-rc.d ssh disable >/dev/null 2>&1 || true ;; esac
-  if systemd; then for unit in $(noted masked); do systemctl unmask --quiet "$unit"; systemctl disable --quiet "$unit" 2>/dev/null || true; done; fi
+  # Those that are masked still: what somebody enabled since stays so.
+  if systemd; then
+    for unit in $(noted masked); do
+      [ "$(systemctl is-enabled "$unit" 2>/dev/null || true)" = masked ] || continue
+      systemctl unmask --quiet "$unit"; systemctl disable --quiet "$unit" 2>/dev/null || true
+    done
+  fi
   script packages.bash
   note_packages
   packages_before=
+  # Made ready later, with the first certificate: by then nobody knows any more whether it was here.
+  dpkg-query -W -f '${db:Status-Status}' acme-tiny 2>/dev/null | grep -qx installed || note packages acme-tiny
 }
 
 script() { # script FILE NAME=VALUE…: one of scripts/, as the panel runs it; its reason is ours
@@ -321,7 +336,6 @@ this_machine_as_a_host() { # sets http_port and https_port
       echo "   port 80 is used by $(port_owner 80); the proxy gets port $http_port"
     fi
   fi
-  rm -f "$NOTES/http_port"; note http_port "$http_port"
   https_port=${SKIFF_HTTPS_PORT:-$(noted https_port | tail -n 1)}
   if [ -z "$https_port" ]; then
     https_port=443
@@ -330,10 +344,12 @@ this_machine_as_a_host() { # sets http_port and https_port
       echo "   port 443 is used by $(port_owner 443); the proxy gets ${https_port/none/no} port${https_port/none/} for HTTPS"
     fi
   fi
-  rm -f "$NOTES/https_port"; note https_port "$https_port"
   fingerprint=$(ssh-keygen -lf "$host_key.pub" | awk '{ print $2 }')
   host=$(admin host --name "this machine" --address 127.0.0.1 --port "$ssh_port" --user skiff --host-key "$fingerprint" --http-port "$http_port" --https-port "$https_port") ||
     fail "this machine could not be added as a host; the reason is above."
+  # Kept once they were taken: a later run without them finds what is so.
+  rm -f "$NOTES/http_port" "$NOTES/https_port"
+  note http_port "$http_port"; note https_port "$https_port"
   script user.bash "PUBLIC_KEY=$(json public_key <<< "$host")"
   as_panel timeout "$DEPLOY_S" "$BINARY" admin provision "this machine" >/dev/null ||
     fail "this machine could not be made ready; the reason is above."

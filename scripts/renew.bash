@@ -232,6 +232,7 @@ while read -r id rest <&3; do
     rm -f "tried/$id"
     break
   fi
-  tries=$((tries + 1))
+  # A name that leads elsewhere by now costs the authority nothing, and is in no other's way.
+  [ "$status" = 3 ] || tries=$((tries + 1))
   [ "$tries" -lt "$MOST" ] || break
 done 3< list

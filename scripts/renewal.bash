@@ -70,6 +70,8 @@ Nice=10
 # It writes certificates and one list of the proxy, speaks to the proxy's sockets and to the authority, and may become nobody else.
 ProtectSystem=strict
 ReadWritePaths=/etc/skiff $FOLDER
+# The user is in the group docker, which is a way to root.
+InaccessiblePaths=-/run/docker.sock -/run/containerd
 NoNewPrivileges=yes
 CapabilityBoundingSet=
 ProtectHome=yes

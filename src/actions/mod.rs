@@ -132,6 +132,14 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// What is wrong, in one run of sentences: those of the fields where there are some.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Fields(wrong) => wrong.iter().map(|error| error.sentence.as_str()).collect::<Vec<_>>().join(" "),
+            other => other.to_string(),
+        }
+    }
+
     /// A refusal of one field.
     pub fn field(field: &'static str, sentence: impl Into<String>) -> Self {
         Self::Fields(vec![FieldError { field, entry: None, sentence: sentence.into() }])

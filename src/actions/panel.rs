@@ -8,9 +8,10 @@ use time::OffsetDateTime;
 
 use super::fields::Fields;
 use super::gate::{self, Open};
-use super::{Ctx, Refused};
+use super::{Ctx, Refused, acme};
 use crate::db::panel_addresses::{self, New, Row, State};
 use crate::db::{self, audit};
+use crate::domain::cause::Cause;
 use crate::domain::certificate;
 use crate::domain::ids::HostId;
 use crate::domain::names::Domain;
@@ -274,6 +275,8 @@ pub async fn try_address(ctx: &Ctx, actor: &Actor, input: NewAddress) -> Result<
     panel_addresses::try_out(&mut tx, &new).await?;
     let domains = [domain.to_string()];
     look_after_certificates::want(&mut tx, &permit, &domains, &actor.who().cause()).await?;
+    // Whoever tries again has mended what was in the way, as a rule: it is not waited for the order's own time.
+    acme::try_again(&mut tx, &permit, actor, domain.as_ref()).await?;
     record(&mut tx, &permit, "panel.address_tried", &domain).await?;
     let job = PanelAddress { nonce: nonce.expose().clone(), keep: input.keep };
     push(&mut tx, &permit, actor, &format!("Try the panel's address {domain}"), host.id, &job).await?;
@@ -283,6 +286,22 @@ pub async fn try_address(ctx: &Ctx, actor: &Actor, input: NewAddress) -> Result<
     }
     tx.commit().await?;
     ctx.settings.names.keep(None);
+    Ok(())
+}
+
+/// Has the proxies lead to where the panel listens now: it was started with another port than when it got its names.
+pub async fn door_moved(ctx: &Ctx) -> Result<(), Refused> {
+    let door = ctx.settings.door;
+    let mut read = ctx.db.begin_door().await?;
+    let rows = panel_addresses::all(&mut read).await?;
+    read.commit().await?;
+    for row in rows.into_iter().filter(|row| row.door != i32::from(door)) {
+        let Open { mut tx, permit, .. } = gate::team(ctx, &Actor::on_the_panels_machine(row.team)).await?;
+        panel_addresses::move_door(&mut tx, &row.nonce, door).await?;
+        let cause = Cause::System { why: "the panel listens on another port".into(), deploy: None };
+        set_certificates::ask_all(&mut tx, &permit, cause).await?;
+        tx.commit().await?;
+    }
     Ok(())
 }
 

@@ -151,7 +151,7 @@ pub async fn create_owner(ctx: &Ctx, address: &str, input: SetUp) -> Result<Firs
     tx.commit().await?;
     // The panel has its owner, whatever becomes of the name: its page says more, and takes another.
     let tried = match wants_a_name {
-        true => Some(setup_name::begin(ctx, &actor, &input.address).await.map_err(|refused| refused.to_string())),
+        true => Some(setup_name::begin(ctx, &actor, &input.address).await.map_err(|refused| refused.in_words())),
         false => None,
     };
     Ok(FirstOwner { account, name: name.into(), team: slug.into(), tried })

@@ -40,7 +40,8 @@ pub async fn offer(ctx: &Ctx) -> Result<Option<Offer>, Refused> {
     if view.servers.is_empty() || view.serving.is_some() || view.trial.is_some() {
         return Ok(None);
     }
-    let made_name = view.servers.iter().find_map(|server: &Server| server.made_name.clone());
+    // The name is tried where the panel runs, so it is made of that server's address.
+    let made_name = view.servers.iter().find(|server| server.here).and_then(|server: &Server| server.made_name.clone());
     Ok(Some(Offer { made_name, authority: acme::chosen(ctx, &actor).await?.is_some() }))
 }
 

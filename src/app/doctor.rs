@@ -213,5 +213,10 @@ fn write(file: &Path, archive: &[u8]) -> Result<(), Failed> {
         return std::io::stdout().lock().write_all(archive).map_err(cannot);
     }
     let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    opened.and_then(|mut file| file.write_all(archive)).map_err(cannot)
+    let written = opened.map_err(cannot)?.write_all(archive);
+    if written.is_err() {
+        // Half an archive would be sent to somebody as a whole one.
+        std::fs::remove_file(file).map_err(cannot)?;
+    }
+    written.map_err(cannot)
 }

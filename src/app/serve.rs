@@ -13,7 +13,7 @@ use super::Stopped;
 use super::doors;
 use super::ground::Ground;
 use super::seat::{self, Seat};
-use crate::actions::setup;
+use crate::actions::{panel, setup};
 use crate::config::{Role, Serve};
 use crate::db::{Db, sessions};
 use crate::door::server;
@@ -78,6 +78,7 @@ async fn serve(ground: &Ground, settings: &Serve, stop: &CancellationToken) -> R
         parts.spawn(server::serve(listener, doors.router, server::Limits::default(), stop.clone()));
         parts.spawn(sweep(ground.actions.db.clone(), stop.clone()));
         info!("Skiff serves {base}");
+        panel::door_moved(&ground.actions).await.map_err(crate::cli::Failed::from)?;
         invite(ground).await?;
     }
 

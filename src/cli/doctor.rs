@@ -22,7 +22,7 @@ pub struct Examine {
     #[command(flatten)]
     pub common: Common,
     /// Write a support bundle (tar.gz) without secrets to this file; - is standard output
-    #[arg(long, value_name = "FILE", overrides_with = "bundle")]
+    #[arg(long, value_name = "FILE", overrides_with = "bundle", conflicts_with = "panel")]
     pub bundle: Option<PathBuf>,
     /// The panel's log, whose end goes into the bundle; - is standard input [default: that of its unit, or /var/log/skiff.log,
     /// and that of upgrades, where they may be read]

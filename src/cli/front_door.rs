@@ -53,7 +53,7 @@ pub struct Acme {
 pub struct Address {
     /// The name, such as panel.example.org; "auto" for one made of the server's public address
     pub domain: String,
-    /// The host whose proxy leads to the panel [default: the one that serves HTTPS]
+    /// The host whose proxy leads to the panel [default: the only one that serves HTTPS, or this machine]
     #[arg(long)]
     pub host: Option<String>,
 }
@@ -67,6 +67,13 @@ pub async fn choose(ctx: &Ctx, actor: &Actor, input: Acme) -> Result<Value, Fail
         (None, None, Some(known)) => (known.authority.to_owned(), known.directory.clone()),
         (None, None, None) => ("letsencrypt".to_owned(), String::new()),
         (None, Some(directory), _) => ("other".to_owned(), directory),
+        (Some(authority), Some(directory), _) if authority != "other" => {
+            let words = format!("--directory {directory} is for --authority other; {authority} has one of its own.");
+            return Err(Failed::Said(words));
+        }
+        (Some(authority), None, Some(known)) if authority == "other" && known.authority == "other" => {
+            (authority, known.directory.clone())
+        }
         (Some(authority), directory, _) => (authority, directory.unwrap_or_default()),
     };
     let same =
@@ -123,7 +130,9 @@ pub async fn address(ctx: &Ctx, actor: &Actor, input: Address) -> Result<Value, 
         }
         typed => typed.parse::<Domain>().map_err(|bad| Refused::field("domain", bad.0))?.to_string(),
     };
-    if let Some(line) = view.serving.filter(|line| line.domain.as_ref() == domain) {
+    let there =
+        |line: &AddressLine| line.domain.as_ref() == domain && (host.is_empty() || line.host.to_string() == host);
+    if let Some(line) = view.serving.filter(there) {
         return Ok(json!({ "url": line.url, "kept": true, "changed": false }));
     }
     let form = panel::NewAddress { domain: domain.clone(), host, keep: true };
@@ -172,11 +181,11 @@ async fn wait(ctx: &Ctx, actor: &Actor, domain: &str) -> Result<Value, Failed> {
 /// How the trial stands, in words, and whether something is missing that does not come by itself. What keeps the certificate away
 /// says more than that there is none.
 async fn stands(ctx: &Ctx, actor: &Actor, trial: &AddressLine) -> Result<(String, bool), Failed> {
-    let orders = acme::list(ctx, actor).await?;
-    let order = orders.into_iter().find(|order| order.names.iter().any(|name| name == trial.domain.as_ref()));
+    let order = acme::of_name(ctx, actor, trial.domain.as_ref()).await?;
     Ok(match order {
         Some(order) if order.state == OrderState::Valid => (trial.note.clone(), false),
-        Some(order) if !order.trouble.is_empty() => (order.trouble, true),
+        // What the last try found is old while another one is made.
+        Some(order) if !order.trouble.is_empty() && order.job.is_none() => (order.trouble, true),
         Some(_) => (format!("A certificate for {} is being got.", trial.domain), false),
         None => (trial.note.clone(), !trial.note.is_empty()),
     })

@@ -1,8 +1,6 @@
 //! `skiff front` and `skiff proxy`: what holds for all routes of an app, and whom a host believes before its proxy; shown, changed
 //! option by option, or looked at before. Not here: single routes (`routes.rs`).
 
-use std::path::{Path, PathBuf};
-
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -28,13 +26,13 @@ pub struct Front {
     pub h2c: Option<OnOff>,
     /// The page of maintenance, as HTML; an empty name takes it away
     #[arg(long, value_name = "FILE")]
-    pub maintenance_page: Option<PathBuf>,
+    pub maintenance_page: Option<String>,
     /// Networks that see the app all the same, separated by commas
     #[arg(long, value_name = "NETWORKS")]
     pub maintenance_allow: Option<String>,
     /// The page where the app does not answer, as HTML; an empty name takes it away
     #[arg(long, value_name = "FILE")]
-    pub error_page: Option<PathBuf>,
+    pub error_page: Option<String>,
     /// A port whose connections go to the app as they are, and the networks one may come from: 5432 or 5432=203.0.113.0/24; may be given
     /// several times, and replaces those that are there
     #[arg(long = "port", value_name = "PORT[=NETWORKS]")]
@@ -178,12 +176,12 @@ fn split(networks: &str) -> Vec<&str> {
 }
 
 /// A page of a file; nothing for an empty name.
-fn page(file: &Path) -> Result<Value, Failed> {
-    if file.as_os_str().is_empty() {
+fn page(file: &str) -> Result<Value, Failed> {
+    if file.is_empty() {
         return Ok(Value::Null);
     }
     let text = std::fs::read_to_string(file);
-    text.map(Value::String).map_err(|error| Failed::Said(format!("{} cannot be read: {error}.", file.display())))
+    text.map(Value::String).map_err(|error| Failed::Said(format!("{file} cannot be read: {error}.")))
 }
 
 /// "5432" or "5432=203.0.113.0/24,198.51.100.7".

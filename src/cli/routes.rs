@@ -118,9 +118,9 @@ pub struct Maintenance {
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnOff {
-    /// Everybody sees the page
+    /// Yes
     On,
-    /// Everybody sees the app
+    /// No
     Off,
 }
 

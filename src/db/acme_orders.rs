@@ -112,6 +112,37 @@ pub async fn count(conn: &mut PgConnection, permit: &Permit) -> Result<i64, sqlx
         .await
 }
 
+/// An order for this name, alone or among others.
+pub async fn of_name(conn: &mut PgConnection, permit: &Permit, name: &str) -> Result<Option<Row>, sqlx::Error> {
+    let id = sqlx::query_scalar!(
+        r#"select id as "id: AcmeOrderId" from acme_orders where team_id = $1 and $2 = any(names)
+            order by cardinality(names), created_at limit 1"#,
+        permit.team().0,
+        name,
+    );
+    match id.fetch_optional(&mut *conn).await? {
+        Some(id) => Ok(list(conn, permit, Some(id)).await?.pop()),
+        None => Ok(None),
+    }
+}
+
+/// The order that got this certificate, where one still wants it.
+pub async fn of_certificate(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    certificate: CertificateId,
+) -> Result<Option<Row>, sqlx::Error> {
+    let id = sqlx::query_scalar!(
+        r#"select id as "id: AcmeOrderId" from acme_orders where team_id = $1 and certificate_id = $2 limit 1"#,
+        permit.team().0,
+        certificate.0,
+    );
+    match id.fetch_optional(&mut *conn).await? {
+        Some(id) => Ok(list(conn, permit, Some(id)).await?.pop()),
+        None => Ok(None),
+    }
+}
+
 /// Wants a certificate for these names. False where the team has an order for them already.
 pub async fn insert(
     conn: &mut PgConnection,

@@ -131,6 +131,14 @@ pub async fn try_out(conn: &mut PgConnection, new: &New<'_>) -> Result<(), sqlx:
     .map(drop)
 }
 
+/// The panel listens on this door from now on.
+pub async fn move_door(conn: &mut PgConnection, nonce: &str, door: u16) -> Result<(), sqlx::Error> {
+    sqlx::query!("update panel_addresses set door = $2 where nonce = $1", nonce, i32::from(door))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// Notes what a try of the name with this nonce found; a trial that is reached goes on for so many seconds from now.
 pub async fn note(conn: &mut PgConnection, nonce: &str, note: &str, reached: Option<f64>) -> Result<(), sqlx::Error> {
     sqlx::query!(

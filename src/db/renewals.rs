@@ -45,7 +45,7 @@ pub async fn renewable(conn: &mut PgConnection, permit: &Permit, host: HostId) -
             where o.team_id = $1 and o.dns_account_id is null and o.certificate_id is not null
               and not exists (select from unnest(o.names) n where n like '*%')
               and exists (select from ledger_certificates l where l.team_id = $1 and l.host_id = $2
-                             and l.certificate_id = o.certificate_id and l.fingerprint <> '')
+                             and l.certificate_id = o.certificate_id)
               and not exists (select from ledger_certificates l where l.team_id = $1 and l.host_id <> $2
                                  and l.certificate_id = o.certificate_id)
               and not exists (select from routes r join apps a on a.team_id = r.team_id and a.id = r.app_id,
@@ -147,7 +147,7 @@ pub async fn may_have_renewed(
     sqlx::query_scalar!(
         r#"select r.host_id as "host: HostId" from host_renewals r
              join ledger_certificates l on l.team_id = r.team_id and l.host_id = r.host_id and l.certificate_id = $2
-            where r.team_id = $1 and r.digest <> '' and r.visited_at < now() - interval '2 days'"#,
+            where r.team_id = $1 and r.visited_at < now() - interval '2 days'"#,
         permit.team().0,
         certificate.0,
     )

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 
 use super::Ctx;
 use super::log::Log;
+use super::logged;
 use super::renewal;
 use super::stop::{self, Stop};
 use crate::access;
@@ -47,26 +48,8 @@ impl Job for KeepRenewal {
 
     async fn run(self, ctx: &Ctx, run: &Run) -> Outcome {
         let (log, writer) = Log::open(run);
-        let ended = tokio::select! {
-            () = run.lost.cancelled() => Err(Stop::Lost),
-            () = run.cancel.cancelled() => Err(Stop::Cancelled),
-            ended = self.keep(ctx, run, &log) => ended,
-        };
-        let outcome = match ended {
-            Ok(()) => Outcome::Succeeded,
-            Err(Stop::Failed(failure)) => {
-                let reason = log.redacted(&failure.sentence());
-                log.say(None, &reason);
-                Outcome::Later { after: AWAY_PAUSE, why: reason }
-            }
-            Err(Stop::Cancelled) => Outcome::Cancelled,
-            Err(Stop::Lost) => Outcome::Again { after: Duration::ZERO, why: String::new() },
-            Err(Stop::Again(why)) => Outcome::Again { after: run.backoff(), why },
-        };
-        log.flush().await;
-        drop(log);
-        writer.close().await;
-        outcome
+        let ended = logged::until(run, self.keep(ctx, run, &log)).await.map(|()| Outcome::Succeeded);
+        logged::close(run, log, writer, ended, |_, why| Outcome::Later { after: AWAY_PAUSE, why }).await
     }
 }
 
@@ -93,6 +76,9 @@ impl KeepRenewal {
             many => format!("it had renewed {many} certificates, which are taken over"),
         };
         log.ended(first, if seen.taken == 0 { StepState::Unchanged } else { StepState::Changed }, note);
+        if seen.differs {
+            renewal::ask_to_bring(ctx, run, &reached).await?;
+        }
         log.began(first + 1);
         let (state, note) = renewal::keep(ctx, run, log, first + 1, &reached, &host, seen.whole).await?;
         log.ended(first + 1, state, note);

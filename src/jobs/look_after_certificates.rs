@@ -95,17 +95,22 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     let permit = &run.permit;
     let mut tx = ctx.db.begin(permit).await?;
     let settings = acme::settings(&mut tx).await?;
-    tell_of_uploaded(&mut tx, permit).await?;
     let steps = STEPS.map(|words| job_steps::NewStep { stage: String::new(), host: None, words: words.to_owned() });
     let first = job_steps::plan(&mut tx, permit, run.job, run.fence, &steps).await?;
     tx.commit().await?;
     let Some(first) = first else { return Ok(Outcome::Again { after: Duration::ZERO, why: String::new() }) };
-    let Some(settings) = settings else { return Ok(Outcome::Succeeded) };
+    let Some(settings) = settings else {
+        // Those that a person brings run out all the same.
+        let mut tx = ctx.db.begin(permit).await?;
+        tell_of_uploaded(&mut tx, permit).await?;
+        tx.commit().await?;
+        return Ok(Outcome::Succeeded);
+    };
 
     log.began(first);
     let mut tx = ctx.db.begin(permit).await?;
     let gone = acme_routes::remove_unrouted(&mut tx, permit).await?;
-    alerts::close_unwanted_certificates(&mut tx, permit).await?;
+    tell_of_uploaded(&mut tx, permit).await?;
     acme_orders::revive(&mut tx, permit).await?;
     let domains = acme_routes::domains_without(&mut tx, permit).await?;
     let wanted = want(&mut tx, permit, &domains, &run.cause).await?;
@@ -149,7 +154,8 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
 }
 
 /// Certificates of a person that serve and run out: nobody renews them but that person. The same where no authority is chosen.
-async fn tell_of_uploaded(conn: &mut PgConnection, permit: &Permit) -> Result<(), sqlx::Error> {
+pub async fn tell_of_uploaded(conn: &mut PgConnection, permit: &Permit) -> Result<(), sqlx::Error> {
+    alerts::close_unwanted_certificates(&mut *conn, permit).await?;
     let now = acme_orders::now(&mut *conn).await?;
     let all = certificates::list(&mut *conn, permit, None).await?;
     let candidates: Vec<Candidate> =

@@ -8,6 +8,7 @@ pub mod deploy;
 pub mod execute;
 pub mod keep_renewal;
 pub mod log;
+mod logged;
 pub mod look_after_certificates;
 pub mod look_at_host;
 pub mod look_at_source;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Ctx;
 use super::execute::ingress::Listens;
 use super::log::Log;
+use super::logged;
 use super::set_certificates;
 use super::stop::{self, Stop};
 use crate::access::{self, Reached};
@@ -56,25 +57,8 @@ impl Job for PanelAddress {
 
     async fn run(self, ctx: &Ctx, run: &Run) -> Outcome {
         let (log, writer) = Log::open(run);
-        let ended = tokio::select! {
-            () = run.lost.cancelled() => Err(Stop::Lost),
-            () = run.cancel.cancelled() => Err(Stop::Cancelled),
-            ended = self.go_on(ctx, run, &log) => ended,
-        };
-        let outcome = match ended {
-            Ok(outcome) => outcome,
-            Err(Stop::Failed(failure)) => {
-                let why = log.redacted(&failure.sentence());
-                log.say(None, &why);
-                Outcome::Later { after: PAUSE, why }
-            }
-            Err(Stop::Cancelled) => Outcome::Cancelled,
-            Err(Stop::Lost) => Outcome::Again { after: Duration::ZERO, why: String::new() },
-            Err(Stop::Again(why)) => Outcome::Again { after: run.backoff(), why },
-        };
-        drop(log);
-        writer.close().await;
-        outcome
+        let ended = logged::until(run, self.go_on(ctx, run, &log)).await;
+        logged::close(run, log, writer, ended, |_, why| Outcome::Later { after: PAUSE, why }).await
     }
 }
 
@@ -100,7 +84,7 @@ impl PanelAddress {
             return self.returned(ctx, run, log, &row).await;
         }
         if row.reached_at.is_some() {
-            return Ok(waits());
+            return Ok(waits(&row));
         }
         let steps = STEPS.map(|words| job_steps::NewStep {
             stage: String::new(),
@@ -141,7 +125,13 @@ impl PanelAddress {
                     set_certificates::ask_all(&mut tx, &run.permit, run.cause.clone()).await?;
                 }
                 tx.commit().await?;
-                Ok(if kept { Outcome::Succeeded } else { waits() })
+                if kept {
+                    return Ok(Outcome::Succeeded);
+                }
+                let mut tx = ctx.db.begin(&run.permit).await?;
+                let row = panel_addresses::of_nonce(&mut tx, &self.nonce).await?;
+                tx.commit().await?;
+                Ok(row.as_ref().map_or(Outcome::Succeeded, waits))
             }
         }
     }
@@ -173,9 +163,11 @@ impl PanelAddress {
     }
 }
 
-fn waits() -> Outcome {
+/// Until the trial's own end, whatever looked at it in between.
+fn waits(row: &Row) -> Outcome {
     let why = "Open the panel under the new name, and say there that it works.".to_owned();
-    Outcome::Later { after: CONFIRM + Duration::from_secs(1), why }
+    let left = row.until.and_then(|until| Duration::try_from(until - OffsetDateTime::now_utc()).ok());
+    Outcome::Later { after: left.unwrap_or_default().min(CONFIRM) + Duration::from_secs(1), why }
 }
 
 /// Whether the panel itself answers on the host's loopback, where the proxy will look for it.

@@ -412,6 +412,7 @@ impl Course<'_> {
     async fn proxy(&self, seq: i32) -> Stepped {
         renewal::look(self.ctx, self.run, self.log, &self.reached, &self.host).await.map_err(|why| match why {
             stop::Stop::Failed(failure) => Broken::Said(failure.sentence()),
+            stop::Stop::Again(why) => Broken::Said(why),
             _ => Broken::Said("Another worker has this job.".to_owned()),
         })?;
         let (row, permit) = (&self.reached.row, &self.run.permit);

@@ -1,6 +1,7 @@
 //! Certificates that a host renews itself while the panel is gone: it is told that the panel is there, what it renewed is taken over,
 //! and it has what it needs for the next time. Not here: when (`keep_renewal.rs`), the renewing (`scripts/renew.bash`).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -48,6 +49,8 @@ const MOST_LINES: usize = 5_000;
 pub struct Seen {
     /// Certificates that were taken over.
     pub taken: usize,
+    /// Whether it has something else than the panel, or may: certificates are to be brought there, or asked after.
+    pub differs: bool,
     /// Whether all is there for the next time.
     pub whole: bool,
 }
@@ -63,8 +66,8 @@ pub async fn look(ctx: &Ctx, run: &Run, log: &Log, reached: &Reached, host: &Hos
         return Ok(Seen::default());
     }
     let (got, whole) = present(host).await.map_err(|error| stop::on_host(&row.name, error))?;
-    let mut taken = 0;
-    if !got.is_empty() {
+    let (mut taken, differs) = (0, !got.is_empty());
+    if differs {
         ingress::lock(ctx, run, row.id, &row.name).await?;
         let done = take_over(ctx, run, log, reached, host, &got).await;
         ingress::unlock(ctx, run, row.id).await?;
@@ -73,7 +76,7 @@ pub async fn look(ctx: &Ctx, run: &Run, log: &Log, reached: &Reached, host: &Hos
     let mut tx = run.begin().await?;
     renewals::note_visit(&mut tx, permit, row.id).await?;
     tx.commit().await?;
-    Ok(Seen { taken, whole })
+    Ok(Seen { taken, differs, whole })
 }
 
 /// The same on the hosts that may have renewed this certificate. How many were looked at; one that does not answer has nothing that can
@@ -86,7 +89,12 @@ pub async fn look_at_those_with(ctx: &Ctx, run: &Run, log: &Log, certificate: Ce
     for reached in access::reach(&ctx.access(), &run.permit, &hosts).await? {
         let Ok(host) = reached.host.clone() else { continue };
         match look(ctx, run, log, &reached, &host).await {
-            Ok(_) => looked += 1,
+            Ok(seen) => {
+                looked += 1;
+                if seen.differs {
+                    ask_to_bring(ctx, run, &reached).await?;
+                }
+            }
             Err(Stop::Failed(failure)) => log.say(None, log.redacted(&failure.sentence())),
             Err(other) => return Err(other),
         }
@@ -94,9 +102,17 @@ pub async fn look_at_those_with(ctx: &Ctx, run: &Run, log: &Log, certificate: Ce
     Ok(looked)
 }
 
+/// Has what a host has held against what it shall have, after it was seen to differ: by a job of its own, which looks first and asks for no other.
+pub async fn ask_to_bring(ctx: &Ctx, run: &Run, reached: &Reached) -> Result<(), Stop> {
+    let mut tx = ctx.db.begin(&run.permit).await?;
+    set_certificates::ask(&mut tx, &run.permit, reached.id(), &reached.row.name, run.cause.clone()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// What the host renewed, and whether all is there for the next time.
-async fn present(host: &Host) -> Result<(Vec<CertificateId>, bool), Error> {
-    let (mut said, mut got, mut whole) = (Said::default(), Vec::new(), false);
+async fn present(host: &Host) -> Result<(BTreeSet<CertificateId>, bool), Error> {
+    let (mut said, mut got, mut whole) = (Said::default(), BTreeSet::new(), false);
     let mut listen = |_, line: &[u8]| {
         if said.take(line) || got.len() >= MOST_LINES {
             return;
@@ -121,7 +137,7 @@ async fn take_over(
     log: &Log,
     reached: &Reached,
     host: &Host,
-    got: &[CertificateId],
+    got: &BTreeSet<CertificateId>,
 ) -> Result<usize, Stop> {
     let mut taken = 0;
     for id in got {
@@ -155,11 +171,21 @@ async fn take(
     let (permit, host) = (&run.permit, reached.id());
     let mut tx = run.begin().await?;
     let row = certificates::list(&mut tx, permit, Some(id)).await?.pop();
-    let orders = acme_orders::list(&mut tx, permit, None).await?;
+    let order = acme_orders::of_certificate(&mut tx, permit, id).await?;
     // Nobody wants it any more: it goes with the next look at what the proxy serves.
-    let (Some(row), Some(order)) = (row, orders.into_iter().find(|order| order.certificate == Some(id))) else {
+    let (Some(row), Some(order)) = (row, order) else { return Ok(false) };
+    let (names, at) = (row.names.join(", "), &reached.row.name);
+    let places = certificates::installed(&mut tx, permit, &[id]).await?;
+    if order.dns_account.is_some() || places.is_empty() || places.iter().any(|place| place.host != host) {
+        // A host has a say over what it alone serves, and is asked for by its own names: with more, it would speak for others.
+        certificates::note_installed(&mut tx, permit, host, &[(id, "")]).await?;
+        tx.commit().await?;
+        log.say(
+            None,
+            format!("{at} has another certificate for {names}, which is not its own to renew; the panel's is brought"),
+        );
         return Ok(false);
-    };
+    }
     let found = renewed::split(pem.expose()).map(|(chain, key)| (chain, Secret::new(key)));
     let checked = found.and_then(|(chain, key)| certificate::read(&chain, &key, OffsetDateTime::now_utc()).ok());
     let former = Former {
@@ -172,14 +198,15 @@ async fn take(
         Some(checked) => renewed::judge(&former, &checked.facts),
         None => Verdict::Replaced("it cannot be served"),
     };
-    let (names, at) = (row.names.join(", "), &reached.row.name);
     match (verdict, checked) {
         (Verdict::Taken, Some(Checked { facts, pem, .. })) => {
             let data_key = host_logins::data_key(&mut tx, permit).await?;
             let version = Uuid::now_v7();
             let place = Context::certificate(permit.team(), version);
             let sealed = ctx.vault.seal(&data_key, &place, pem.expose().as_bytes()).map_err(stop::internal)?;
-            certificates::add_version(&mut tx, permit, id, version, &facts, &sealed).await?;
+            if !certificates::add_version(&mut tx, permit, id, version, &facts, &sealed).await? {
+                return Ok(false);
+            }
             certificates::note_installed(&mut tx, permit, host, &[(id, facts.fingerprint.as_str())]).await?;
             let next = renew_at(order.id.0, facts.not_before, facts.not_after, None);
             let valid = (facts.not_before, facts.not_after);
@@ -188,20 +215,26 @@ async fn take(
             log.say(None, format!("{at} renewed the certificate for {names} itself; it is taken over"));
         }
         (Verdict::Taken | Verdict::Known, _) => {}
-        (Verdict::Older, _) => {
-            certificates::forget(&mut tx, permit, host, &[id]).await?;
-            set_certificates::ask(&mut tx, permit, host, at, run.cause.clone()).await?;
-        }
+        (Verdict::Older, _) => certificates::note_installed(&mut tx, permit, host, &[(id, "")]).await?,
         (Verdict::Replaced(why), _) => {
-            acme_orders::make_due(&mut tx, permit, order.id).await?;
-            log.say(
-                None,
-                format!("{at} has a certificate for {names} that is not taken over, as {why}; another one is got"),
-            );
+            // A host renews near the end alone: while the panel's own is good for long, that is brought, and no authority is asked for
+            // what a host says.
+            let due = renewal_begins(row.not_before, row.not_after) <= OffsetDateTime::now_utc();
+            if due {
+                acme_orders::make_due(&mut tx, permit, order.id).await?;
+            }
+            certificates::note_installed(&mut tx, permit, host, &[(id, "")]).await?;
+            let then = if due { "another one is got" } else { "the panel's is brought" };
+            log.say(None, format!("{at} has a certificate for {names} that is not taken over, as {why}; {then}"));
         }
     }
     tx.commit().await?;
     Ok(verdict == Verdict::Taken)
+}
+
+/// When the last third of a life begins, in which the panel itself renews.
+fn renewal_begins(from: OffsetDateTime, to: OffsetDateTime) -> OffsetDateTime {
+    to - (to - from) / 3
 }
 
 /// Has on the host what it renews with, where it may renew something; else nothing of it. What is in the way there is noted with the host and

@@ -10,6 +10,7 @@ use super::Ctx;
 use super::certificates::{self, Trouble};
 use super::execute::ingress::{self, Listens};
 use super::log::Log;
+use super::logged;
 use super::renewal;
 use super::stop::{self, Stop};
 use crate::access::{self, Reached};
@@ -71,27 +72,13 @@ impl Job for SetCertificates {
 
     async fn run(self, ctx: &Ctx, run: &Run) -> Outcome {
         let (log, writer) = Log::open(run);
-        let ended = tokio::select! {
-            () = run.lost.cancelled() => Err(Stop::Lost),
-            () = run.cancel.cancelled() => Err(Stop::Cancelled),
-            ended = self.set(ctx, run, &log) => ended,
-        };
-        let outcome = match ended {
-            Ok(()) => Outcome::Succeeded,
-            Err(Stop::Failed(failure)) => {
-                let reason = log.redacted(&failure.sentence());
-                log.say(None, &reason);
-                // What is not brought now would be brought by nobody: a full disk or a proxy that refuses is tried again, too.
-                let away = matches!(failure, Failure::HostUnreachable { .. } | Failure::ProxyUnavailable { .. });
-                Outcome::Later { after: if away { AWAY_PAUSE } else { TROUBLE_PAUSE }, why: reason }
-            }
-            Err(Stop::Cancelled) => Outcome::Cancelled,
-            Err(Stop::Lost) => Outcome::Again { after: Duration::ZERO, why: String::new() },
-            Err(Stop::Again(why)) => Outcome::Again { after: run.backoff(), why },
-        };
-        drop(log);
-        writer.close().await;
-        outcome
+        let ended = logged::until(run, self.set(ctx, run, &log)).await.map(|()| Outcome::Succeeded);
+        logged::close(run, log, writer, ended, |failure, why| {
+            // What is not brought now would be brought by nobody: a full disk or a proxy that refuses is tried again, too.
+            let away = matches!(failure, Failure::HostUnreachable { .. } | Failure::ProxyUnavailable { .. });
+            Outcome::Later { after: if away { AWAY_PAUSE } else { TROUBLE_PAUSE }, why }
+        })
+        .await
     }
 }
 

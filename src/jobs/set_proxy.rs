@@ -11,6 +11,7 @@ use super::certificates::Trouble;
 use super::execute::bring;
 use super::execute::ingress::{self, Listens};
 use super::log::Log;
+use super::logged;
 use super::stop::{self, Stop, detail};
 use crate::access::{self, Reached};
 use crate::db::{Tx, apps, fronts, job_steps, routes};
@@ -56,20 +57,8 @@ impl Job for SetProxy {
 
     async fn run(self, ctx: &Ctx, run: &Run) -> Outcome {
         let (log, writer) = Log::open(run);
-        let outcome = match self.set(ctx, run, &log).await {
-            Ok(outcome) => outcome,
-            Err(Stop::Lost) => Outcome::Again { after: Duration::ZERO, why: String::new() },
-            Err(Stop::Again(why)) => Outcome::Again { after: run.backoff(), why },
-            Err(Stop::Cancelled) => Outcome::Cancelled,
-            Err(Stop::Failed(failure)) => Outcome::Failed { reason: log.redacted(&failure.sentence()) },
-        };
-        if let Outcome::Failed { reason } = &outcome {
-            log.say(None, reason);
-        }
-        log.flush().await;
-        drop(log);
-        writer.close().await;
-        outcome
+        let ended = self.set(ctx, run, &log).await;
+        logged::close(run, log, writer, ended, |_, reason| Outcome::Failed { reason }).await
     }
 }
 

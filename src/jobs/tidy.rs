@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::log::Log;
+use super::logged;
 use super::stop::{Stop, detail};
 use super::{Ctx, networks};
 use crate::access;
@@ -32,16 +33,8 @@ impl Job for Tidy {
 
     async fn run(self, ctx: &Ctx, run: &Run) -> Outcome {
         let (log, writer) = Log::open(run);
-        let outcome = match tidy(ctx, run, &log).await {
-            Ok(()) => Outcome::Succeeded,
-            Err(Stop::Lost) => Outcome::Again { after: Duration::ZERO, why: String::new() },
-            Err(Stop::Again(why)) => Outcome::Again { after: run.backoff(), why },
-            Err(Stop::Cancelled) => Outcome::Cancelled,
-            Err(Stop::Failed(failure)) => Outcome::Failed { reason: failure.sentence() },
-        };
-        drop(log);
-        writer.close().await;
-        outcome
+        let ended = tidy(ctx, run, &log).await.map(|()| Outcome::Succeeded);
+        logged::close(run, log, writer, ended, |_, reason| Outcome::Failed { reason }).await
     }
 }
 

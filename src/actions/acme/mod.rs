@@ -233,6 +233,32 @@ pub async fn get_now(ctx: &Ctx, actor: &Actor, id: AcmeOrderId) -> Result<JobId,
     Ok(job)
 }
 
+/// Asks anew for a certificate of this one name where it could not be had; nothing where that is too often for now, or where none is wanted.
+pub(super) async fn try_again(
+    tx: &mut crate::db::Tx<'_>,
+    permit: &Permit,
+    actor: &Actor,
+    name: &str,
+) -> Result<(), Refused> {
+    let Some(row) = acme_orders::of_name(tx, permit, name).await? else { return Ok(()) };
+    if row.trouble.is_none() || row.job.is_some() {
+        return Ok(());
+    }
+    match now(tx, permit, actor, row.id).await {
+        Ok(_) | Err(Refused::TooOften(_) | Refused::Conflict(_)) => Ok(()),
+        Err(refused) => Err(refused),
+    }
+}
+
+/// How the order for this name stands, where there is one.
+pub async fn of_name(ctx: &Ctx, actor: &Actor, name: &str) -> Result<Option<OrderView>, Refused> {
+    let Open { mut tx, permit, .. } = gate::team_for(ctx, actor, Permission::View).await?;
+    let row = acme_orders::of_name(&mut tx, &permit, name).await?;
+    let now = acme_orders::now(&mut tx).await?;
+    tx.commit().await?;
+    Ok(row.map(|row| OrderView::of(row, now)))
+}
+
 /// The same, in the caller's transaction and by its permit.
 async fn now(tx: &mut crate::db::Tx<'_>, permit: &Permit, actor: &Actor, id: AcmeOrderId) -> Result<JobId, Refused> {
     if !acme_orders::lock(tx, permit, id).await? {

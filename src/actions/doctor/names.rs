@@ -21,13 +21,15 @@ use crate::providers::resolver::look_up;
 use crate::vault;
 
 /// Domains of one team that are looked up in one examination: more would keep its reader waiting.
-const MOST: i64 = 200;
+const MOST: usize = 200;
+/// Of a team's domains so many are read at most, before those that the actor does not see are left out.
+const MOST_READ: i64 = 10_000;
 /// Questions at once, to name servers and to what names lead to.
 const AT_ONCE: usize = 64;
 /// After this nothing new is asked: whoever reads the page waits.
 const LONGEST: Duration = Duration::from_secs(8);
 /// How long a name server may take.
-const LOOK_UP: Duration = Duration::from_secs(3);
+const LOOK_UP: Duration = Duration::from_secs(5);
 /// How long a proxy may take: those that are well answer at once.
 const ANSWER: Duration = Duration::from_secs(3);
 /// Addresses of one name that are asked: an IPv4 and an IPv6 one, of two servers.
@@ -51,8 +53,9 @@ pub(super) struct Known {
 
 /// The domains of apps that the actor sees.
 pub(super) async fn known(tx: &mut Tx<'_>, permit: &Permit, actor: &Actor) -> Result<Known, Refused> {
-    let mut served = routes::served(tx, permit, MOST).await?;
+    let mut served = routes::served(tx, permit, MOST_READ).await?;
     served.retain(|row| gate::sees(actor, On::environment(actor.team(), row.project, row.environment)));
+    served.truncate(MOST);
     let mut domains: Vec<Wanted> = Vec::new();
     if actor.may(Permission::OwnTeam, On::team(actor.team())).is_ok() {
         let names = panel_addresses::all(tx).await?.into_iter().filter(|row| row.team == actor.team());

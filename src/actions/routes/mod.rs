@@ -44,6 +44,17 @@ pub struct Changed {
     pub job: Option<JobId>,
 }
 
+/// Makes a change that may have been looked at before.
+pub async fn change(ctx: &Ctx, actor: &Actor, id: AppId, change: Change) -> Result<Changed, Refused> {
+    match change {
+        Change::Add(route, rules) => add(ctx, actor, id, route, rules).await,
+        Change::Rules(route, rules) => set_rules(ctx, actor, id, route, rules).await,
+        Change::Remove(route) => remove(ctx, actor, id, route).await,
+        Change::Front(front) => set_front(ctx, actor, id, front).await,
+        Change::Maintenance(on) => maintain(ctx, actor, id, on).await,
+    }
+}
+
 /// Lets another domain and path lead to an app.
 pub async fn add(ctx: &Ctx, actor: &Actor, id: AppId, input: NewRoute, rules: EditRules) -> Result<Changed, Refused> {
     let mut edit = begin_edit(ctx, actor, id, Permission::EditApps).await?;

@@ -116,7 +116,9 @@ async fn check(tx: &mut Tx<'_>, permit: &Permit, from: &Row, to: &Row, place: &s
     if to.stopped_at.is_some() {
         return refuse(format!("{name} is stopped, and requests of {place} come already. Start it first."));
     }
-    let there = db::routes::hosts(tx, permit, to.id).await?;
+    // A proxy keeps its backend of an app that has left the host: what it is placed on counts.
+    let mut there = db::routes::hosts(tx, permit, to.id).await?;
+    there.retain(|host| to.placement.0.iter().any(|place| place.host == *host));
     let missing: Vec<_> = served.into_iter().filter(|host| !there.contains(host)).collect();
     let missing = db::host_logins::of(tx, permit, &missing).await?;
     if missing.is_empty() {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::Ctx;
 use super::log::Log;
+use super::logged;
 use super::stop::{Stop, internal, on_host};
 use crate::access::Reached;
 use crate::db::host_logins;
@@ -83,12 +84,7 @@ pub async fn look(asked: &Asked<'_>, git: &Git) -> Result<(), Stop> {
         let commit = checkout::fetch(asked, git, &access, &commit).await?;
         written::look(asked, git, &commit.id).await
     };
-    let looked = tokio::select! {
-        biased;
-        () = asked.run.lost.cancelled() => Err(Stop::Lost),
-        () = asked.run.cancel.cancelled() => Err(Stop::Cancelled),
-        looked = working => looked,
-    };
+    let looked = logged::until(asked.run, working).await;
     let ended = match &looked {
         Ok(look) => Some((
             StepState::Unchanged,
@@ -118,12 +114,7 @@ pub async fn resolve(asked: Asked<'_>) -> Result<Resolved, Stop> {
             Source::Git(git) => Box::pin(build::bring(&asked, git)).await,
         }
     };
-    let made = tokio::select! {
-        biased;
-        () = asked.run.lost.cancelled() => Err(Stop::Lost),
-        () = asked.run.cancel.cancelled() => Err(Stop::Cancelled),
-        made = working => made,
-    };
+    let made = logged::until(asked.run, working).await;
     let ended = match &made {
         Ok(made) => Some((made.state, made.note.clone())),
         Err(stop) => asked.broke(stop),

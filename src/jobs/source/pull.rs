@@ -61,6 +61,7 @@ async fn pull(
     }
     asked.say(format!("Asking the registry for {} from {}", image.image, reached.row.name));
     let mut progress = Progress::default();
+    let signs_in = login.is_some();
     let pulled = {
         let mut on_progress = |step: PullProgress| progress.hear(asked, step);
         host.docker_bulk().pull(&image.image, login, &mut on_progress).await
@@ -68,7 +69,7 @@ async fn pull(
     let seen = match (pulled, before.as_ref()) {
         (Ok(seen), _) => seen,
         // An image that never came from a registry was loaded or built there by hand: no registry has a newer one.
-        (Err(error), Some(local)) if is_of_hand(local, &error) => {
+        (Err(error), Some(local)) if is_of_hand(local, &error, signs_in) => {
             asked.say(format!("No registry gave it, so the one that was loaded on {} is used", reached.row.name));
             local.clone()
         }
@@ -91,8 +92,8 @@ async fn pull(
 
 /// True where the image that is there is as new as it gets, though the registry failed like this. Docker gives an image a digest when it
 /// comes from a registry, but where it keeps images in containerd's store (from 29 on, on new servers) every one has its own id as its
-/// digest: there it counts that no registry has it, or that nobody is there who could.
-fn is_of_hand(local: &ImageSeen, error: &remote::Error) -> bool {
+/// digest: there it counts that no registry has it, or that nobody is there who could. A sign-in that is refused says neither.
+fn is_of_hand(local: &ImageSeen, error: &remote::Error, signs_in: bool) -> bool {
     if local.repo_digests.is_empty() {
         return is_registry(error);
     }
@@ -102,6 +103,7 @@ fn is_of_hand(local: &ImageSeen, error: &remote::Error) -> bool {
             remote::Error::RegistryUnreachable { detail } => {
                 NOBODY_THERE.iter().any(|words| detail.to_lowercase().contains(words))
             }
+            remote::Error::RegistryDenied { .. } if signs_in => false,
             other => is_registry(other),
         }
 }
@@ -188,9 +190,10 @@ mod tests {
             (unreachable("lookup registry.example: no such host"), true, true),
             (unreachable("toomanyrequests: slow down"), true, false),
             (none, true, true),
+            (remote::Error::RegistryDenied { detail: "x".into() }, true, false),
             (remote::Error::DiskFull { detail: "x".into() }, false, false),
         ] {
-            let told = [&loaded, &stored, &pulled].map(|local| is_of_hand(local, &error));
+            let told = [&loaded, &stored, &pulled].map(|local| is_of_hand(local, &error, true));
             assert_eq!(told, [of_loaded, of_stored, false], "{error:?}");
         }
     }

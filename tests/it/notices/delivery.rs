@@ -215,6 +215,14 @@ async fn a_certificate_that_runs_out_is_told_to_those_of_its_project() {
     assert!(home::get(&ctx, &owner).await.unwrap().needs.iter().all(|need| !need.certificate));
     let all = notices::alerts(&ctx, &owner).await.unwrap();
     assert!(all.len() == 2 && all.iter().all(|alert| alert.closed_at.is_some()), "{all:?}");
+
+    // One that is brought and taken away is judged at once, and nothing stays of it.
+    upload(&["shop.test"], 3).await;
+    until(&world, |all| all.len() == 4 && all[3].0 == "sent").await;
+    let there = certificates::list(&ctx, &owner).await.unwrap();
+    let served = there.iter().find(|line| line.names == ["shop.test"]).unwrap();
+    certificates::remove(&ctx, &owner, served.id).await.unwrap();
+    assert!(home::get(&ctx, &owner).await.unwrap().needs.iter().all(|need| !need.certificate));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

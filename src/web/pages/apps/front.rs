@@ -6,8 +6,7 @@ use axum::response::Response;
 use tower_sessions::Session;
 
 use super::configuration::pairs;
-use super::route::Differences;
-use super::routes::{Typed, page, saved};
+use super::routes::{Done, Typed, page, saved, see_or_save};
 use crate::actions::Refused;
 use crate::actions::routes::{self, Change, EditFront};
 use crate::domain::help::Topic;
@@ -101,22 +100,16 @@ async fn set(
     At((_, id)): At<(String, AppId)>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let (ctx, input) = (web.actions(), read(&sent));
+    let input = read(&sent);
     let typed = Typed { front: Some(input.clone()), ..Typed::default() };
-    let refused = if sent.get("see").is_empty() {
-        match routes::set_front(ctx, here.actor()?, id, input).await {
-            Ok(changed) => return saved(&here, &session, id, changed).await,
-            Err(refused) => refused,
+    let refused = match see_or_save(&web, &here, &session, id, &sent, Change::Front(input)).await? {
+        Ok(Done::Saved(answer)) => return Ok(answer),
+        Ok(Done::Seen(differences)) => {
+            let mut show = page(&web, &here, id, &typed).await?;
+            show.differences = Some(differences);
+            return Ok(page_with(StatusCode::OK, &show));
         }
-    } else {
-        match routes::preview(ctx, here.actor()?, id, Change::Front(input)).await {
-            Ok(hosts) => {
-                let mut show = page(&web, &here, id, &typed).await?;
-                show.differences = Some(Differences { hosts });
-                return Ok(page_with(StatusCode::OK, &show));
-            }
-            Err(refused) => refused,
-        }
+        Err(refused) => refused,
     };
     let Refused::Fields(errors) = refused else { return Err(refused.into()) };
     let mut show = page(&web, &here, id, &typed).await?;

@@ -8,7 +8,7 @@ use axum::response::Response;
 use tower_sessions::Session;
 
 use super::configuration::{gone, pairs};
-use super::routes::{look, saved};
+use super::routes::{Done, look, saved, see_or_save};
 use super::{Head, In};
 use crate::actions::Refused;
 use crate::actions::apps::AppView;
@@ -210,22 +210,17 @@ async fn set(
     At((_, id, route)): At<(String, AppId, RouteId)>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let (ctx, input) = (web.actions(), read(&sent));
-    let refused = if sent.get("see").is_empty() {
-        match routes::set_rules(ctx, here.actor()?, id, route, input.clone()).await {
-            Ok(changed) => return saved(&here, &session, id, changed).await,
-            Err(refused) => refused,
+    let input = read(&sent);
+    let change = Change::Rules(route, input.clone());
+    let refused = match see_or_save(&web, &here, &session, id, &sent, change).await? {
+        Ok(Done::Saved(answer)) => return Ok(answer),
+        Ok(Done::Seen(differences)) => {
+            let (view, _) = look(&web, &here, id).await?;
+            let mut show = Show::new(&here, &view, route, Some(&input))?;
+            show.differences = Some(differences);
+            return Ok(page_with(StatusCode::OK, &show));
         }
-    } else {
-        match routes::preview(ctx, here.actor()?, id, Change::Rules(route, input.clone())).await {
-            Ok(hosts) => {
-                let (view, _) = look(&web, &here, id).await?;
-                let mut show = Show::new(&here, &view, route, Some(&input))?;
-                show.differences = Some(Differences { hosts });
-                return Ok(page_with(StatusCode::OK, &show));
-            }
-            Err(refused) => refused,
-        }
+        Err(refused) => refused,
     };
     let Refused::Fields(errors) = refused else { return Err(gone(&web, &here, id, refused).await) };
     let (view, _) = look(&web, &here, id).await?;

@@ -211,21 +211,15 @@ async fn add(
 ) -> Result<Response, Problem> {
     let route = NewRoute { domain: sent.get("domain"), path: sent.get("path") };
     let typed = Typed { route: route.clone(), rules: route::read(&sent), front: None };
-    let (ctx, rules) = (web.actions(), typed.rules.clone());
-    let refused = if sent.get("see").is_empty() {
-        match routes::add(ctx, here.actor()?, id, route, rules).await {
-            Ok(changed) => return saved(&here, &session, id, changed).await,
-            Err(refused) => refused,
+    let change = Change::Add(route, typed.rules.clone());
+    let refused = match see_or_save(&web, &here, &session, id, &sent, change).await? {
+        Ok(Done::Saved(answer)) => return Ok(answer),
+        Ok(Done::Seen(differences)) => {
+            let mut show = page(&web, &here, id, &typed).await?;
+            show.differences = Some(differences);
+            return Ok(page_with(StatusCode::OK, &show));
         }
-    } else {
-        match routes::preview(ctx, here.actor()?, id, Change::Add(route, rules)).await {
-            Ok(found) => {
-                let mut show = page(&web, &here, id, &typed).await?;
-                show.differences = Some(Differences { hosts: found });
-                return Ok(page_with(StatusCode::OK, &show));
-            }
-            Err(refused) => refused,
-        }
+        Err(refused) => refused,
     };
     let Refused::Fields(errors) = refused else { return Err(refused.into()) };
     let mut show = page(&web, &here, id, &typed).await?;
@@ -248,6 +242,34 @@ async fn remove(
         Ok(changed) => saved(&here, &session, id, changed).await,
         Err(refused) => Err(gone(&web, &here, id, refused).await),
     }
+}
+
+/// What came of a form that was not refused.
+pub enum Done {
+    /// It is saved: the answer.
+    Saved(Response),
+    /// Nothing was changed: what it would make of the proxies' files.
+    Seen(Differences),
+}
+
+/// Does what a form asks for, or only looks at it, by the button that was pressed.
+pub async fn see_or_save(
+    web: &Web,
+    here: &Here,
+    session: &Session,
+    id: AppId,
+    sent: &Sent,
+    change: Change,
+) -> Result<Result<Done, Refused>, Problem> {
+    let (ctx, actor) = (web.actions(), here.actor()?);
+    Ok(if sent.get("see").is_empty() {
+        match routes::change(ctx, actor, id, change).await {
+            Ok(changed) => Ok(Done::Saved(saved(here, session, id, changed).await?)),
+            Err(refused) => Err(refused),
+        }
+    } else {
+        routes::preview(ctx, actor, id, change).await.map(|hosts| Done::Seen(Differences { hosts }))
+    })
 }
 
 /// Back to the page of routes, which says when it holds.
