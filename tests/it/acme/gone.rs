@@ -265,6 +265,37 @@ async fn a_host_renews_while_the_panel_is_gone_and_the_panel_takes_it_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_another_host_serves_too_is_not_a_hosts_to_renew() {
+    let mut scene = Scene::set().await;
+    scene.old().await;
+    scene.panel_gone(4).await;
+    scene.renew().await.must("renewed");
+    assert!(scene.shown().await.contains("Pebble Intermediate"), "{}", scene.shown().await);
+
+    // Meanwhile it serves on another host as well: one alone does not speak for both.
+    let other = TestHost::bare().await;
+    let (far, ours) = (scene.world.add_host(&other).await, scene.certificate);
+    let place = format!(
+        "insert into ledger_certificates (team_id, host_id, certificate_id, fingerprint)
+         select team_id, '{far}', certificate_id, fingerprint from ledger_certificates where certificate_id = '{ours}'"
+    );
+    sql(&scene.world, &place).await;
+    sql(&scene.world, "update acme_orders set next_at = now() + interval '1 day'").await;
+    let versions = "select count(*) from certificate_versions";
+    let (before, orders) = (one::<i64>(&scene.world, versions).await, scene.pebble.orders());
+    scene.world.start_worker();
+    let mut tx = scene.world.db.begin(&scene.world.team.permit).await.unwrap();
+    set_certificates::ask(&mut tx, &scene.world.team.permit, scene.id, "host", cause()).await.unwrap();
+    tx.commit().await.unwrap();
+    settle(&scene.world).await;
+    assert!(scene.shown().await.contains("Former"), "the panel's own is brought: {}", scene.shown().await);
+    assert_eq!(one::<i64>(&scene.world, versions).await, before, "nothing of it is taken over");
+    assert_eq!(scene.pebble.orders(), orders, "and no authority is asked for what a host says");
+    assert_eq!(scene.bash(&format!("ls {FOLDER}/got")).await.out, "", "it is not told again");
+    scene.world.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_renewal_that_is_killed_gives_the_answer_back_and_waits() {
     let mut scene = Scene::set().await;
     scene.old().await;

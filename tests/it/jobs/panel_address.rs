@@ -83,9 +83,17 @@ impl Stage {
                 });
             }
         });
-        let listen = "setsid socat TCP-LISTEN:7070,bind=127.0.0.1,fork,reuseaddr UNIX-CONNECT:/run/door.sock </dev/null >/dev/null 2>&1 &";
-        host.enter(&["/bin/bash", "-c", listen]).await.must("socat");
-        Self { host, world, id, ctx, authority: Authority::new("Test Authority"), door, shutdown }
+        let stage = Self { host, world, id, ctx, authority: Authority::new("Test Authority"), door, shutdown };
+        stage.listens_at(7070).await;
+        stage
+    }
+
+    /// Has the door on this port of the host's loopback.
+    async fn listens_at(&self, port: u16) {
+        let listen = format!(
+            "setsid socat TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr UNIX-CONNECT:/run/door.sock </dev/null >/dev/null 2>&1 &"
+        );
+        self.host.enter(&["/bin/bash", "-c", &listen]).await.must("socat");
     }
 
     fn at(&self) -> IpAddr {
@@ -245,6 +253,16 @@ async fn a_name_is_tried_from_outside_and_kept_by_who_came_under_it() {
     let refused =
         panel::try_address(ctx, owner, NewAddress { domain: "taken.test".into(), ..Default::default() }).await;
     assert!(format!("{refused:?}").contains("An app is served under this name"), "{refused:?}");
+
+    // Started again on another port, the panel is found there by its proxy.
+    stage.listens_at(7071).await;
+    let settings = actions::Settings { door: 7071, ..crate::harness::panel::settings() };
+    let moved = actions::Ctx { settings: std::sync::Arc::new(settings), ..ctx.clone() };
+    panel::door_moved(&moved).await.unwrap();
+    stage.jobs_over().await;
+    let end = "kill $(ss -Hltnp 'sport = :7070' | grep -o 'pid=[0-9]*' | cut -d= -f2)";
+    stage.host.enter(&["/bin/bash", "-c", end]).await.must("the former port is closed");
+    assert_eq!(stage.authority.get(stage.at(), 443, NAME, "/login").await.unwrap().status, 200);
 
     // Given up, it leads nowhere, and the door on loopback is as ever.
     panel::give_up_address(ctx, owner).await.unwrap();
