@@ -187,15 +187,18 @@ impl Browser {
         std::fs::write(self.shots.join(file), bytes).unwrap();
     }
 
-    /// True when the page is wider than its window: something sticks out.
+    /// True when the page is wider than its window, or a table than its frame, which cuts it off: something sticks out.
     pub async fn overflows(&self) -> bool {
-        let script = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
+        let script = "return [document.documentElement, ...document.querySelectorAll('.table:not(.wide)')] \
+                        .some(one => one.scrollWidth > one.clientWidth + 1)";
         self.client.execute(script, vec![]).await.unwrap() == json!(true)
     }
 
     /// The innermost things that stick out, with their words.
     pub async fn sticking_out(&self) -> String {
         let script = "const wide = document.documentElement.clientWidth; \
+                      const cut = [...document.querySelectorAll('.table:not(.wide)')].filter(one => one.scrollWidth > one.clientWidth + 1); \
+                      if (cut.length) return cut.map(one => one.outerHTML.slice(0, 300)).join('\\n'); \
                       return [...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right > wide + 1) \
                         .filter((one, at, all) => !all.some(other => other !== one && one.contains(other))) \
                         .map(one => `${one.outerHTML.slice(0, 300)}`).slice(0, 5).join('\\n')";
