@@ -37,7 +37,7 @@ pub fn routes() -> Routes {
 }
 
 /// How a certificate stands, as shape, colour and words.
-pub fn badge(state: OrderState, words: &str) -> Badge {
+fn badge(state: OrderState, words: &str) -> Badge {
     let (shape, tone) = match state {
         OrderState::Valid => (Shape::Disc, Tone::Well),
         OrderState::NotRenewed => (Shape::Triangle, Tone::Watch),
@@ -47,6 +47,14 @@ pub fn badge(state: OrderState, words: &str) -> Badge {
         OrderState::RanOut => (Shape::Cross, Tone::Wrong),
     };
     Badge::new(shape, tone, words)
+}
+
+/// The same where the whole of why is beside it: what is waited for alone, and not where the name leads to once more.
+pub fn short_badge(state: OrderState, words: &str, trouble: &str) -> Badge {
+    match (state, words.split_once(": ")) {
+        (OrderState::Waiting, Some((waits, _))) if !trouble.is_empty() => badge(state, waits),
+        _ => badge(state, words),
+    }
 }
 
 /// A certificate that is wanted, and its buttons.
@@ -124,7 +132,7 @@ impl Index {
                 _ => Vec::new(),
             };
             let watched = line.job.map(|job| SafeUrl::path(["t", &team, "jobs", &job.to_string()]));
-            Row { badge: badge(line.state, &line.words), watched, acts, line }
+            Row { badge: short_badge(line.state, &line.words, &line.trouble), watched, acts, line }
         };
         let account = |line: DnsAccountView| {
             let form = act(at(&team, &["accounts", "remove"]), token, "Remove", line.id.to_string());

@@ -133,7 +133,7 @@ impl Show {
                 }
                 let none = || Badge::new(Shape::Dotted, Tone::Quiet, one.words.clone());
                 Certificate {
-                    badge: one.state.map_or_else(none, |state| acme::badge(state, &one.words)),
+                    badge: one.state.map_or_else(none, |state| acme::short_badge(state, &one.words, &one.trouble)),
                     trouble: one.trouble.clone(),
                     help: one.help.map(SafeUrl::help),
                     watched: one
