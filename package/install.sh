@@ -46,7 +46,7 @@ system_suits() {
 
 # The same as in machine.bash, which comes with the package.
 name_suits() { # what was said of the panel's name and of who signs its certificate, before anything is changed
-  local label='[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?' domain=${SKIFF_DOMAIN:-} email=${SKIFF_ACME_EMAIL:-} directory=${SKIFF_ACME_DIRECTORY:-} root=${SKIFF_ACME_ROOT:-}
+  local label='[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?' domain=${SKIFF_DOMAIN:-} email=${SKIFF_ACME_EMAIL:-} directory=${SKIFF_ACME_DIRECTORY:-} root=${SKIFF_ACME_ROOT:-} eab=${SKIFF_ACME_EAB_ID:-} key=${SKIFF_ACME_EAB_KEY_FILE:-}
   local signer="Let's Encrypt" name="^($label\.)+$label\$" number='\.[0-9]+$' address='^[^@[:space:]]+@[^@[:space:]]+\.[^@[:space:]]+$'
   if [ -n "$domain" ] && [ "$domain" != auto ]; then
     [ ${#domain} -le 253 ] && [[ $domain =~ $name ]] && [[ ! $domain =~ $number ]] ||
@@ -56,9 +56,12 @@ name_suits() { # what was said of the panel's name and of who signs its certific
   [ -z "$directory" ] || [[ $directory =~ ^https://[^[:space:]]+$ ]] || fail "SKIFF_ACME_DIRECTORY is the https:// address of an authority's directory, not \"$directory\". Nothing was changed."
   [ -z "$root" ] || [ -n "$directory" ] || fail "SKIFF_ACME_ROOT is the root of an authority of your own: say its SKIFF_ACME_DIRECTORY, too. Nothing was changed."
   [ -z "$root" ] || grep -q 'BEGIN CERTIFICATE' "$root" 2>/dev/null || fail "SKIFF_ACME_ROOT=$root is no file with a certificate in PEM form. Nothing was changed."
+  [ -n "$eab" ] && [ -n "$key" ] || [ -z "$eab$key" ] || fail "SKIFF_ACME_EAB_ID and SKIFF_ACME_EAB_KEY_FILE go together: the id of the key that the authority wants accounts bound to, and a file with the key. Nothing was changed."
+  [[ $eab =~ ^[[:graph:]]{0,200}$ ]] || fail "SKIFF_ACME_EAB_ID is the key's id as the authority shows it, without spaces. Nothing was changed."
+  [ -z "$key" ] || grep -q '[^[:space:]]' "$key" 2>/dev/null || fail "SKIFF_ACME_EAB_KEY_FILE=$key is no file with a key. Nothing was changed."
   case ${SKIFF_ACME_TERMS:-} in
     agree) ;;
-    '') [ -z "$domain$email$directory" ] ||
+    '') [ -z "$domain$email$directory$eab" ] ||
       fail "certificates come from ${directory:-$signer}, which gives them to those who agree to its terms (https://letsencrypt.org/repository/ are those of Let's Encrypt). If you do: SKIFF_ACME_TERMS=agree. Nothing was changed." ;;
     *) fail "SKIFF_ACME_TERMS is the word agree, or nothing; not \"$SKIFF_ACME_TERMS\". Nothing was changed." ;;
   esac
@@ -135,7 +138,7 @@ main() {
   if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null 2>&1 || fail "this needs root, and sudo is not installed: run it as root."
     [ -f "$0" ] || fail "this needs root: … | sudo bash"
-    exec sudo --preserve-env=DATABASE_URL,SKIFF_LISTEN,SKIFF_HTTP_PORT,SKIFF_HTTPS_PORT,SKIFF_DOMAIN,SKIFF_ACME_TERMS,SKIFF_ACME_EMAIL,SKIFF_ACME_DIRECTORY,SKIFF_ACME_ROOT -- bash "$0" "$@"
+    exec sudo --preserve-env=DATABASE_URL,SKIFF_LISTEN,SKIFF_HTTP_PORT,SKIFF_HTTPS_PORT,SKIFF_DOMAIN,SKIFF_ACME_TERMS,SKIFF_ACME_EMAIL,SKIFF_ACME_DIRECTORY,SKIFF_ACME_ROOT,SKIFF_ACME_EAB_ID,SKIFF_ACME_EAB_KEY_FILE -- bash "$0" "$@"
   fi
   case ${1:-} in -*) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;; esac
   case $SIGNER in ssh-ed25519\ *) ;; *) fail "no key is written in this file: bin/package makes the one to be used, beside the package." ;; esac

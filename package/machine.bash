@@ -358,7 +358,7 @@ this_machine_as_a_host() { # sets http_port and https_port
 # ── the panel's own address ───────────────────────────────────────────────────────────────────────────────────────────
 
 name_suits() { # what was said of the panel's name and of who signs its certificate, before anything is changed
-  local label='[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?' domain=${SKIFF_DOMAIN:-} email=${SKIFF_ACME_EMAIL:-} directory=${SKIFF_ACME_DIRECTORY:-} root=${SKIFF_ACME_ROOT:-}
+  local label='[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?' domain=${SKIFF_DOMAIN:-} email=${SKIFF_ACME_EMAIL:-} directory=${SKIFF_ACME_DIRECTORY:-} root=${SKIFF_ACME_ROOT:-} eab=${SKIFF_ACME_EAB_ID:-} key=${SKIFF_ACME_EAB_KEY_FILE:-}
   local signer="Let's Encrypt" name="^($label\.)+$label\$" number='\.[0-9]+$' address='^[^@[:space:]]+@[^@[:space:]]+\.[^@[:space:]]+$'
   if [ -n "$domain" ] && [ "$domain" != auto ]; then
     [ ${#domain} -le 253 ] && [[ $domain =~ $name ]] && [[ ! $domain =~ $number ]] ||
@@ -368,23 +368,28 @@ name_suits() { # what was said of the panel's name and of who signs its certific
   [ -z "$directory" ] || [[ $directory =~ ^https://[^[:space:]]+$ ]] || fail "SKIFF_ACME_DIRECTORY is the https:// address of an authority's directory, not \"$directory\". Nothing was changed."
   [ -z "$root" ] || [ -n "$directory" ] || fail "SKIFF_ACME_ROOT is the root of an authority of your own: say its SKIFF_ACME_DIRECTORY, too. Nothing was changed."
   [ -z "$root" ] || grep -q 'BEGIN CERTIFICATE' "$root" 2>/dev/null || fail "SKIFF_ACME_ROOT=$root is no file with a certificate in PEM form. Nothing was changed."
+  [ -n "$eab" ] && [ -n "$key" ] || [ -z "$eab$key" ] || fail "SKIFF_ACME_EAB_ID and SKIFF_ACME_EAB_KEY_FILE go together: the id of the key that the authority wants accounts bound to, and a file with the key. Nothing was changed."
+  [[ $eab =~ ^[[:graph:]]{0,200}$ ]] || fail "SKIFF_ACME_EAB_ID is the key's id as the authority shows it, without spaces. Nothing was changed."
+  [ -z "$key" ] || grep -q '[^[:space:]]' "$key" 2>/dev/null || fail "SKIFF_ACME_EAB_KEY_FILE=$key is no file with a key. Nothing was changed."
   case ${SKIFF_ACME_TERMS:-} in
     agree) ;;
-    '') [ -z "$domain$email$directory" ] ||
+    '') [ -z "$domain$email$directory$eab" ] ||
       fail "certificates come from ${directory:-$signer}, which gives them to those who agree to its terms (https://letsencrypt.org/repository/ are those of Let's Encrypt). If you do: SKIFF_ACME_TERMS=agree. Nothing was changed." ;;
     *) fail "SKIFF_ACME_TERMS is the word agree, or nothing; not \"$SKIFF_ACME_TERMS\". Nothing was changed." ;;
   esac
 }
 front_door() { # has certificates got and gives the panel its name, where that was asked for; sets no_name to why it has none
-  local words answer options=(--agree-to-terms) root=/dev/null
+  local words answer options=(--agree-to-terms) input=/dev/null root=
   no_name=
   [ "${SKIFF_ACME_TERMS:-}" = agree ] || return 0
   step "the panel's own address"
   words=$(mktemp) answer=$(mktemp)
   [ -z "${SKIFF_ACME_EMAIL:-}" ] || options+=(--email "$SKIFF_ACME_EMAIL")
   [ -z "${SKIFF_ACME_DIRECTORY:-}" ] || options+=(--directory "$SKIFF_ACME_DIRECTORY")
-  if [ -n "${SKIFF_ACME_ROOT:-}" ]; then options+=(--root -) root=$SKIFF_ACME_ROOT; fi
-  if ! admin acme "${options[@]}" < "$root" > "$answer" 2> "$words"; then
+  # The panel's user reads neither file where it lies. A root is public: it is copied; a key comes by standard input alone.
+  if [ -n "${SKIFF_ACME_ROOT:-}" ]; then root=$(mktemp); cat "$SKIFF_ACME_ROOT" > "$root"; chmod 644 "$root"; options+=(--root "$root"); fi
+  if [ -n "${SKIFF_ACME_EAB_ID:-}" ]; then options+=(--eab-id "$SKIFF_ACME_EAB_ID" --eab-key-file -) input=$SKIFF_ACME_EAB_KEY_FILE; fi
+  if ! admin acme "${options[@]}" < "$input" > "$answer" 2> "$words"; then
     no_name="No authority could be chosen: $(sed 's/^skiff: //' "$words" | tr '\n' ' ')"
   else
     echo "   certificates come from $(json directory < "$answer")"
@@ -395,7 +400,7 @@ front_door() { # has certificates got and gives the panel its name, where that w
       else no_name=$(sed -n 's/^skiff: //p' "$words" | tail -n 1 | grep . || echo "The panel's log says why (journalctl -u skiff)."); fi
     fi
   fi
-  rm -f "$words" "$answer"
+  rm -f "$words" "$answer" ${root:+"$root"}
   [ -z "$no_name" ] || printf '   not yet: %s\n' "$no_name"
 }
 

@@ -8,13 +8,8 @@ use url::Url;
 
 use crate::cli::{admin, doctor, remote, self_upgrade};
 use crate::db::{ConnectError, DatabaseSettings};
+use crate::domain::VERSION;
 use crate::domain::secret::Secret;
-
-/// What this program is, where it was built for a package by the package's own version.
-const VERSION: &str = match option_env!("SKIFF_VERSION") {
-    Some(version) => version,
-    None => env!("CARGO_PKG_VERSION"),
-};
 
 /// Skiff: the control panel for people who did not want to use Kubernetes.
 #[derive(Debug, Parser)]

@@ -25,13 +25,12 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use url::Url;
 
 use crate::actions;
+use crate::domain::VERSION;
 use crate::door::seats::Seats;
 use crate::door::{body, request_id};
 
 /// Where all of it is.
 pub const BASE: &str = "/api/v1";
-/// The program's version, said in every answer.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What the calls stand on.
 #[derive(Clone)]

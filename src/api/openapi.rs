@@ -12,8 +12,9 @@ use serde_json::{Map, Value, json};
 use super::answer::{Accepted, Created, Page, Text};
 use super::problem;
 use super::routes::{Policy, Route};
-use super::{Api, BASE, VERSION};
+use super::{Api, BASE};
 use crate::actions::tokens::Caller;
+use crate::domain::VERSION;
 
 /// Where the schemas are.
 const SCHEMAS: &str = "/components/schemas";

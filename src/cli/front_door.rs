@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::admin::find_host;
-use super::{Failed, show};
+use super::{Failed, show, typed};
 use crate::actions::acme::{self, Choice, ChosenView, OrderState};
 use crate::actions::panel::{self, AddressLine};
 use crate::actions::{Ctx, Refused};
 use crate::domain::names::Domain;
 use crate::domain::rights::Actor;
 
-/// Bytes of a root that are read: a certificate has some KiB.
-const LONGEST_ROOT: u64 = 64 * 1024;
+/// Bytes of a root or a key that are read: a certificate has some KiB.
+const LONGEST_FILE: u64 = 64 * 1024;
 /// How long a name is waited for: one that leads here is reached within seconds, and an authority takes some more.
 const REACHED_WITHIN: Duration = Duration::from_secs(90);
 /// How long it is waited for once it was said what is missing: a person will hardly mend it while this waits.
@@ -43,6 +43,12 @@ pub struct Acme {
     /// File with the root of an authority of your own (PEM), or - for standard input
     #[arg(long, value_name = "FILE")]
     pub root: Option<PathBuf>,
+    /// The id of the key it wants accounts bound to (EAB) [default: where the same authority was chosen before, the one that is kept]
+    #[arg(long, value_name = "ID")]
+    pub eab_id: Option<String>,
+    /// File with that key, or - for standard input [default: it is typed without echo]
+    #[arg(long, value_name = "FILE", requires = "eab_id")]
+    pub eab_key_file: Option<PathBuf>,
     /// Says that its terms are agreed to
     #[arg(long)]
     pub agree_to_terms: bool,
@@ -60,7 +66,12 @@ pub struct Address {
 
 /// Chooses an authority. What is not said stays, where the same was chosen before.
 pub async fn choose(ctx: &Ctx, actor: &Actor, input: Acme) -> Result<Value, Failed> {
-    let root = input.root.as_deref().map(read_root).transpose()?;
+    let standard = |file: &Option<PathBuf>| file.as_ref().is_some_and(|file| file.as_os_str() == "-");
+    if standard(&input.root) && input.eab_id.is_some() && (standard(&input.eab_key_file) || input.eab_key_file.is_none()) {
+        let words = "Standard input is the root: give the key that belongs to --eab-id by --eab-key-file FILE.";
+        return Err(Failed::Said(words.to_owned()));
+    }
+    let root = input.root.as_deref().map(|file| read_file("root", file)).transpose()?;
     let known = acme::chosen(ctx, actor).await?;
     let (authority, directory) = match (input.authority, input.directory, &known) {
         // Somebody's choice stays where no other is named.
@@ -79,19 +90,30 @@ pub async fn choose(ctx: &Ctx, actor: &Actor, input: Acme) -> Result<Value, Fail
     let same =
         |known: &&ChosenView| known.authority == authority && (authority != "other" || known.directory == directory);
     let of = |read: fn(&ChosenView) -> &String| known.as_ref().filter(same).map(read).cloned().unwrap_or_default();
+    let bound = known.as_ref().filter(same).map(|known| known.eab_id.as_str());
+    let eab_key = match (&input.eab_id, &input.eab_key_file) {
+        (_, Some(file)) => read_file("key", file)?,
+        // The one that is kept.
+        (Some(id), None) if bound == Some(id.trim()) => String::new(),
+        (Some(id), None) => typed::hidden(&format!("Key {}", show::plain(id)))?,
+        (None, None) => String::new(),
+    };
     let choice = Choice {
         email: input.email.unwrap_or_else(|| of(|known| &known.email)),
         ca_root: root.unwrap_or_else(|| of(|known| &known.ca_root)),
-        eab_id: of(|known| &known.eab_id),
-        eab_key: String::new(),
+        eab_id: input.eab_id.unwrap_or_else(|| of(|known| &known.eab_id)),
+        eab_key,
         terms: input.agree_to_terms,
         authority: authority.clone(),
         directory: directory.clone(),
     };
-    let changed = !known
-        .as_ref()
-        .filter(same)
-        .is_some_and(|known| known.email == choice.email.trim() && known.ca_root == choice.ca_root.trim());
+    let same_key = choice.eab_key.trim().is_empty() || acme::is_bound_by(ctx, actor, &choice.eab_key).await?;
+    let changed = !known.as_ref().filter(same).is_some_and(|known| {
+        same_key
+            && known.email == choice.email.trim()
+            && known.ca_root == choice.ca_root.trim()
+            && known.eab_id == choice.eab_id.trim()
+    });
     if changed {
         acme::choose(ctx, actor, choice).await?;
     }
@@ -99,12 +121,13 @@ pub async fn choose(ctx: &Ctx, actor: &Actor, input: Acme) -> Result<Value, Fail
     Ok(json!({ "directory": chosen.map(|chosen| chosen.directory), "changed": changed }))
 }
 
-fn read_root(file: &Path) -> Result<String, Failed> {
-    let cannot = |why: String| Failed::Said(format!("The root {} cannot be read: {why}.", file.display()));
+/// A file, or standard input.
+fn read_file(what: &str, file: &Path) -> Result<String, Failed> {
+    let cannot = |why: String| Failed::Said(format!("The {what} {} cannot be read: {why}.", file.display()));
     let mut text = String::new();
     let read = match file.as_os_str() == "-" {
-        true => std::io::stdin().lock().take(LONGEST_ROOT).read_to_string(&mut text),
-        false => std::fs::File::open(file).and_then(|file| file.take(LONGEST_ROOT).read_to_string(&mut text)),
+        true => std::io::stdin().lock().take(LONGEST_FILE).read_to_string(&mut text),
+        false => std::fs::File::open(file).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text)),
     };
     read.map_err(|error| cannot(error.to_string()))?;
     match text.trim().is_empty() {

@@ -1,4 +1,4 @@
-//! The panel's choice of a certificate authority, the teams' accounts there, and proofs that failed.
+//! The panel's choice of a certificate authority, the teams' accounts there, proofs that failed, what was got lately.
 //! Not here: what a team wants certificates for (`acme_orders.rs`).
 
 use sqlx::PgConnection;
@@ -37,6 +37,8 @@ pub struct Account {
     pub thumbprint: String,
     /// Its key and address, sealed.
     pub sealed: Vec<u8>,
+    /// Whom the authority was last told that it may write to, empty for nobody; none where that is not known.
+    pub contact: Option<String>,
 }
 
 /// What was chosen; none before anybody did.
@@ -82,7 +84,8 @@ pub async fn account(
 ) -> Result<Option<Account>, sqlx::Error> {
     sqlx::query_as!(
         Account,
-        "select id, url, thumbprint, sealed from acme_accounts where team_id = $1 and directory = $2 and eab_id = $3",
+        "select id, url, thumbprint, sealed, contact from acme_accounts
+          where team_id = $1 and directory = $2 and eab_id = $3",
         permit.team().0,
         settings.directory,
         settings.eab_id,
@@ -121,8 +124,8 @@ pub async fn keep_account(
     account: &Account,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into acme_accounts (team_id, id, directory, eab_id, url, thumbprint, sealed)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict (team_id, directory, eab_id) do nothing",
+        "insert into acme_accounts (team_id, id, directory, eab_id, url, thumbprint, sealed, contact)
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (team_id, directory, eab_id) do nothing",
         permit.team().0,
         account.id,
         settings.directory,
@@ -130,6 +133,25 @@ pub async fn keep_account(
         account.url,
         account.thumbprint,
         account.sealed,
+        account.contact,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Notes whom the authority was told that it may write to.
+pub async fn note_contact(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    account: Uuid,
+    contact: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update acme_accounts set contact = $3 where team_id = $1 and id = $2",
+        permit.team().0,
+        account,
+        contact,
     )
     .execute(conn)
     .await
@@ -168,4 +190,41 @@ pub async fn failures(
     .await?;
     let now = sqlx::query_scalar!(r#"select now() as "now!""#).fetch_one(conn).await?;
     Ok((failed, now))
+}
+
+/// Notes that a certificate for exactly these names was got there: now, or then. Those of more than a week ago are forgotten.
+pub async fn note_issue(
+    conn: &mut PgConnection,
+    directory: &str,
+    names_key: &str,
+    at: Option<OffsetDateTime>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from acme_issues where at < now() - interval '8 days'").execute(&mut *conn).await?;
+    sqlx::query!(
+        "insert into acme_issues (directory, names_key, at) values ($1, $2, coalesce($3, now()))",
+        directory,
+        names_key,
+        at,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// When certificates for exactly these names were got there within the last week, the oldest first; and the database's time.
+pub async fn issues(
+    conn: &mut PgConnection,
+    directory: &str,
+    names_key: &str,
+) -> Result<(Vec<OffsetDateTime>, OffsetDateTime), sqlx::Error> {
+    let got = sqlx::query_scalar!(
+        "select at from acme_issues
+          where directory = $1 and names_key = $2 and at > now() - interval '7 days' order by at",
+        directory,
+        names_key,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let now = sqlx::query_scalar!(r#"select now() as "now!""#).fetch_one(conn).await?;
+    Ok((got, now))
 }

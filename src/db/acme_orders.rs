@@ -181,7 +181,7 @@ pub async fn lock(conn: &mut PgConnection, permit: &Permit, id: AcmeOrderId) -> 
 pub async fn revive(conn: &mut PgConnection, permit: &Permit) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "update acme_orders o set next_at = now() from acme_settings s
-          where o.team_id = $1 and o.next_at is null and o.trouble->>'what' = 'account'
+          where o.team_id = $1 and o.next_at is null and o.trouble->>'what' in ('account', 'binding')
             and (o.tried_at < s.changed_at or o.tried_at < now() - interval '1 day')",
         permit.team().0,
     );
@@ -246,6 +246,30 @@ pub async fn note_got(
         "update acme_orders
             set certificate_id = $3, not_before = $4, not_after = $5, next_at = $6, window_start = null, window_end = null,
                 trouble = null, tries = 0, tried_at = now(), order_url = '', order_directory = '', order_key = null
+          where team_id = $1 and id = $2",
+        permit.team().0,
+        id.0,
+        certificate.0,
+        valid.0,
+        valid.1,
+        renew_at,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Takes over what is kept already: nothing was tried for it.
+pub async fn bind(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    id: AcmeOrderId,
+    certificate: CertificateId,
+    valid: (OffsetDateTime, OffsetDateTime),
+    renew_at: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update acme_orders set certificate_id = $3, not_before = $4, not_after = $5, next_at = $6
           where team_id = $1 and id = $2",
         permit.team().0,
         id.0,

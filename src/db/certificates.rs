@@ -310,19 +310,26 @@ pub async fn remove(conn: &mut PgConnection, permit: &Permit, id: CertificateId)
     Ok(done.rows_affected() == 1)
 }
 
-/// Removes certificates of an authority that nobody renews: no order wants them, no name of theirs leads anywhere, and two thirds of
-/// their lives are over. How many.
+/// Removes certificates of an authority that no order wants and nothing needs: they have expired; or no name of theirs leads anywhere,
+/// and two thirds of their lives are over; or for each of their names there is another one that is renewed and good for longer. How many.
 pub async fn remove_unwanted(conn: &mut PgConnection, permit: &Permit) -> Result<u64, sqlx::Error> {
     let ids = sqlx::query_scalar!(
         r#"select c.id
              from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
             where c.team_id = $1 and c.origin = 'acme'
-              and now() > v.not_before + (v.not_after - v.not_before) * (2.0 / 3)::float8
               and not exists (select from acme_orders o where o.team_id = $1 and o.certificate_id = c.id)
-              and not exists (
-                select from (select domain from routes where team_id = $1
-                             union all select domain from panel_addresses where owner_team = $1) w
-                 where w.domain = any(c.names) or '*' || substring(w.domain from position('.' in w.domain)) = any(c.names))"#,
+              and (v.not_after <= now()
+                or now() > v.not_before + (v.not_after - v.not_before) * (2.0 / 3)::float8
+                   and not exists (
+                     select from (select domain from routes where team_id = $1
+                                  union all select domain from panel_addresses where owner_team = $1) w
+                      where w.domain = any(c.names) or '*' || substring(w.domain from position('.' in w.domain)) = any(c.names))
+                or cardinality(c.names) > 0 and not exists (
+                     select from unnest(c.names) one (name) where not exists (
+                       select from acme_orders o
+                         join certificates k on k.team_id = o.team_id and k.id = o.certificate_id
+                         join certificate_versions n on n.team_id = k.team_id and n.id = k.current_id
+                        where o.team_id = $1 and one.name = any(k.names) and n.not_after > now() and n.not_after >= v.not_after)))"#,
         permit.team().0,
     )
     .fetch_all(&mut *conn)

@@ -48,3 +48,9 @@ pub mod secret;
 pub mod source;
 pub mod token;
 pub mod trust;
+
+/// What this program is, where it was built for a package by the package's own version.
+pub const VERSION: &str = match option_env!("SKIFF_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};

@@ -1,7 +1,7 @@
 //! A team's certificates held against its routes, some times a day: domains that have none get an order, orders for names that
 //! lead nowhere any more go, and the authority is asked when it wants what is there renewed. Not here: getting one.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::db::{acme, acme_routes, alerts, certificates, host_logins, job_steps}
 use crate::domain::acme::{CertName, MOST_ORDERS, Trouble, Window, renew_at};
 use crate::domain::cause::Cause;
 use crate::domain::certificate::{ByName, Candidate, Origin, wildcard_over};
-use crate::domain::ids::AcmeOrderId;
+use crate::domain::ids::{AcmeOrderId, CertificateId};
 use crate::domain::job::StepState;
 use crate::domain::rights::Permit;
 use crate::domain::secret::Secret;
@@ -36,39 +36,94 @@ const AT_ONCE: usize = 100;
 /// The steps.
 const STEPS: [&str; 2] = ["hold the certificates against the routes", "ask when they are to be renewed"];
 
-/// Wants certificates for domains that no certificate of a person and no order covers yet, and asks for them. Nothing where no
-/// authority is chosen, or the team wants as many as it may. How many.
+/// What came of wanting certificates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Those that the authority is asked for.
+    pub asked: usize,
+    /// Those that were kept from before, are good for long, and are renewed again from now on.
+    pub taken: usize,
+}
+
+/// Wants certificates for domains that no certificate of a person and no order covers yet, and asks for them; one that was got before and
+/// is kept is taken over. Nothing where no authority is chosen, or the team wants as many as it may.
 pub async fn want(
     conn: &mut PgConnection,
     permit: &Permit,
     domains: &[String],
     cause: &Cause,
-) -> Result<usize, sqlx::Error> {
+) -> Result<Wanted, sqlx::Error> {
+    let mut wanted = Wanted::default();
     if domains.is_empty() || acme::settings(&mut *conn).await?.is_none() {
-        return Ok(0);
+        return Ok(wanted);
     }
     let now = acme_orders::now(&mut *conn).await?;
     let there = certificates::list(&mut *conn, permit, None).await?;
     let orders = acme_orders::list(&mut *conn, permit, None).await?;
     let by_a_person = there.iter().filter(|row| row.origin == Origin::Uploaded && row.not_after > now);
     let names = by_a_person.flat_map(|row| &row.names).chain(orders.iter().flat_map(|row| &row.names));
-    let names: HashSet<&str> = names.map(String::as_str).collect();
-    let covered = |domain: &String| {
-        names.contains(domain.as_str()) || wildcard_over(domain).is_some_and(|name| names.contains(name.as_str()))
-    };
-    let mut wanted = 0;
-    let room = AT_ONCE.min(MOST_ORDERS.saturating_sub(orders.len()));
-    for domain in domains.iter().filter(|domain| !covered(domain)).take(room) {
+    let mut names: HashSet<String> = names.cloned().collect();
+    let owned: HashSet<CertificateId> = orders.iter().filter_map(|row| row.certificate).collect();
+    let kept = there.iter().filter(|row| row.origin == Origin::Acme && !owned.contains(&row.id));
+    let mut by_name: HashMap<&str, Vec<&certificates::Row>> = HashMap::new();
+    for row in kept {
+        for name in &row.names {
+            by_name.entry(name).or_default().push(row);
+        }
+    }
+    let mut room = AT_ONCE.min(MOST_ORDERS.saturating_sub(orders.len()));
+    for domain in domains {
+        let covered = names.contains(domain) || wildcard_over(domain).is_some_and(|name| names.contains(&name));
+        if covered || room == 0 {
+            continue;
+        }
         let Ok(name) = domain.parse::<CertName>() else { continue };
+        let kept = by_name.get(domain.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let kept = renewable(&mut *conn, permit, kept).await?;
+        let of_it = match kept {
+            Some(row) => row.names.iter().filter_map(|name| name.parse().ok()).collect(),
+            None => vec![name],
+        };
         let id = AcmeOrderId(Uuid::now_v7());
-        if acme_orders::insert(&mut *conn, permit, id, std::slice::from_ref(&name), None).await?
-            && let Some(row) = acme_orders::list(&mut *conn, permit, Some(id)).await?.pop()
-        {
+        if !acme_orders::insert(&mut *conn, permit, id, &of_it, None).await? {
+            continue;
+        }
+        room -= 1;
+        names.extend(of_it.iter().map(ToString::to_string));
+        if let Some(row) = kept {
+            let next = renew_at(id.0, row.not_before, row.not_after, None);
+            acme_orders::bind(&mut *conn, permit, id, row.id, (row.not_before, row.not_after), next).await?;
+            if next > now {
+                wanted.taken += 1;
+                continue;
+            }
+        }
+        if let Some(row) = acme_orders::list(&mut *conn, permit, Some(id)).await?.pop() {
             obtain_certificate::ask(&mut *conn, permit, &row, cause.clone(), 0).await?;
-            wanted += 1;
+            wanted.asked += 1;
         }
     }
     Ok(wanted)
+}
+
+/// Of certificates that were got before, the one that is good for longest among those that are renewed by HTTP as they are: each of their
+/// names leads to the team.
+async fn renewable<'a>(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    kept: &[&'a certificates::Row],
+) -> Result<Option<&'a certificates::Row>, sqlx::Error> {
+    let mut kept = kept.to_vec();
+    kept.sort_by_key(|row| std::cmp::Reverse(row.not_after));
+    'next: for row in kept {
+        for name in &row.names {
+            if !acme_routes::is_routed(&mut *conn, permit, name).await? {
+                continue 'next;
+            }
+        }
+        return Ok(Some(row));
+    }
+    Ok(None)
 }
 
 impl Job for LookAfterCertificates {
@@ -120,10 +175,14 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     }
     let all = acme_orders::count(&mut tx, permit).await?;
     tx.commit().await?;
-    let changed = if gone == 0 && wanted == 0 && dropped == 0 { StepState::Unchanged } else { StepState::Changed };
-    let mut note = format!("{wanted} new, {gone} no longer wanted");
+    let nothing = gone == 0 && wanted == Wanted::default() && dropped == 0;
+    let changed = if nothing { StepState::Unchanged } else { StepState::Changed };
+    let mut note = format!("{} new, {gone} no longer wanted", wanted.asked);
+    if wanted.taken > 0 {
+        note.push_str(&format!("; {} that were kept renewed again", wanted.taken));
+    }
     if dropped > 0 {
-        note.push_str(&format!("; {dropped} that nobody renews removed"));
+        note.push_str(&format!("; {dropped} that nobody needs removed"));
     }
     if usize::try_from(all).is_ok_and(|all| all >= MOST_ORDERS) {
         note.push_str(&format!("; {MOST_ORDERS} is the most a team may have, so further domains get none"));

@@ -193,6 +193,14 @@ async fn from_outside(ctx: &Ctx, run: &Run, row: &Row, reached: &Reached) -> Res
         rows.iter().map(|row| Candidate { id: row.id, names: row.names.clone(), not_after: row.not_after }).collect();
     let chosen = ByName::new(&candidates).choose(row.domain.as_ref(), OffsetDateTime::now_utc());
     let chosen = chosen.and_then(|chosen| rows.iter().find(|row| row.id == chosen.id));
+    // What is expected is told by its fingerprint alone; browsers look at its dates, too.
+    if let Some(over) = chosen.filter(|chosen| chosen.not_after <= OffsetDateTime::now_utc()) {
+        return Ok(Err(format!(
+            "The certificate for {} ran out on {}: browsers refuse it. Upload a newer one, or have one issued.",
+            row.domain,
+            over.not_after.date()
+        )));
+    }
     let listens = Listens::now(&reached.row);
     let path = format!("{PROOF_PATH}{}", row.nonce);
     let plain = u16::try_from(reached.row.proxy_port).unwrap_or(80);

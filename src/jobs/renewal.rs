@@ -16,7 +16,7 @@ use super::set_certificates;
 use super::stop::{self, Stop, detail};
 use crate::access::{self, Reached};
 use crate::db::{acme, acme_orders, alerts, certificates, host_checks, host_logins, renewals};
-use crate::domain::acme::renew_at;
+use crate::domain::acme::{CertName, is_counted, names_key, renew_at};
 use crate::domain::certificate::renewed::{self, Former, Verdict};
 use crate::domain::certificate::{self, Checked};
 use crate::domain::ids::CertificateId;
@@ -211,6 +211,13 @@ async fn take(
             let next = renew_at(order.id.0, facts.not_before, facts.not_after, None);
             let valid = (facts.not_before, facts.not_after);
             acme_orders::note_got(&mut tx, permit, order.id, id, valid, next).await?;
+            // The authority counts what the host asked for, too.
+            if let Some(settings) = acme::settings(&mut tx).await?
+                && is_counted(&settings.directory, Some(valid.1 - valid.0))
+            {
+                let names: Vec<CertName> = order.names.iter().filter_map(|name| name.parse().ok()).collect();
+                acme::note_issue(&mut tx, &settings.directory, &names_key(&names), Some(valid.0)).await?;
+            }
             alerts::certificate(&mut tx, permit, order.id.0, &order.names, None).await?;
             log.say(None, format!("{at} renewed the certificate for {names} itself; it is taken over"));
         }

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
+use crate::domain::VERSION;
 use crate::domain::acme::Met;
 use crate::domain::dns::{self, Data, Kind, Reply};
 use crate::domain::outgoing;
@@ -187,7 +188,7 @@ async fn fetch(address: SocketAddr, name: &str, token: &str) -> std::io::Result<
     let request = Request::get(format!("/.well-known/acme-challenge/{token}"))
         .header(hyper::header::HOST, name)
         .header(hyper::header::CONNECTION, "close")
-        .header(hyper::header::USER_AGENT, concat!("skiff/", env!("CARGO_PKG_VERSION")))
+        .header(hyper::header::USER_AGENT, format!("skiff/{VERSION}"))
         .body(Empty::<Bytes>::new())
         .map_err(std::io::Error::other)?;
     let asked = async {

@@ -7,7 +7,9 @@ mod settings;
 
 pub use accounts::{DnsAccountView, NewDnsAccount, accounts, add_account, remove_account};
 pub use of_app::{DomainView, get_now_for, of_app};
-pub use settings::{Choice, ChosenView, choose, chosen, forget, may_choose};
+pub use settings::{Choice, ChosenView, choose, chosen, forget, is_bound_by, may_choose};
+
+use std::collections::BTreeSet;
 
 use serde_json::json;
 use time::OffsetDateTime;
@@ -17,8 +19,9 @@ use super::fields::Fields;
 use super::gate::{self, Open};
 use super::{Ctx, Refused};
 use crate::db::acme_orders::{self, Row};
-use crate::db::{acme, acme_routes, alerts, audit, dns_accounts};
-use crate::domain::acme::{CertName, MOST_NAMES, MOST_ORDERS, wait_for};
+use crate::db::{acme, acme_routes, alerts, audit, certificates, dns_accounts};
+use crate::domain::acme::{CertName, MOST_NAMES, MOST_ORDERS, names_key, too_many, wait_for};
+use crate::domain::certificate::Origin;
 use crate::domain::help::Topic;
 use crate::domain::ids::{AcmeOrderId, DnsAccountId, JobId};
 use crate::domain::rights::{Actor, Permission, Permit};
@@ -178,17 +181,22 @@ pub async fn order(ctx: &Ctx, actor: &Actor, input: NewOrder) -> Result<(AcmeOrd
     if names.is_empty() || !fields.fine() {
         return Err(fields.refuse());
     }
-    if acme::settings(&mut tx).await?.is_none() {
-        return Err(Refused::Conflict(NOBODY_CHOSE.to_owned()));
-    }
+    let settings = acme::settings(&mut tx).await?.ok_or_else(|| Refused::Conflict(NOBODY_CHOSE.to_owned()))?;
     if usize::try_from(acme_orders::count(&mut tx, &permit).await?).is_ok_and(|count| count >= MOST_ORDERS) {
-        return Err(Refused::Conflict(too_many()));
+        return Err(Refused::Conflict(too_many_orders()));
     }
     let id = AcmeOrderId(Uuid::now_v7());
     if !acme_orders::insert(&mut tx, &permit, id, &names, account).await? {
         return Err(Refused::field("names", "There is a certificate for exactly these names already."));
     }
     let row = acme_orders::list(&mut tx, &permit, Some(id)).await?.pop().ok_or(Refused::NotFound)?;
+    let there = certificates::list(&mut tx, &permit, None).await?;
+    let moment = acme_orders::now(&mut tx).await?;
+    let same: BTreeSet<&String> = row.names.iter().collect();
+    let valid = there.iter().any(|one| {
+        one.origin == Origin::Acme && one.not_after > moment && one.names.iter().collect::<BTreeSet<_>>() == same
+    });
+    within_the_week(&mut tx, &settings, &row.names, valid).await?;
     let job = obtain_certificate::ask(&mut tx, &permit, &row, actor.who().cause(), 0).await?;
     record(&mut tx, &permit, "certificate.ordered", id.0, &row.names).await?;
     tx.commit().await?;
@@ -199,7 +207,7 @@ pub async fn order(ctx: &Ctx, actor: &Actor, input: NewOrder) -> Result<(AcmeOrd
 const NOBODY_CHOSE: &str = "No certificate authority is chosen yet. An owner of the panel's first team chooses one, under Hosts → Certificates → Automatic → Authority.";
 
 /// What is said where a team wants as many as there may be.
-fn too_many() -> String {
+fn too_many_orders() -> String {
     format!(
         "The team has {MOST_ORDERS} automatic certificates, the most a team may have. Remove those that nobody needs any more, or get one for *.example.org in place of one for each name below it."
     )
@@ -265,9 +273,7 @@ async fn now(tx: &mut crate::db::Tx<'_>, permit: &Permit, actor: &Actor, id: Acm
         return Err(Refused::NotFound);
     }
     let row = acme_orders::list(tx, permit, Some(id)).await?.pop().ok_or(Refused::NotFound)?;
-    if acme::settings(tx).await?.is_none() {
-        return Err(Refused::Conflict(NOBODY_CHOSE.to_owned()));
-    }
+    let settings = acme::settings(tx).await?.ok_or_else(|| Refused::Conflict(NOBODY_CHOSE.to_owned()))?;
     let (failures, moment) = acme::failures(tx, &row.names).await?;
     if let Some(wait) = wait_for(&failures, moment) {
         let minutes = wait.as_secs().div_ceil(60).max(1);
@@ -275,10 +281,27 @@ async fn now(tx: &mut crate::db::Tx<'_>, permit: &Permit, actor: &Actor, id: Acm
             "Three proofs of this name failed within the hour, and the certificate authority counts them. Ask again in {minutes} min."
         )));
     }
+    if row.job.is_none() {
+        let valid = row.not_after.is_some_and(|end| end > moment);
+        within_the_week(tx, &settings, &row.names, valid).await?;
+    }
     acme_orders::make_due(tx, permit, id).await?;
     let job = obtain_certificate::ask(tx, permit, &row, actor.who().cause(), 0).await?;
     record(tx, permit, "certificate.asked", id.0, &row.names).await?;
     Ok(job)
+}
+
+/// Refuses another certificate for exactly these names where the authority gave as many as it gives in a week, but for those that are left
+/// for renewals while a valid one is there.
+async fn within_the_week(
+    tx: &mut crate::db::Tx<'_>,
+    settings: &acme::Settings,
+    names: &[String],
+    valid: bool,
+) -> Result<(), Refused> {
+    let names: Vec<CertName> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    let (issues, moment) = acme::issues(tx, &settings.directory, &names_key(&names)).await?;
+    too_many(&issues, valid, moment).map_or(Ok(()), |why| Err(Refused::TooOften(why)))
 }
 
 /// Wants a certificate no more: it is not renewed. What was got goes on serving until it runs out.

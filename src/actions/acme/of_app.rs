@@ -8,9 +8,9 @@ use crate::domain::certificate::{ByName, Candidate, Origin, covers};
 use crate::domain::help::Topic;
 use crate::domain::ids::{AcmeOrderId, AppId, JobId};
 use crate::domain::rights::{Actor, Permission};
-use crate::jobs::look_after_certificates;
+use crate::jobs::{look_after_certificates, set_certificates};
 
-use super::{NOBODY_CHOSE, OrderState, OrderView, now, too_many};
+use super::{NOBODY_CHOSE, OrderState, OrderView, now, too_many_orders};
 
 /// How a domain's certificate stands.
 #[derive(Clone, Debug)]
@@ -117,10 +117,18 @@ pub async fn get_now_for(ctx: &Ctx, actor: &Actor, app: AppId, domain: &str) -> 
     let mut order = covering(&known);
     if order.is_none() {
         if known.len() >= MOST_ORDERS {
-            return Err(Refused::Conflict(too_many()));
+            return Err(Refused::Conflict(too_many_orders()));
         }
         let domains = std::slice::from_ref(&domain);
-        look_after_certificates::want(&mut tx, &permit, domains, &actor.who().cause()).await?;
+        let cause = actor.who().cause();
+        let wanted = look_after_certificates::want(&mut tx, &permit, domains, &cause).await?;
+        // One that was got before is there: it is brought to the hosts, and nobody is asked for another one.
+        if wanted.taken > 0
+            && let Some(job) = set_certificates::ask_all(&mut tx, &permit, cause).await?.into_iter().next()
+        {
+            tx.commit().await?;
+            return Ok(job);
+        }
         order = covering(&acme_orders::list(&mut tx, &permit, None).await?);
     }
     let order = order.ok_or_else(|| {

@@ -207,15 +207,28 @@ fn read_binding(
         }
         return (id.to_owned(), kept);
     }
-    // Some authorities show it with signs of the other alphabet, or filled up.
-    let plain = key.trim_end_matches('=').replace('+', "-").replace('/', "_");
-    match BASE64_URL_SAFE_NO_PAD.decode(plain) {
-        Ok(bytes) if (16..=512).contains(&bytes.len()) => {
-            (id.to_owned(), Some(ctx.vault.seal_for_panel(&Context::acme_binding(), &bytes)))
-        }
-        _ => {
+    match read_key(key) {
+        Some(bytes) => (id.to_owned(), Some(ctx.vault.seal_for_panel(&Context::acme_binding(), &bytes))),
+        None => {
             fields.wrong("eab_key", "Paste the key as the authority shows it: base64url, without spaces.");
             (id.to_owned(), None)
         }
     }
+}
+
+/// A key that binds accounts, as its bytes.
+fn read_key(text: &str) -> Option<Vec<u8>> {
+    // Some authorities show it with signs of the other alphabet, or filled up.
+    let plain = text.trim().trim_end_matches('=').replace('+', "-").replace('/', "_");
+    BASE64_URL_SAFE_NO_PAD.decode(plain).ok().filter(|bytes| (16..=512).contains(&bytes.len()))
+}
+
+/// Whether this is the key that accounts are bound by; it is not given out for that.
+pub async fn is_bound_by(ctx: &Ctx, actor: &Actor, key: &str) -> Result<bool, Refused> {
+    let Open { mut tx, .. } = gate::panel(ctx, actor).await?;
+    let known = acme::settings(&mut tx).await?;
+    tx.commit().await?;
+    let sealed = known.and_then(|known| known.eab_sealed);
+    let opened = sealed.and_then(|sealed| ctx.vault.open_for_panel(&Context::acme_binding(), &sealed).ok());
+    Ok(opened.is_some_and(|opened| read_key(key).is_some_and(|key| *opened.expose() == key)))
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::blind::{Blind, Known};
 use crate::actions::{Ctx, Refused};
 use crate::db::{self, health, teams};
+use crate::domain::VERSION;
 use crate::domain::doctor::{Queue, Report};
 use crate::domain::rights::{Actor, On, Permission};
 
@@ -100,7 +101,7 @@ async fn versions(ctx: &Ctx) -> Result<Piece, Refused> {
     let os = os.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or_default().trim_matches('"');
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let document = json!({
-        "skiff": env!("CARGO_PKG_VERSION"), "system": os, "kernel": kernel.trim(), "architecture": std::env::consts::ARCH,
+        "skiff": VERSION, "system": os, "kernel": kernel.trim(), "architecture": std::env::consts::ARCH,
         "postgresql": server.version, "database_bytes": server.bytes, "connections": server.connections,
         "most_connections": server.most, "hosts": hosts,
     });

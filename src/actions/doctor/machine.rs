@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access, statvfs};
 
+use crate::domain::VERSION;
 use crate::domain::doctor::{self, Finding, MachineSeen};
 use crate::vault::Vault;
 
@@ -25,7 +26,7 @@ pub fn machine(place: &Place, base_url: &str) -> Vec<Finding> {
         Ok(_) => access(&place.data_dir, Access::WRITE_OK | Access::EXEC_OK).err().map(|cause| cause.to_string()),
     };
     let seen = MachineSeen {
-        version: env!("CARGO_PKG_VERSION"),
+        version: VERSION,
         folder: place.data_dir.display().to_string(),
         folder_fault,
         folder_mode: folder.map_or(0o700, |folder| folder.permissions().mode() & 0o777),

@@ -14,7 +14,8 @@ use crate::actions::tokens::Caller;
 use crate::api::answer::Time;
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get};
-use crate::api::{Api, VERSION};
+use crate::api::Api;
+use crate::domain::VERSION;
 use crate::domain::rights::{Actor, Permission, Role};
 
 /// The calls.

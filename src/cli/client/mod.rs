@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::Failed;
+use crate::domain::VERSION;
 use settings::Signed;
 
 /// How long a connection may take: longer than three lost SYNs.
@@ -226,7 +227,7 @@ impl Client {
             .method(&ask.method)
             .uri(url.as_str())
             .header(header::ACCEPT, accept)
-            .header(header::USER_AGENT, concat!("skiff/", env!("CARGO_PKG_VERSION")))
+            .header(header::USER_AGENT, format!("skiff/{VERSION}"))
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token));
         if let Some(key) = &ask.once {
             request = request.header("idempotency-key", key);

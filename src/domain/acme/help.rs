@@ -15,7 +15,7 @@ impl Trouble {
             Self::NotSeen { .. } | Self::DnsAccount { .. } => Topic::CertificateRecord,
             Self::RateLimited { .. } => Topic::CertificateLimit,
             Self::Paused { .. } => Topic::CertificatePaused,
-            Self::Account { .. } => Topic::CertificateAccount,
+            Self::Account { .. } | Self::Binding { .. } => Topic::CertificateAccount,
             Self::ServerDown { .. } => Topic::AuthorityAway,
             Self::Clock { .. } => Topic::PanelClock,
             Self::Untrusted { .. } => Topic::AuthorityUntrusted,

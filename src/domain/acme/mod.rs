@@ -6,6 +6,7 @@ mod help;
 mod problem;
 mod reachable;
 mod trouble;
+mod weekly;
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ pub use again::{Again, MOST_FAILURES, Window, again, renew_at, wait_for};
 pub use problem::{At, Problem, classify};
 pub use reachable::{Met, reachable};
 pub use trouble::Trouble;
+pub use weekly::{MOST_A_WEEK, enough_until, is_counted, too_many};
 
 use sha2::{Digest, Sha256};
 

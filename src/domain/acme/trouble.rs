@@ -90,6 +90,11 @@ pub enum Trouble {
         /// The authority's words.
         detail: String,
     },
+    /// The key that binds the account is not taken.
+    Binding {
+        /// The authority's words.
+        detail: String,
+    },
     /// The authority does not answer, or not as it should.
     ServerDown {
         /// Who.
@@ -170,6 +175,11 @@ impl Trouble {
             Self::Account { detail } => format!(
                 "The certificate authority does not accept the panel's account: {detail} Look at the settings of certificates: e-mail, external account, terms."
             ),
+            Self::Binding { detail } => format!(
+                "The certificate authority does not accept the panel's account with this key (EAB): {detail} Look at its id and key in the settings of \
+                 certificates. Some authorities take a key once only: as each team has an account of its own there, the first team alone gets \
+                 certificates with such a key."
+            ),
             Self::ServerDown { server, detail, .. } => {
                 format!(
                     "{server} does not answer as it should: {detail}. It is tried again; the certificate that is there goes on serving."
@@ -204,6 +214,7 @@ impl Trouble {
             Self::RateLimited { .. } => "rate limited".to_owned(),
             Self::Paused { .. } => "paused: needs you".to_owned(),
             Self::Account { .. } => "the account is not accepted".to_owned(),
+            Self::Binding { .. } => "the key of the account is not accepted".to_owned(),
             Self::ServerDown { .. } => "the authority does not answer".to_owned(),
             Self::Clock { .. } => "the clock is wrong".to_owned(),
             Self::Untrusted { .. } => "the authority is not trusted".to_owned(),
@@ -213,7 +224,7 @@ impl Trouble {
 
     /// True where nothing changes before a person has done something, at the authority or in the settings.
     pub fn needs_a_person(&self) -> bool {
-        matches!(self, Self::Paused { .. } | Self::Account { .. })
+        matches!(self, Self::Paused { .. } | Self::Account { .. } | Self::Binding { .. })
     }
 
     /// True where it was found before the authority was asked for anything: looking again costs nobody anything.
@@ -236,7 +247,7 @@ fn list(all: &[String]) -> String {
 }
 
 /// A moment to the minute, as both people and programs read it.
-fn moment(at: OffsetDateTime) -> Option<String> {
+pub(super) fn moment(at: OffsetDateTime) -> Option<String> {
     let text = at.replace_nanosecond(0).ok()?.format(&Rfc3339).ok()?;
     Some(text.replace('T', " ").replace('Z', " UTC"))
 }

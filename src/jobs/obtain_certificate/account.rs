@@ -30,7 +30,30 @@ impl Work<'_> {
             Trouble::Account { detail: "the panel's key of it cannot be opened.".to_owned() }
         })?;
         self.log.learn([credentials.expose().as_bytes()]);
-        Ok((authority.sign_in(&credentials).await?, note))
+        let signed = authority.sign_in(&credentials).await?;
+        if account.contact.as_deref() != Some(self.settings.email.as_str()) {
+            note.push_str(self.tell(&account, &signed).await?);
+        }
+        Ok((signed, note))
+    }
+
+    /// Tells the authority whom it may write to now. A certificate does not depend on it: where it is not taken, the next order tells it again.
+    async fn tell(&self, account: &acme::Account, signed: &Account) -> Result<&'static str, Stop> {
+        let (run, email) = (self.run, &self.settings.email);
+        run.still_mine().await?;
+        match signed.tell_contact(email).await {
+            Ok(()) => {
+                let mut tx = run.begin().await?;
+                acme::note_contact(&mut tx, &run.permit, account.id, email).await?;
+                tx.commit().await?;
+                Ok(", told whom it may write to now")
+            }
+            Err(trouble) => {
+                let why = self.log.redacted(&trouble.sentence());
+                self.log.say(None, format!("The authority did not take the e-mail address of the account. {why}"));
+                Ok("; it did not take the e-mail address of the account")
+            }
+        }
     }
 
     /// Makes an account, and keeps it.
@@ -50,7 +73,8 @@ impl Work<'_> {
         let id = Uuid::now_v7();
         let sealed = ctx.vault.seal_for_panel(&Context::acme_account(id), credentials.expose().as_bytes());
         let mut tx = run.begin().await?;
-        let made = acme::Account { id, url, thumbprint, sealed };
+        let contact = Some(self.settings.email.clone());
+        let made = acme::Account { id, url, thumbprint, sealed, contact };
         acme::keep_account(&mut tx, &run.permit, &self.settings, &made).await?;
         // Another job may have been faster: its account is the one.
         let kept = acme::account(&mut tx, &run.permit, &self.settings).await?;

@@ -1,12 +1,13 @@
 //! The last steps: the certificate is fetched, checked as one that a person brings, sealed, and on its way to the hosts.
 
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Stop, Work, no_key};
-use crate::db::{acme_orders, alerts, certificates};
-use crate::domain::acme::{Trouble, renew_at};
+use crate::db::{acme, acme_orders, alerts, certificates};
+use crate::domain::acme::{Trouble, is_counted, names_key, renew_at};
 use crate::domain::certificate::{self, Origin};
 use crate::domain::ids::CertificateId;
 use crate::domain::secret::Secret;
@@ -33,11 +34,17 @@ impl Work<'_> {
     pub(super) async fn keep(&self, chain: &str, key: &KeyPair) -> Result<((), String), Stop> {
         let (run, permit) = (self.run, &self.run.permit);
         let key = Secret::new(key.serialize_pem());
-        let checked = certificate::read(chain, &key, OffsetDateTime::now_utc()).map_err(|faults| {
-            let said: Vec<String> = faults.into_iter().map(|fault| fault.sentence).collect();
-            let detail = format!("what it signed cannot be served: {}", said.join(" "));
-            Stop::Trouble(Trouble::Refused { detail }, true)
-        })?;
+        let checked = match certificate::read(chain, &key, OffsetDateTime::now_utc()) {
+            Ok(checked) => checked,
+            Err(faults) => {
+                let mut tx = run.begin().await?;
+                self.count(&mut tx, None).await?;
+                tx.commit().await?;
+                let said: Vec<String> = faults.into_iter().map(|fault| fault.sentence).collect();
+                let detail = format!("what it signed cannot be served: {}", said.join(" "));
+                return Err(Stop::Trouble(Trouble::Refused { detail }, true));
+            }
+        };
         let version = Uuid::now_v7();
         let place = Context::certificate(permit.team(), version);
         let sealed = self.ctx.vault.seal(&self.data_key, &place, checked.pem.expose().as_bytes()).map_err(no_key)?;
@@ -61,6 +68,7 @@ impl Work<'_> {
         };
         let valid = (facts.not_before, facts.not_after);
         acme_orders::note_got(&mut tx, permit, self.row.id, id, valid, renewal).await?;
+        self.count(&mut tx, Some(facts.not_after - facts.not_before)).await?;
         alerts::certificate(&mut tx, permit, self.row.id.0, &self.row.names, None).await?;
         set_certificates::ask_all(&mut tx, permit, run.cause.clone()).await?;
         // A name of the panel's on trial may have waited for nothing else.
@@ -68,6 +76,15 @@ impl Work<'_> {
         tx.commit().await?;
         let days = (facts.not_after - facts.not_before).whole_days();
         Ok(((), format!("by {}, for {days} days", facts.issuer)))
+    }
+
+    /// Notes that one for exactly these names was got, which lives so long: the authority counts it.
+    async fn count(&self, conn: &mut PgConnection, life: Option<time::Duration>) -> Result<(), sqlx::Error> {
+        let directory = &self.settings.directory;
+        if is_counted(directory, life) {
+            acme::note_issue(conn, directory, &names_key(&self.names), None).await?;
+        }
+        Ok(())
     }
 }
 

@@ -21,7 +21,7 @@ use super::renewal;
 use super::stop::{self, detail};
 use crate::db::acme_orders::Row;
 use crate::db::{acme, acme_orders, alerts, host_logins, job_steps};
-use crate::domain::acme::{Again, CertName, Trouble, again, names_key, wait_for};
+use crate::domain::acme::{Again, CertName, MOST_A_WEEK, Trouble, again, enough_until, names_key, wait_for};
 use crate::domain::cause::Cause;
 use crate::domain::ids::{AcmeOrderId, JobId};
 use crate::domain::job::StepState;
@@ -307,9 +307,14 @@ impl Work<'_> {
         }
         let mut tx = self.ctx.db.begin(&run.permit).await?;
         let (failures, now) = acme::failures(&mut tx, &self.row.names).await?;
+        let (issues, _) = acme::issues(&mut tx, &self.settings.directory, &names_key(&self.names)).await?;
         tx.commit().await?;
         if let Some(wait) = wait_for(&failures, now) {
             return Err(Stop::NotYet(wait));
+        }
+        if let Some(until) = enough_until(&issues, now) {
+            let detail = format!("{MOST_A_WEEK} for exactly these names were got within 7 days, as many as it gives.");
+            return Err(Trouble::RateLimited { until: Some(until), detail }.into());
         }
         let key = KeyPair::generate().map_err(no_key)?;
         let place = Context::acme_key(run.permit.team(), id.0);

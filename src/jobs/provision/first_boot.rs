@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use super::scripts::{DOCKER, FOLDERS, HAPROXY, PACKAGES, USER};
+use crate::domain::VERSION;
 use crate::domain::ingress::{Home, Ingress, SPARE_BACKENDS, Tls};
 use crate::domain::names::Slug;
 
@@ -35,7 +36,6 @@ impl FirstBoot<'_> {
     /// The whole script.
     pub fn text(&self) -> String {
         let Self { team, public_key, panel, builds, http_port } = self;
-        let version = env!("CARGO_PKG_VERSION");
         let key = quoted(public_key);
         let registry = if *builds { "yes" } else { "" };
         let https = (*http_port != HTTPS_PORT).then_some(HTTPS_PORT);
@@ -47,7 +47,7 @@ impl FirstBoot<'_> {
              # skiff and its folders. Give it to a new server as its user data (cloud-init), or run it as root. It may be run\n\
              # again at any time: what is as it should be is left alone.\n\
              #\n\
-             # Written by Skiff {version} for the team {team}, whose panel signs in with the key below.\n\
+             # Written by Skiff {VERSION} for the team {team}, whose panel signs in with the key below.\n\
              PUBLIC_KEY={key}\n\
              PANEL={panel}\n\
              REGISTRY={registry}\n\

@@ -61,12 +61,18 @@ impl Authority {
 
     /// Makes an account. The terms were agreed to by whoever asks.
     pub async fn register(&self, email: &str, binding: Option<&Binding>) -> Result<Registered, Trouble> {
-        let contact = format!("mailto:{email}");
-        let contact: &[&str] = if email.is_empty() { &[] } else { &[&contact] };
-        let wanted = NewAccount { contact, terms_of_service_agreed: true, only_return_existing: false };
+        let contact = contact(email);
+        let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
+        let wanted = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
         let key = binding.map(|binding| ExternalAccountKey::new(binding.id.clone(), binding.key.expose()));
         let made = self.builder().create(&wanted, self.directory.clone(), key.as_ref()).await;
-        let (account, credentials) = made.map_err(|error| self.trouble(At::Account, "", error))?;
+        let (account, credentials) = made.map_err(|error| {
+            let of_the_key = binding.is_some() && said_of_key(&error);
+            match self.trouble(At::Account, "", error) {
+                Trouble::Account { detail } if of_the_key => Trouble::Binding { detail },
+                other => other,
+            }
+        })?;
         let credentials = serde_json::to_string(&credentials).map_err(|error| self.down(error.to_string()))?;
         Ok(Registered {
             url: account.id().to_owned(),
@@ -110,6 +116,26 @@ impl Authority {
         Trouble::ServerDown { server: self.server(), detail, until: None }
     }
 
+    /// True where an order was refused for the certificate that it named as replaced, and may be had without that word (RFC 9773 §5): it
+    /// was replaced already, it is not known there or is another account's, or the authority has no word for it.
+    fn is_about_what_is_replaced(&self, error: &instant_acme::Error) -> bool {
+        use instant_acme::Error;
+        match error {
+            Error::Api(said) => {
+                let status = said.status.or_else(|| self.ears.status()).unwrap_or_default();
+                match kind(said) {
+                    "alreadyReplaced" | "conflict" | "malformed" | "unauthorized" => true,
+                    // Something of the account, of a limit, or of the names themselves.
+                    kind => status == 409 && kind != "rateLimited",
+                }
+            }
+            Error::Unsupported(_) => true,
+            // It took the order, and did not repeat what is replaced.
+            Error::Other(cause) => !cause.is::<Down>(),
+            _ => false,
+        }
+    }
+
     /// What an error of the library means.
     fn trouble(&self, at: At, name: &str, error: instant_acme::Error) -> Trouble {
         use instant_acme::Error;
@@ -143,14 +169,24 @@ impl Account {
         let names: Vec<Identifier> = names.iter().map(|name| Identifier::Dns(name.clone())).collect();
         let first = names.first().map(|name| name.authorized(false).to_string()).unwrap_or_default();
         if let Some(id) = replaces.and_then(order::certificate_id) {
-            // An authority that has no word for it, or that has replaced it already, is asked without.
-            if let Ok(order) = self.inner.new_order(&NewOrder::new(&names).replaces(id)).await {
-                return Ok(Order::new(order, self.authority.clone()));
+            match self.inner.new_order(&NewOrder::new(&names).replaces(id)).await {
+                Ok(order) => return Ok(Order::new(order, self.authority.clone())),
+                Err(error) if self.authority.is_about_what_is_replaced(&error) => {}
+                // Asked without, it would say the same once more, and count it.
+                Err(error) => return Err(self.authority.trouble(At::Order, &first, error)),
             }
         }
         let order = self.inner.new_order(&NewOrder::new(&names)).await;
         let order = order.map_err(|error| self.authority.trouble(At::Order, &first, error))?;
         Ok(Order::new(order, self.authority.clone()))
+    }
+
+    /// Tells the authority whom it may write to in place of whom it knew (RFC 8555 §7.3.2); an empty address is nobody.
+    pub async fn tell_contact(&self, email: &str) -> Result<(), Trouble> {
+        let contact = contact(email);
+        let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
+        let told = self.inner.update_contacts(&contact).await;
+        told.map_err(|error| self.authority.trouble(At::Account, "", error))
     }
 
     /// An order that was asked for before. None where the authority does not know it any more.
@@ -173,6 +209,27 @@ impl Account {
             }
             Err(error) => Err(self.authority.trouble(At::Order, "", error)),
         }
+    }
+}
+
+/// An e-mail address as an account has it.
+fn contact(email: &str) -> Option<String> {
+    (!email.is_empty()).then(|| format!("mailto:{email}"))
+}
+
+/// The type of a problem, without what all types begin with.
+fn kind(said: &instant_acme::Problem) -> &str {
+    let kind = said.r#type.as_deref().unwrap_or_default();
+    kind.rsplit(':').next().unwrap_or(kind)
+}
+
+/// True where making an account was refused for the key that binds it.
+fn said_of_key(error: &instant_acme::Error) -> bool {
+    match error {
+        instant_acme::Error::Api(said) => {
+            matches!(kind(said), "unauthorized" | "malformed" | "externalAccountRequired" | "badSignatureAlgorithm")
+        }
+        _ => false,
     }
 }
 

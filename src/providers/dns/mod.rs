@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::https::Https;
 use super::names::Names;
+use crate::domain::VERSION;
 use crate::domain::dns::{AccountKind, Algorithm, ServerAddress};
 use crate::domain::secret::Secret;
 
@@ -98,7 +99,7 @@ impl Api {
             .method(method)
             .uri([&self.base, path].concat())
             .header(header::ACCEPT, "application/json")
-            .header(header::USER_AGENT, concat!("skiff/", env!("CARGO_PKG_VERSION")))
+            .header(header::USER_AGENT, format!("skiff/{VERSION}"))
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token.expose()));
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");

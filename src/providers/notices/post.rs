@@ -17,6 +17,7 @@ use url::Url;
 
 use super::outward::{addresses, connect};
 use super::{NotSent, Outside, said};
+use crate::domain::VERSION;
 
 /// Bytes of an answer that are read: an error's JSON is shorter.
 const ANSWER: usize = 16 * 1024;
@@ -95,7 +96,7 @@ fn request(url: &Url, body: String, headers: &[(&'static str, String)]) -> Resul
     };
     let mut request = Request::post(path)
         .header(HOST, authority)
-        .header(USER_AGENT, concat!("Skiff/", env!("CARGO_PKG_VERSION")))
+        .header(USER_AGENT, format!("Skiff/{VERSION}"))
         .header(CONTENT_TYPE, "application/json")
         .header(CONTENT_LENGTH, body.len());
     for (name, value) in headers {

@@ -76,6 +76,7 @@ fn troubles() -> Vec<Trouble> {
         Trouble::RateLimited { until: None, detail: detail() },
         Trouble::Paused { detail: detail() },
         Trouble::Account { detail: detail() },
+        Trouble::Binding { detail: detail() },
         Trouble::ServerDown { server: server(), detail: detail(), until: None },
         Trouble::Clock { server: server(), detail: detail() },
         Trouble::Untrusted { server: server(), detail: detail() },

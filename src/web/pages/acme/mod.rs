@@ -57,6 +57,14 @@ pub fn short_badge(state: OrderState, words: &str, trouble: &str) -> Badge {
     }
 }
 
+/// What the button does that gets one now: in place of a good one, another one.
+pub fn verb(state: OrderState) -> &'static str {
+    match state {
+        OrderState::Valid => "Renew now",
+        _ => "Get one now",
+    }
+}
+
 /// A certificate that is wanted, and its buttons.
 pub struct Row {
     /// The certificate.
@@ -126,7 +134,7 @@ impl Index {
             let id = line.id.to_string();
             let acts = match (may, line.job) {
                 (true, None) => vec![
-                    act(at(&team, &["automatic", "now"]), token, "Get one now", id.clone()),
+                    act(at(&team, &["automatic", "now"]), token, verb(line.state), id.clone()),
                     act(at(&team, &["automatic", "remove"]), token, "Remove", id),
                 ],
                 _ => Vec::new(),
@@ -238,6 +246,7 @@ fn again(
     match refused {
         Refused::Fields(errors) => Ok((StatusCode::UNPROCESSABLE_ENTITY, typed.map(|form| form.refuse(&errors)))),
         Refused::Conflict(why) => Ok((StatusCode::CONFLICT, typed.map(|form| form.refuse_whole(why)))),
+        Refused::TooOften(why) => Ok((StatusCode::TOO_MANY_REQUESTS, typed.map(|form| form.refuse_whole(why)))),
         other => Err(other.into()),
     }
 }

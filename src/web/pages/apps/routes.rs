@@ -127,7 +127,8 @@ impl Show {
             }
             let certificate = domains.iter().find(|one| one.domain == line.domain).map(|one| {
                 let to = SafeUrl::path(["t", &team, "apps", &id, "routes", "certificate"]);
-                let mut now = Form::act(to, &here.token, "Get one now", "small");
+                let verb = one.state.map_or("Get one now", acme::verb);
+                let mut now = Form::act(to, &here.token, verb, "small");
                 for group in &mut now.groups {
                     group.fields = vec![Field::hidden("domain", one.domain.clone())];
                 }
