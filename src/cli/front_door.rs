@@ -67,7 +67,10 @@ pub struct Address {
 /// Chooses an authority. What is not said stays, where the same was chosen before.
 pub async fn choose(ctx: &Ctx, actor: &Actor, input: Acme) -> Result<Value, Failed> {
     let standard = |file: &Option<PathBuf>| file.as_ref().is_some_and(|file| file.as_os_str() == "-");
-    if standard(&input.root) && input.eab_id.is_some() && (standard(&input.eab_key_file) || input.eab_key_file.is_none()) {
+    if standard(&input.root)
+        && input.eab_id.is_some()
+        && (standard(&input.eab_key_file) || input.eab_key_file.is_none())
+    {
         let words = "Standard input is the root: give the key that belongs to --eab-id by --eab-key-file FILE.";
         return Err(Failed::Said(words.to_owned()));
     }

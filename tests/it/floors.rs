@@ -105,3 +105,12 @@ fn scripts_are_bash_and_have_one_owner() {
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     }
 }
+
+/// What the program is, is said in one place: a package has a version of its own.
+#[test]
+fn the_version_is_said_once() {
+    let all = read("src", &["rs"]);
+    let at: Vec<&str> =
+        all.iter().filter(|file| file.text.contains("CARGO_PKG_VERSION")).map(|file| file.path.as_str()).collect();
+    assert_eq!(at, ["src/domain/mod.rs"], "use crate::domain::VERSION");
+}

@@ -11,10 +11,10 @@ use super::teams::Team;
 use super::tokens::Account;
 use crate::actions::panel;
 use crate::actions::tokens::Caller;
+use crate::api::Api;
 use crate::api::answer::Time;
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, get};
-use crate::api::Api;
 use crate::domain::VERSION;
 use crate::domain::rights::{Actor, Permission, Role};
 

@@ -161,7 +161,8 @@ fn names_are_domains_or_everything_below_one() {
 
 #[test]
 fn a_week_has_five_of_the_same_and_the_last_is_for_the_renewal() {
-    let ago = |days: &[i64]| -> Vec<OffsetDateTime> { days.iter().map(|days| NOW - time::Duration::days(*days)).collect() };
+    let ago =
+        |days: &[i64]| -> Vec<OffsetDateTime> { days.iter().map(|days| NOW - time::Duration::days(*days)).collect() };
     let four = ago(&[6, 3, 2, 1]);
     assert_eq!(too_many(&ago(&[8, 6, 3, 2]), true, NOW), None, "those of more than a week ago are forgotten");
     assert_eq!(
@@ -171,11 +172,18 @@ fn a_week_has_five_of_the_same_and_the_last_is_for_the_renewal() {
              that is left is for the renewal that comes by itself; what is there is valid meanwhile. Ask again after 2026-11-27 12:00:00 UTC."
         )
     );
-    assert_eq!((too_many(&four, false, NOW), enough_until(&four, NOW)), (None, None), "where none serves, it may be asked for");
+    assert_eq!(
+        (too_many(&four, false, NOW), enough_until(&four, NOW)),
+        (None, None),
+        "where none serves, it may be asked for"
+    );
     let six = ago(&[6, 5, 4, 3, 2, 1]);
     assert_eq!(enough_until(&six, NOW), Some(NOW + time::Duration::days(2)), "when four are left");
     let said = too_many(&six, true, NOW).unwrap();
-    assert!(said.starts_with("6 certificates") && said.ends_with("gives 5. Ask again after 2026-11-29 12:00:00 UTC."), "{said}");
+    assert!(
+        said.starts_with("6 certificates") && said.ends_with("gives 5. Ask again after 2026-11-29 12:00:00 UTC."),
+        "{said}"
+    );
     let days = |days: i64| Some(time::Duration::days(days));
     assert!(is_counted(LETS_ENCRYPT, days(6)) && is_counted("https://ca.example/dir", days(90)));
     assert!(is_counted(LETS_ENCRYPT, None), "one that cannot be read was got all the same");

@@ -144,14 +144,8 @@ async fn hammer(count: usize) {
     world.quiet().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wish_for_the_time_of_renewal_is_followed() {
-    let authority = StandIn::start(Answer::Html(503)).await;
-    let Scene { world, account, _keepers } = Scene::set(&authority).await;
-    let (_, job) = order_by_dns(&world, "a.example.org", account).await;
-    world.over(job).await;
-
-    // What it got earlier.
+/// Gives the team's only order a certificate that it got yesterday, from an authority that can be named.
+async fn got_earlier(world: &World) {
     let issuer = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["Test CA".to_owned()]).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -177,6 +171,74 @@ async fn a_wish_for_the_time_of_renewal_is_followed() {
     let by_life = skiff::domain::acme::renew_at(view.id.0, valid.0, valid.1, None);
     skiff::db::acme_orders::note_got(&mut tx, permit, view.id, id, valid, by_life).await.unwrap();
     tx.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_named_as_replaced_and_asked_for_without_that_word_only_where_it_is_in_the_way() {
+    let authority = StandIn::start(Answer::Html(503)).await;
+    let Scene { world, account, _keepers } = Scene::set(&authority).await;
+    let (id, job) = order_by_dns(&world, "a.example.org", account).await;
+    world.over(job).await;
+    got_earlier(&world).await;
+    for (answer, named) in [
+        (Answer::Problem(429, "rateLimited", "too many new orders", Some("3600")), &[true][..]),
+        (Answer::Problem(429, "somethingNew", "slow down", None), &[true]),
+        (Answer::Html(503), &[true]),
+        (Answer::Problem(500, "serverInternal", "out of order", None), &[true]),
+        (Answer::Problem(400, "rejectedIdentifier", "example.org is on a list", None), &[true]),
+        (Answer::Problem(409, "alreadyReplaced", "it was replaced already", None), &[true, false]),
+        (Answer::Problem(409, "conflict", "it was replaced already", None), &[true, false]),
+        (Answer::Problem(404, "malformed", "no such certificate", None), &[true, false]),
+        (Answer::Problem(403, "unauthorized", "it is of another account", None), &[true, false]),
+    ] {
+        authority.answers(answer.clone());
+        authority.replaced();
+        assert_eq!(again(&world, id).await.state, "failed");
+        assert_eq!(authority.replaced(), named, "{answer:?}");
+    }
+    world.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_told_of_another_address_and_a_refusal_is_in_no_certificates_way() {
+    let authority = StandIn::start(Answer::Html(503)).await;
+    let Scene { world, account, _keepers } = Scene::set(&authority).await;
+    let (id, job) = order_by_dns(&world, "a.example.org", account).await;
+    world.over(job).await;
+    assert_eq!(authority.contacts(), [["mailto:ada@example.org"]], "as it was made");
+    sql(&world, "update acme_settings set email = 'eve@example.org'").await;
+    authority.refuses_contacts(true);
+    let before = authority.orders()["a.example.org"];
+    for tries in 1..3 {
+        let ended = again(&world, id).await;
+        assert!(ended.steps[0].contains("it did not take the e-mail address of the account"), "{ended:#?}");
+        assert!(ended.log.contains("The authority did not take the e-mail address"), "{ended:#?}");
+        assert_eq!(authority.orders()["a.example.org"], before + tries, "it is asked for all the same");
+    }
+    authority.refuses_contacts(false);
+    again(&world, id).await;
+    again(&world, id).await;
+    let eve = || vec!["mailto:eve@example.org".to_owned()];
+    assert_eq!(authority.contacts(), [vec!["mailto:ada@example.org".to_owned()], eve(), eve(), eve()], "told once");
+    // Nobody, from now on; and one of before, of whom it is not known what was told.
+    sql(&world, "update acme_settings set email = ''").await;
+    again(&world, id).await;
+    assert_eq!(authority.contacts().pop(), Some(Vec::new()));
+    sql(&world, "update acme_accounts set contact = null").await;
+    again(&world, id).await;
+    assert_eq!(authority.contacts().len(), 6);
+    world.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wish_for_the_time_of_renewal_is_followed() {
+    let authority = StandIn::start(Answer::Html(503)).await;
+    let Scene { world, account, _keepers } = Scene::set(&authority).await;
+    let (_, job) = order_by_dns(&world, "a.example.org", account).await;
+    world.over(job).await;
+
+    got_earlier(&world).await;
+    let now = time::OffsetDateTime::now_utc();
     assert!(order(&world).await.next_at.unwrap() > now + time::Duration::days(50));
 
     let look = async || {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use skiff::actions::acme::{self, OrderState};
-use skiff::actions::upkeep;
+use skiff::actions::{apps, routes, upkeep};
+use skiff::domain::ids::AppId;
 
 use super::ca::{How, Pebble};
 use super::names::NameServer;
@@ -159,6 +160,8 @@ async fn a_route_gets_a_certificate_once_its_name_leads_here_and_keeps_it_renewe
     .await;
     assert_eq!(readable, 0);
 
+    comes_back(&world, app, &host, &pebble).await;
+
     // A route that is gone is not renewed.
     sql(&world, "delete from routes; update teams set acme_at = now()").await;
     clock(&world).await;
@@ -178,6 +181,75 @@ async fn a_route_gets_a_certificate_once_its_name_leads_here_and_keeps_it_renewe
     let files = host.enter(&["ls", "/etc/skiff/certs"]).await.must("ls");
     assert_eq!(files.trim(), "list", "its file is gone from the host too");
     world.quiet().await;
+}
+
+/// A route that goes for longer than its order stays, and comes back: it has its certificate again and is renewed in its time, and nobody is
+/// asked for another one. What nobody needs beside it goes.
+async fn comes_back(world: &World, app: AppId, host: &TestHost, pebble: &Pebble) {
+    let (ctx, owner) = (world.actions(), &world.team.owner);
+    let (serving, asked, before) = (shown(host, "shop.test").await, pebble.orders(), order(world).await);
+    let certificate: uuid::Uuid = one(world, "select id from certificates").await;
+    let gone = async || {
+        let route = apps::get(&ctx, owner, app).await.unwrap().routes[0].id;
+        routes::remove(&ctx, owner, app, route).await.unwrap();
+        sql(world, "update teams set acme_at = now()").await;
+        clock(world).await;
+        assert!(acme::list(&ctx, owner).await.unwrap().is_empty(), "its order is gone");
+        assert_eq!(one::<i64>(world, "select count(*) from certificates").await, 1, "what was got is not");
+    };
+    let back = async || {
+        let route = apps::NewRoute { domain: "shop.test".into(), path: "/".into() };
+        routes::add(&ctx, owner, app, route, Default::default()).await.unwrap();
+        let view = order(world).await;
+        settle(world).await;
+        view
+    };
+    gone().await;
+    let view = back().await;
+    assert!(view.id != before.id && view.job.is_none() && view.state == OrderState::Valid, "{view:?}");
+    assert_eq!(view.not_after, before.not_after);
+    let (left, life) = (view.next_at.unwrap() - time::OffsetDateTime::now_utc(), time::Duration::seconds(3_600));
+    assert!(left > life / 2 && left <= life * 2 / 3, "renewed with about a third left: {left}");
+    assert_eq!((shown(host, "shop.test").await, pebble.orders()), (serving.clone(), asked), "{}", pebble.log());
+    assert_eq!(one::<uuid::Uuid>(world, "select certificate_id from acme_orders").await, certificate);
+
+    // Asked for by hand where the clock had not come to it, it is the same.
+    sql(world, "delete from acme_orders").await;
+    let job = acme::get_now_for(&ctx, owner, app, "shop.test").await.unwrap();
+    assert_eq!(world.over(job).await.state, "succeeded");
+    let view = order(world).await;
+    assert_eq!((view.state, view.not_after, pebble.orders()), (OrderState::Valid, before.not_after, asked));
+
+    // Two of before, for the same name: one ran out, one is good for less long. Another that is good for longer is kept.
+    let copy = |days: i64, id: &str| {
+        format!(
+            "insert into certificates (team_id, id, names, origin) select team_id, '{id}', names, origin from certificates where id = '{certificate}';
+             insert into certificate_versions (team_id, id, certificate_id, sealed, names, issuer, serial, fingerprint, not_before, not_after)
+             select team_id, '{id}', '{id}', '', names, issuer, serial, '{id}', not_before, not_after + interval '{days} days'
+               from certificate_versions where id = (select current_id from certificates where id = '{certificate}');
+             update certificates set current_id = id where id = '{id}'"
+        )
+    };
+    let ids = [1_u128, 2].map(|n| uuid::Uuid::from_u128(n).to_string());
+    sql(world, &copy(-1, &ids[0])).await;
+    sql(world, &copy(0, &ids[1])).await;
+    sql(
+        world,
+        &format!("update certificate_versions set not_after = not_after - interval '1 minute' where id = '{}'", ids[1]),
+    )
+    .await;
+    sql(world, "update teams set acme_at = now()").await;
+    clock(world).await;
+    assert_eq!(one::<uuid::Uuid>(world, "select id from certificates").await, certificate, "the others are gone");
+
+    // It ran out while the route was away: another version of the same, asked for at once.
+    gone().await;
+    sql(world, "update certificate_versions set not_before = not_before - interval '2 hours', not_after = not_after - interval '2 hours'").await;
+    let view = back().await;
+    assert!(view.job.is_some(), "{view:?}");
+    assert_eq!((order(world).await.state, pebble.orders()), (OrderState::Valid, asked + 1), "{}", pebble.log());
+    assert_eq!(one::<uuid::Uuid>(world, "select id from certificates").await, certificate);
+    assert_ne!(shown(host, "shop.test").await, serving);
 }
 
 /// The authority is away when a certificate's time comes, for a week: what was got goes on serving, one alert says so, it is not asked all the
@@ -237,6 +309,13 @@ async fn an_account_is_bound_where_the_authority_wants_it() {
         .execute(&mut conn)
         .await
         .unwrap();
+    // A key that the authority does not take, as one that it takes once only and that another team has used.
+    sql(&world, "update acme_settings set eab_id = 'kid-2'").await;
+    let ended = again(&world, unbound.id).await;
+    assert!(ended.reason.contains("Some authorities take a key once only"), "{ended:#?}");
+    let view = order(&world).await;
+    assert_eq!((view.words.as_str(), view.next_at), ("the key of the account is not accepted", None), "{view:?}");
+    sql(&world, "update acme_settings set eab_id = 'kid-1'").await;
     let ended = again(&world, unbound.id).await;
     assert!(ended.reason.starts_with("x.test has no address yet."), "{ended:#?}");
     assert_eq!(one::<i64>(&world, "select count(*) from acme_accounts").await, 1);

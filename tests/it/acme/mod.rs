@@ -8,6 +8,7 @@ mod faults;
 mod gone;
 mod http;
 mod life;
+mod limits;
 pub mod names;
 mod pages;
 mod services;

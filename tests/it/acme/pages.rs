@@ -103,6 +103,36 @@ async fn pages_of_certificates_are_whole() {
     look(&browser, &panel, "app-routes-certificate", &format!("{team}/apps/{}/routes", scene.web)).await;
 }
 
+#[tokio::test]
+async fn the_button_of_a_good_certificate_says_that_it_is_renewed() {
+    let panel = Panel::open().await;
+    let scene = scene::set(&panel).await;
+    let choice = Choice { authority: "letsencrypt".into(), terms: true, ..Choice::default() };
+    acme::choose(&panel.ctx, &scene.owner.actor, choice).await.unwrap();
+    let mut conn = panel.db.superuser().await;
+    let order = "insert into acme_orders (team_id, id, names, names_key, next_at)
+                 select $1, gen_random_uuid(), array[(select domain from routes where app_id = $2 limit 1)], 'x', now() + interval '1 day'";
+    sqlx::query(order).bind(scene.owner.team.0).bind(scene.web.0).execute(&mut conn).await.unwrap();
+    let ada = panel.signed_in("ada@example.org").await;
+    let pages = [
+        format!("/t/{}/certificates/automatic", scene.owner.slug),
+        format!("/t/{}/apps/{}/routes", scene.owner.slug, scene.web),
+    ];
+    for (ends, verb, not) in [("60 days", "Renew now", "Get one now"), ("-1 day", "Get one now", "Renew now")] {
+        sqlx::query(
+            "update acme_orders set not_before = now() - interval '90 days', not_after = now() + $1::text::interval",
+        )
+        .bind(ends)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+        for page in &pages {
+            let text = ada.text(page).await;
+            assert!(text.contains(verb) && !text.contains(not), "{page} {ends}: {text}");
+        }
+    }
+}
+
 /// The addresses of this kind on a page: of the next one.
 fn next(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("?before=")?;

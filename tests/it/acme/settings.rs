@@ -112,7 +112,8 @@ async fn each_team_has_an_account_of_its_own_and_its_hosts_answer_for_that_alone
         let settings = db::acme::settings(&mut tx).await.unwrap().unwrap();
         assert_eq!(db::acme::thumbprint(&mut tx, &permit).await.unwrap(), None, "not the other one's");
         let (id, url) = (uuid::Uuid::now_v7(), format!("https://ca.example/{thumbprint}"));
-        let account = db::acme::Account { id, url, thumbprint: thumbprint.into(), sealed: b"sealed".to_vec(), contact: None };
+        let account =
+            db::acme::Account { id, url, thumbprint: thumbprint.into(), sealed: b"sealed".to_vec(), contact: None };
         db::acme::keep_account(&mut tx, &permit, &settings, &account).await.unwrap();
         assert_eq!(db::acme::thumbprint(&mut tx, &permit).await.unwrap().as_deref(), Some(thumbprint));
         tx.commit().await.unwrap();

@@ -2,6 +2,7 @@
 //! HTTP on loopback, and checks no signature.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -32,6 +33,11 @@ struct Shared {
     orders: Arc<Mutex<BTreeMap<String, usize>>>,
     names: Arc<Mutex<Vec<Vec<String>>>>,
     window: Arc<Mutex<Option<(String, String)>>>,
+    /// Whether each order named a certificate that it replaces.
+    replaced: Arc<Mutex<Vec<bool>>>,
+    /// Whom it was told that it may write to, and whether it refuses to be told.
+    contacts: Arc<Mutex<Vec<Vec<String>>>>,
+    refuses_contacts: Arc<AtomicBool>,
 }
 
 /// The stand-in; ended with the value.
@@ -64,11 +70,15 @@ impl StandIn {
             orders: Arc::default(),
             names: Arc::default(),
             window: Arc::default(),
+            replaced: Arc::default(),
+            contacts: Arc::default(),
+            refuses_contacts: Arc::default(),
         };
         let app = Router::new()
             .route("/dir", get(directory))
             .route("/nonce", get(|| async { ([("replay-nonce", "n0")], StatusCode::OK) }))
             .route("/account", post(account))
+            .route("/account/1", post(changed_account))
             .route("/order", post(order))
             .route("/order/{id}", post(known))
             .route("/authz/{id}", post(authorization))
@@ -87,6 +97,21 @@ impl StandIn {
     /// Wants certificates renewed in this window.
     pub fn wants(&self, start: &str, end: &str) {
         *self.shared.window.lock().unwrap() = Some((start.to_owned(), end.to_owned()));
+    }
+
+    /// Of the orders since this was last asked, whether each named a certificate that it replaces.
+    pub fn replaced(&self) -> Vec<bool> {
+        std::mem::take(&mut *self.shared.replaced.lock().unwrap())
+    }
+
+    /// Whom it was told that it may write to, each time.
+    pub fn contacts(&self) -> Vec<Vec<String>> {
+        self.shared.contacts.lock().unwrap().clone()
+    }
+
+    /// Takes no other address for an account that is there.
+    pub fn refuses_contacts(&self, refuses: bool) {
+        self.shared.refuses_contacts.store(refuses, Ordering::Relaxed);
     }
 
     /// How often orders for each name were asked for.
@@ -110,7 +135,22 @@ async fn directory(State(shared): State<Shared>) -> Response {
     )
 }
 
-async fn account(State(shared): State<Shared>) -> Response {
+fn hear_contact(shared: &Shared, body: &[u8]) {
+    let said = payload(body)["contact"].as_array().cloned().unwrap_or_default();
+    let said = said.iter().map(|one| one.as_str().unwrap().to_owned()).collect();
+    shared.contacts.lock().unwrap().push(said);
+}
+
+async fn changed_account(State(shared): State<Shared>, body: Bytes) -> Response {
+    hear_contact(&shared, &body);
+    match shared.refuses_contacts.load(Ordering::Relaxed) {
+        true => document(400, problem(400, "invalidContact", "example.org takes no mail")),
+        false => document(200, json!({ "status": "valid" })),
+    }
+}
+
+async fn account(State(shared): State<Shared>, body: Bytes) -> Response {
+    hear_contact(&shared, &body);
     let mut response = document(201, json!({ "status": "valid" }));
     response.headers_mut().insert(header::LOCATION, format!("{}/account/1", shared.base).parse().unwrap());
     response
@@ -128,6 +168,8 @@ fn problem(status: u16, kind: &str, detail: &str) -> Value {
 }
 
 async fn order(State(shared): State<Shared>, _: HeaderMap, body: Bytes) -> Response {
+    let replaces = payload(&body)["replaces"].is_string();
+    shared.replaced.lock().unwrap().push(replaces);
     let names: Vec<String> = payload(&body)["identifiers"]
         .as_array()
         .unwrap()

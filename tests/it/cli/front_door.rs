@@ -41,6 +41,32 @@ async fn an_authority_is_chosen_from_a_shell_and_stays_where_no_other_is_named()
     assert_eq!(kept.0, "ada@example.org");
     assert_eq!(kept.1, authority.pem.trim());
     assert!(!kept.2.is_empty(), "{kept:?}");
+
+    // A key that accounts are bound by: by a file or standard input, and the one that is kept stays.
+    let key = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{key}\n")).unwrap();
+    let bound = ["admin", "acme", "--agree-to-terms", "--eab-id", "kid-1"];
+    let with = |more: &[&'static str]| [&bound[..], more].concat();
+    let (status, _, said) = panel.types(&with(&["--eab-key-file", "-"]), "no key!").await;
+    assert!(status == 1 && said.contains("eab_key: Paste the key"), "{said}");
+    let (status, _, said) = panel.types(&with(&["--eab-key-file", "/nowhere"]), "").await;
+    assert!(status == 1 && said.contains("The key /nowhere cannot be read"), "{said}");
+    let (status, _, said) = panel.types(&with(&["--root", "-"]), &authority.pem).await;
+    assert!(status == 1 && said.contains("Standard input is the root"), "{said}");
+    let (status, _, said) = panel.types(&["admin", "acme", "--eab-key-file", "-"], key).await;
+    assert!(status == 2 && said.contains("--eab-id"), "{said}");
+    assert!(panel.types(&with(&["--eab-key-file", "-"]), key).await.1.contains("\"changed\":true"));
+    let by_file = [&bound[..], &["--eab-key-file", file.path().to_str().unwrap()]].concat();
+    assert!(panel.types(&by_file, "").await.1.contains("\"changed\":false"), "the same key");
+    assert!(panel.types(&bound, "").await.1.contains("\"changed\":false"), "it is not asked for again");
+    let other = &key.replace("zW", "aa");
+    assert!(panel.types(&with(&["--eab-key-file", "-"]), other).await.1.contains("\"changed\":true"), "another key");
+    assert!(panel.types(&["admin", "acme", "--agree-to-terms"], "").await.1.contains("\"changed\":false"));
+    let kept: (String, Option<Vec<u8>>) =
+        sqlx::query_as("select eab_id, eab_sealed from acme_settings").fetch_one(&mut conn).await.unwrap();
+    assert!(kept.0 == "kid-1" && kept.1.is_some_and(|sealed| !sealed.is_empty()));
+
     let staging = ["admin", "acme", "--agree-to-terms", "--authority", "letsencrypt-staging"];
     assert!(panel.types(&staging, "").await.1.contains("acme-staging-v02"));
     panel.stop().await;

@@ -228,7 +228,10 @@ async fn nothing_secret_is_in_a_bundle_wherever_it_was_planted() {
     }
     // And it is of use: it was not emptied.
     assert!(of("doctor.json").contains("proxy is •••"), "{}", of("doctor.json"));
-    assert!(of("versions.json").contains(&format!("\"skiff\": \"{}\"", skiff::domain::VERSION)) && of("settings.json").contains("\"data_dir\""));
+    assert!(
+        of("versions.json").contains(&format!("\"skiff\": \"{}\"", skiff::domain::VERSION))
+            && of("settings.json").contains("\"data_dir\"")
+    );
     assert!(of("log.txt").contains(PUBLIC), "what is public stays");
     assert_eq!(of("log.txt").lines().count(), 2_000, "the end of the log");
     assert!(of("log.txt").starts_with("line 500 •••"), "{}", of("log.txt"));

@@ -373,3 +373,23 @@ async fn a_trial_that_waits_for_a_certificate_goes_on_when_it_comes() {
     assert!(setup_name::offer(ctx).await.unwrap().is_none(), "set-up asks for no second one");
     stage.jobs_over().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_not_kept_under_a_certificate_that_ran_out() {
+    let stage = Stage::new().await;
+    let (ctx, owner) = (&stage.ctx, &stage.world.team.owner);
+    stage.certificate(NAME).await;
+    let mut conn = stage.world.db.superuser().await;
+    let over = "update certificate_versions set not_before = now() - interval '90 days', not_after = now() - interval '1 minute'";
+    sqlx::query(over).execute(&mut conn).await.unwrap();
+    let keep = NewAddress { domain: NAME.into(), keep: true, ..NewAddress::default() };
+    panel::try_address(ctx, owner, keep).await.unwrap();
+    let view =
+        stage.until("it is said why", |view| view.trial.as_ref().is_some_and(|line| !line.note.is_empty())).await;
+    let note = view.trial.unwrap().note;
+    assert!(note.starts_with("The certificate for panel.test ran out on 20") && view.serving.is_none(), "{note}");
+    stage.certificate(NAME).await;
+    sqlx::query("update jobs set run_at = now() where kind = 'panel_address'").execute(&mut conn).await.unwrap();
+    stage.until("it is kept", |view| view.serving.is_some()).await;
+    stage.jobs_over().await;
+}

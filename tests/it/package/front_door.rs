@@ -23,6 +23,7 @@ async fn what_cannot_be_the_panels_name_is_refused_in_a_sentence() {
     let root = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(root.path(), "-----BEGIN CERTIFICATE-----\n").unwrap();
     let own_root = format!("SKIFF_ACME_ROOT={}", root.path().display());
+    let own_key = format!("SKIFF_ACME_EAB_KEY_FILE={}", root.path().display());
     let script = format!("fail() {{ echo \"$*\"; exit 1; }}\n{}name_suits", text("machine.bash"));
     let said = async |settings: &[&str]| {
         let all = [&["-i", "PATH=/usr/bin:/bin"], settings, &["bash", "-euo", "pipefail", "-c", &script]].concat();
@@ -39,6 +40,7 @@ async fn what_cannot_be_the_panels_name_is_refused_in_a_sentence() {
         &[terms, "SKIFF_DOMAIN=auto", "SKIFF_ACME_EMAIL=ada@example.org"],
         &[terms, "SKIFF_DOMAIN=203-0-113-7.sslip.io"],
         &[terms, name, directory, &own_root],
+        &[terms, name, directory, &own_root, "SKIFF_ACME_EAB_ID=kid-1", &own_key],
     ] {
         assert_eq!(said(fine).await, "", "{fine:?}");
     }
@@ -65,6 +67,11 @@ async fn what_cannot_be_the_panels_name_is_refused_in_a_sentence() {
         (&[name, terms, "SKIFF_ACME_EMAIL=ada"], "SKIFF_ACME_EMAIL is an address"),
         (&[name, terms, "SKIFF_ACME_DIRECTORY=http://ca.example.org"], "SKIFF_ACME_DIRECTORY is the https:// address"),
         (&[name, terms, directory, "SKIFF_ACME_ROOT=/nowhere"], "SKIFF_ACME_ROOT=/nowhere is no file"),
+        (&[name, terms, "SKIFF_ACME_EAB_ID=kid-1"], "SKIFF_ACME_EAB_ID and SKIFF_ACME_EAB_KEY_FILE go together"),
+        (&[name, terms, &own_key], "SKIFF_ACME_EAB_ID and SKIFF_ACME_EAB_KEY_FILE go together"),
+        (&[name, terms, "SKIFF_ACME_EAB_ID=a b", &own_key], "SKIFF_ACME_EAB_ID is the key's id"),
+        (&[name, terms, "SKIFF_ACME_EAB_ID=a", "SKIFF_ACME_EAB_KEY_FILE=/nowhere"], "/nowhere is no file with a key"),
+        (&["SKIFF_ACME_EAB_ID=a", &own_key], "gives them to those who agree to its terms"),
         (&[name, terms, &own_root], "say its SKIFF_ACME_DIRECTORY"),
     ] {
         let told = said(settings).await;
