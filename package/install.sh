@@ -4,7 +4,7 @@
 #   bash install.sh            the package that lies beside this file, with SHA256SUMS and SHA256SUMS.sig, else the one at the address it was made for, if any
 #   bash install.sh FROM       the package in that folder, that file, or at that address (the address of a folder, or of the .deb in it)
 # SKIFF_DOMAIN=panel.example.org   the panel's own name, reached by HTTPS ("auto": one made of this server's public address)
-#   with it SKIFF_ACME_TERMS=agree, as its certificate comes from Let's Encrypt (or SKIFF_ACME_DIRECTORY=…, with SKIFF_ACME_ROOT=FILE), and SKIFF_ACME_EMAIL=…
+#   with it SKIFF_ACME_TERMS=agree, as its certificate comes from Let's Encrypt (or SKIFF_ACME_DIRECTORY=…, with SKIFF_ACME_ROOT=FILE, SKIFF_ACME_EAB_ID=… and SKIFF_ACME_EAB_KEY_FILE=FILE), and SKIFF_ACME_EMAIL=…
 # DATABASE_URL=…   a PostgreSQL of yours      SKIFF_LISTEN=…   where the panel listens (127.0.0.1:7070)      SKIFF_HTTP_PORT=…, SKIFF_HTTPS_PORT=…   the proxy's ports
 # What it does: looks at the system; fetches the package; compares it with SHA256SUMS, and the signature of SHA256SUMS with the key below;
 # installs it with apt; runs /usr/lib/skiff/set-up, which the package brings.

@@ -200,7 +200,7 @@ fn certificate(seen: &CertificatesSeen, one: &CertificateSeen) -> Vec<Finding> {
             area,
             of,
             format!("It ends in {}, and was not renewed.", left(time)),
-            "Is the panel running all the time? Press Get one now, under Hosts → Certificates → Automatic.",
+            "Is the panel running all the time? Press Renew now, under Hosts → Certificates → Automatic.",
             Topic::CertificateRenewal,
         )),
         _ => {}

@@ -2,7 +2,7 @@
 
 use fantoccini::Locator;
 use skiff::actions::acme::{self, Choice, NewDnsAccount, NewOrder};
-use skiff::domain::acme::Trouble;
+use skiff::domain::acme::{LETS_ENCRYPT, Trouble, names_key};
 use sqlx::types::Json;
 
 use crate::harness::browser::{Browser, WAIT};
@@ -131,6 +131,19 @@ async fn the_button_of_a_good_certificate_says_that_it_is_renewed() {
             assert!(text.contains(verb) && !text.contains(not), "{page} {ends}: {text}");
         }
     }
+
+    // As many as an authority gives in a week: said in the form, which loses nothing.
+    let name = "many.example.org".parse().unwrap();
+    let issues = "insert into acme_issues (directory, names_key) select $1, $2 from generate_series(1, 5)";
+    sqlx::query(issues).bind(LETS_ENCRYPT).bind(names_key(&[name])).execute(&mut conn).await.unwrap();
+    let form =
+        NewDnsAccount { name: "ours".into(), kind: "hetzner".into(), token: "x".into(), ..NewDnsAccount::default() };
+    let account = acme::add_account(&panel.ctx, &scene.owner.actor, form).await.unwrap().id.to_string();
+    let fields = [("names", "many.example.org"), ("dns_account", account.as_str())];
+    let answer = ada.submit(&pages[0], &pages[0], &fields).await;
+    let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+    assert!(status == 429 && text.contains("5 certificates for exactly these names were got within 7 days"), "{text}");
+    assert!(text.contains(">many.example.org</textarea>"), "{text}");
 }
 
 /// The addresses of this kind on a page: of the next one.

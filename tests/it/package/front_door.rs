@@ -5,10 +5,14 @@ use crate::harness::host::run;
 /// The repository.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The text of the function in this file.
+/// The text of the function that judges a name, in this file.
 fn text(file: &str) -> String {
+    function(file, "name_suits")
+}
+
+fn function(file: &str, name: &str) -> String {
     let all = std::fs::read_to_string(format!("{ROOT}/package/{file}")).unwrap();
-    let begin = all.find("\nname_suits() {").unwrap_or_else(|| panic!("{file} has no name_suits"));
+    let begin = all.find(&format!("\n{name}() {{")).unwrap_or_else(|| panic!("{file} has no {name}"));
     let rest = &all[begin + 1..];
     rest[..rest.find("\n}\n").unwrap() + 3].to_owned()
 }
@@ -77,4 +81,39 @@ async fn what_cannot_be_the_panels_name_is_refused_in_a_sentence() {
         let told = said(settings).await;
         assert!(told.contains(words), "{settings:?}: {told}");
     }
+}
+
+/// The panel's user reads neither the root nor the key where root keeps them, and nobody reads the key in a list of processes.
+#[tokio::test]
+async fn a_root_is_handed_on_by_a_copy_and_a_key_by_standard_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let root = format!("SKIFF_ACME_ROOT={}", at("root", "-----BEGIN CERTIFICATE-----\n"));
+    let key = format!("SKIFF_ACME_EAB_KEY_FILE={}", at("key", "the key\n"));
+    let admin = r#"admin() { # says what it was given, and what lies there
+  { echo "asked: $*"; echo "input: $(cat)"
+    while [ $# -gt 0 ]; do [ "$1" != --root ] || { stat -c '%a' "$2"; cat "$2"; }; shift; done; } >&3
+  echo '{}'
+}"#;
+    let script = format!(
+        "exec 3>&1\n{admin}\nstep() {{ :; }}\njson() {{ cat >/dev/null; }}\nexport TMPDIR={}\n{}front_door >/dev/null; ls $TMPDIR",
+        folder.path().display(),
+        function("machine.bash", "front_door")
+    );
+    let said = async |settings: &[&str]| {
+        let all = [&["-i", "PATH=/usr/bin:/bin"], settings, &["bash", "-euo", "pipefail", "-c", &script]].concat();
+        run("env", &all).await.must("front_door")
+    };
+    let terms = "SKIFF_ACME_TERMS=agree";
+    assert_eq!(said(&[]).await, "key\nroot\n", "nothing was asked for");
+    assert_eq!(said(&[terms]).await, "asked: acme --agree-to-terms\ninput: \nkey\nroot\n");
+    let told = said(&[terms, &root, "SKIFF_ACME_EAB_ID=kid-1", &key]).await;
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines[0].starts_with("asked: acme --agree-to-terms --root /") && !told.contains("root/root"), "{told}");
+    assert!(lines[0].ends_with(" --eab-id kid-1 --eab-key-file -"), "{told}");
+    assert_eq!(lines[1..], ["input: the key", "644", "-----BEGIN CERTIFICATE-----", "key", "root"], "{told}");
 }
