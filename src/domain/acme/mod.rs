@@ -5,6 +5,7 @@ mod again;
 mod help;
 mod problem;
 mod reachable;
+pub mod record;
 mod trouble;
 
 #[cfg(test)]
@@ -12,7 +13,7 @@ mod tests;
 
 pub use again::{Again, MOST_FAILURES, Window, again, renew_at, wait_for};
 pub use problem::{At, Problem, classify};
-pub use reachable::{Met, reachable};
+pub use reachable::{Doubt, Met, doubted, reachable};
 pub use trouble::Trouble;
 
 use sha2::{Digest, Sha256};

@@ -56,3 +56,26 @@ pub fn reachable(name: &str, found: &[(IpAddr, Met)], expected: &[IpAddr]) -> Op
         }),
     }
 }
+
+/// A name of which it cannot be told from here whether it leads to its server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// The name.
+    pub name: String,
+    /// Where it leads.
+    pub address: String,
+}
+
+/// Whether what is in the way may be no more than that a server does not reach itself, nor its neighbours, by its outer address (NAT
+/// that does not lead back): then an answer of its proxy at the address it is reached by leaves both open, and an authority knows.
+/// Not where the servers are known by a public address, which the name would have; nor where somebody else answers.
+pub fn doubted(name: &str, found: &[(IpAddr, Met)], expected: &[IpAddr]) -> Option<Doubt> {
+    if expected.is_empty() || !expected.iter().all(|at| is_inner(*at)) {
+        return None;
+    }
+    let mut silent = found.iter().filter(|(_, met)| matches!(met, Met::Nobody(_))).map(|(at, _)| *at).peekable();
+    let first = *silent.peek()?;
+    let other = found.iter().any(|(_, met)| matches!(met, Met::Other(_)));
+    let outer = silent.all(|at| !is_inner(at));
+    (outer && !other).then(|| Doubt { name: name.to_owned(), address: first.to_string() })
+}
