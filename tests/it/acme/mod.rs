@@ -9,6 +9,7 @@ mod gone;
 mod http;
 mod life;
 pub mod names;
+mod nat;
 mod pages;
 mod services;
 mod settings;

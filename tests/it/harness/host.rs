@@ -247,6 +247,15 @@ impl TestHost {
         all
     }
 
+    /// An address of the internet that stands for its outer one where NAT does not lead back: from here nothing answers at it.
+    pub async fn outer_address(&self) -> String {
+        let outer = self.address.replacen("10.", "25.", 1);
+        run("ip", &["route", "replace", &outer, "via", &self.address]).await.must("the way to the outer address");
+        let drop = format!("nft 'add table ip outer; add chain ip outer in {{ type filter hook prerouting priority -300; }}; add rule ip outer in ip daddr {outer} drop'");
+        self.enter(&["/bin/bash", "-ec", &drop]).await.must("what comes for it is dropped");
+        outer
+    }
+
     /// The host's dockerd, asked past SSH; fails the test where Docker refuses.
     pub async fn docker(&self, args: &[&str]) -> String {
         self.docker_said(args).await.must("docker does it")
