@@ -268,7 +268,8 @@ async fn reach(
     };
     let found: Vec<_> = addresses.into_iter().map(|address| (address, acme::Met::Nobody(String::new()))).collect();
     let inside = ctx.names.of_server(reached.row.address.as_ref()).await;
-    let Some(doubt) = acme::doubted(row.domain.as_ref(), &found, &inside) else { return Err(silent) };
+    let known = outside::as_others_know(reached.row.address.as_ref(), inside.clone());
+    let Some(doubt) = acme::doubted(row.domain.as_ref(), &found, &known) else { return Err(silent) };
     match ctx.visitor.ask(&inside, asked).await {
         Ok(answered) if answered.body == row.nonce => Ok((answered, Some(doubt))),
         Ok(_) | Err(_) => Err(silent),

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::domain::names::Domain;
+use crate::domain::outgoing;
 
 /// How long a name server may take.
 const RESOLVE: Duration = Duration::from_secs(10);
@@ -40,6 +41,15 @@ pub fn own_address() -> Option<IpAddr> {
     let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((ELSEWHERE, 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())
+}
+
+/// The addresses by which others may know a server that is reached at these: where it is this machine, also the one that it goes out
+/// from. A public one among them says that it is not behind NAT.
+pub fn as_others_know(server: &str, mut reached: Vec<IpAddr>) -> Vec<IpAddr> {
+    if outgoing::is_this_machine(server) {
+        reached.extend(own_address());
+    }
+    reached
 }
 
 /// The way out. Cheap to clone.

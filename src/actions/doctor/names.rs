@@ -13,10 +13,12 @@ use uuid::Uuid;
 use crate::actions::{Refused, gate};
 use crate::db::{self, Tx, acme, panel_addresses, routes};
 use crate::domain::acme::Met;
+use crate::domain::address::is_inner;
 use crate::domain::doctor::{self, Finding, HostAt, NameSeen, Proof, Resolved};
 use crate::domain::outgoing::is_this_machine;
 use crate::domain::rights::{Actor, On, Permission, Permit};
 use crate::providers::names::{Names, NoAnswer, is_of_this_machine};
+use crate::providers::outside::own_address;
 use crate::providers::resolver::look_up;
 use crate::vault;
 
@@ -116,7 +118,9 @@ pub(super) async fn look(lookup: &Names, known: Known) -> Vec<Finding> {
             app: row.app.clone(),
             hosts: row.hosts.iter().filter_map(|id| hosts.get(id).cloned()).collect(),
         };
-        if seen.doubt().is_some() {
+        let here = seen.hosts.iter().any(|host| host.here);
+        let behind_nat = !here || own_address().is_none_or(is_inner);
+        if behind_nat && seen.doubt().is_some() {
             let of_host = |id: &Uuid| Some((hosts.get(id)?, ports.get(id)?));
             let at = row.hosts.iter().filter_map(of_host);
             let at = at.flat_map(|(host, port)| host.addresses.iter().map(|address| SocketAddr::new(*address, *port)));

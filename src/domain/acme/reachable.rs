@@ -68,9 +68,10 @@ pub struct Doubt {
 
 /// Whether what is in the way may be no more than that a server does not reach itself, nor its neighbours, by its outer address (NAT
 /// that does not lead back): then an answer of its proxy at the address it is reached by leaves both open, and an authority knows.
-/// Not where the servers are known by a public address, which the name would have; nor where somebody else answers.
-pub fn doubted(name: &str, found: &[(IpAddr, Met)], expected: &[IpAddr]) -> Option<Doubt> {
-    if expected.is_empty() || !expected.iter().all(|at| is_inner(*at)) {
+/// `known` are the addresses by which the servers may be known: not where a public one is among them, which the name would have; nor
+/// where somebody else answers.
+pub fn doubted(name: &str, found: &[(IpAddr, Met)], known: &[IpAddr]) -> Option<Doubt> {
+    if known.is_empty() || !known.iter().all(|at| is_inner(*at)) {
         return None;
     }
     let mut silent = found.iter().filter(|(_, met)| matches!(met, Met::Nobody(_))).map(|(at, _)| *at).peekable();

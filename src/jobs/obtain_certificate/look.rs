@@ -12,6 +12,7 @@ use crate::domain::ids::JobId;
 use crate::jobs::set_certificates;
 use crate::providers::acme::{Account, Way};
 use crate::providers::names::NoAnswer;
+use crate::providers::outside;
 use crate::vault;
 
 /// How long the proxies may take to learn the answer, where they do not have it yet.
@@ -28,6 +29,8 @@ const MOST_ADDRESSES: usize = 16;
 struct Servers {
     /// Their addresses.
     expected: Vec<IpAddr>,
+    /// Those by which others may know them.
+    known: Vec<IpAddr>,
     /// Where their proxies are reached from here.
     inside: Vec<SocketAddr>,
 }
@@ -105,6 +108,7 @@ impl Work<'_> {
             let addresses = self.ctx.names.of_server(&row.address).await;
             let port = u16::try_from(row.proxy_port).unwrap_or(80);
             servers.inside.extend(addresses.iter().map(|address| SocketAddr::new(*address, port)));
+            servers.known.extend(outside::as_others_know(&row.address, addresses.clone()));
             servers.expected.extend(addresses);
         }
         Ok(servers)
@@ -131,7 +135,7 @@ impl Work<'_> {
             found.push((address, lookup.meets(name.as_ref(), address, token.expose(), &wanted).await));
         }
         let Some(trouble) = reachable(name.as_ref(), &found, &servers.expected) else { return Ok(Seen::Leads) };
-        if let Some(doubt) = doubted(name.as_ref(), &found, &servers.expected) {
+        if let Some(doubt) = doubted(name.as_ref(), &found, &servers.known) {
             for at in servers.inside.iter().take(MOST_ADDRESSES) {
                 let (token, wanted) = proof();
                 if lookup.meets_inside(name.as_ref(), *at, token.expose(), &wanted).await == Met::Us {

@@ -11,7 +11,7 @@ use crate::providers::acme::{Order, Proof, Stage, Way};
 use crate::providers::dns::{self, NotWritten, Records};
 use crate::vault::Context;
 
-/// Records that are looked for side by side: a hundred names have to be seen before any name server loses patience.
+/// Records that are looked for side by side: a hundred of them, whose name servers are silent, must not take longer than the job may.
 const LOOKS_AT_ONCE: usize = 8;
 
 impl Work<'_> {

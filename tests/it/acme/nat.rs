@@ -19,7 +19,7 @@ async fn the_authority_is_asked_where_only_outsiders_reach_the_address_of_a_name
     let dns = seen_outside.address.to_string();
     let pebble = Pebble::start(How { dns, valid_s: 3_600, binding: None }).await;
     let (host, world) = (TestHost::bare().await, world(&names).await);
-    let outer = host.outer_address().await;
+    let outer = host.outer_address(false).await;
     let id = world.provision(&host).await;
     host.load_app("127.0.0.1:5000/hello:1", "1").await;
     let app = world.app(id, "127.0.0.1:5000/hello:1", "shop.test").await;

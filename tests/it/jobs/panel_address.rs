@@ -326,7 +326,7 @@ async fn a_name_that_nobody_keeps_goes_by_itself_and_the_former_one_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_only_outsiders_reach_is_kept_by_who_came_under_it_or_as_asked() {
     let host = TestHost::bare().await;
-    let outer = host.outer_address().await;
+    let outer = host.outer_address(true).await;
     let stage = Stage::of(host, Names::of_this_machine(), Some(outer.clone())).await;
     let (ctx, owner) = (&stage.ctx, &stage.world.team.owner);
     let unreached = format!("{NAME} leads to {outer}, which is not reached from inside");
