@@ -146,8 +146,8 @@ async fn one(address: IpAddr, asked: &Asked<'_>) -> Result<Answered, Unmet> {
         None => exchange(stream, address, asked).await.map_err(Unmet::Other),
         Some(wanted) => {
             let name = ServerName::try_from(domain.to_string()).map_err(|_| Unmet::Other(silent()))?;
-            let config = pinned(wanted)
-                .map_err(|error| Unmet::Other(format!("This machine cannot speak TLS: {error}.")))?;
+            let config =
+                pinned(wanted).map_err(|error| Unmet::Other(format!("This machine cannot speak TLS: {error}.")))?;
             let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
             let other = |_| {
                 Unmet::Other(format!(

@@ -163,9 +163,9 @@ impl Asking<'_> {
     /// Whether a proxy answers at one of these, by which its host is reached.
     async fn inside(&self, name: &str, at: Vec<SocketAddr>) -> bool {
         let Some(thumbprint) = self.thumbprint else { return false };
-        let asked = at.into_iter().map(|at| self.ask(thumbprint, async move |token, answer| {
-            self.lookup.meets_inside(name, at, token, answer).await
-        }));
+        let asked = at.into_iter().map(|at| {
+            self.ask(thumbprint, async move |token, answer| self.lookup.meets_inside(name, at, token, answer).await)
+        });
         join_all(asked).await.contains(&Met::Us)
     }
 

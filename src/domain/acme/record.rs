@@ -56,7 +56,8 @@ pub fn whereabouts(found: &[(String, Said)], resolver: Option<&Said>) -> String 
         (names.join(", "), names.len())
     };
     let mut parts = Vec::new();
-    for (wanted, one, many) in [(Said::Has, "has it", "have it"), (Said::HasNot, "does not have it", "do not have it")] {
+    for (wanted, one, many) in [(Said::Has, "has it", "have it"), (Said::HasNot, "does not have it", "do not have it")]
+    {
         match those(&|said| *said == wanted) {
             (_, 0) => {}
             (names, 1) => parts.push(format!("{names} {one}")),

@@ -173,7 +173,10 @@ fn a_server_behind_nat_need_not_reach_its_own_outer_address() {
     let doubts = [Doubt { name: "shop.test".into(), address: "5.6.7.8".into() }];
     let failed = |name: &str| Trouble::NotProven { name: name.into(), detail: "Timeout.".into() }.in_doubt(&doubts);
     let sentence = failed("shop.test").sentence();
-    assert!(sentence.contains("not led on to this server") && sentence.contains("leads to another server"), "{sentence}");
+    assert!(
+        sentence.contains("not led on to this server") && sentence.contains("leads to another server"),
+        "{sentence}"
+    );
     assert!(failed("shop.test").counts() && !failed("shop.test").found_beforehand());
     assert!(matches!(failed("www.test"), Trouble::NotProven { .. }));
     let caa = Trouble::Caa { name: "shop.test".into(), detail: "no.".into() };
@@ -183,7 +186,10 @@ fn a_server_behind_nat_need_not_reach_its_own_outer_address() {
 #[test]
 fn a_record_that_was_not_seen_before_this_was_told_in_full_is_still_read() {
     let kept: Trouble = serde_json::from_str(r#"{ "what": "not_seen", "record": "_acme-challenge.a.test" }"#).unwrap();
-    assert!(kept.sentence().starts_with("The record _acme-challenge.a.test was written and is not seen. Look"), "{kept:?}");
+    assert!(
+        kept.sentence().starts_with("The record _acme-challenge.a.test was written and is not seen. Look"),
+        "{kept:?}"
+    );
 }
 
 #[test]

@@ -259,12 +259,10 @@ impl Trouble {
     /// The same, where it was not known before whether the name leads here: then it says what that may mean.
     pub fn in_doubt(self, doubts: &[Doubt]) -> Self {
         match self {
-            Self::NotProven { name, detail } => {
-                match doubts.iter().find(|doubt| doubt.name == name) {
-                    Some(doubt) => Self::NotFound { name, address: doubt.address.clone(), detail },
-                    None => Self::NotProven { name, detail },
-                }
-            }
+            Self::NotProven { name, detail } => match doubts.iter().find(|doubt| doubt.name == name) {
+                Some(doubt) => Self::NotFound { name, address: doubt.address.clone(), detail },
+                None => Self::NotProven { name, detail },
+            },
             other => other,
         }
     }

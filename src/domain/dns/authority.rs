@@ -47,7 +47,8 @@ pub fn step(reply: &Reply, zone: &str, name: &str) -> Step {
     let mut meant = name.as_str();
     for _ in &reply.answers {
         let alias = reply.answers.iter().filter(|record| record.name == meant);
-        match alias.map(|record| &record.data).find_map(|data| if let Data::Alias(to) = data { Some(to) } else { None }) {
+        match alias.map(|record| &record.data).find_map(|data| if let Data::Alias(to) = data { Some(to) } else { None })
+        {
             Some(to) => meant = to,
             None => break,
         }

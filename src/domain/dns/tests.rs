@@ -106,7 +106,8 @@ fn a_zones_own_server_says_it_or_who_does() {
     assert!(matches!(look(reply(true, 0, circle, vec![])), Step::Alias(_) | Step::Here(_)), "it ends");
     // A zone below, of more than one server; never one above, beside or the same.
     let led = vec![ns("shop.example.org", "ns1.shop.net"), ns("shop.example.org", "ns2.shop.net")];
-    let below = Step::Below { zone: "shop.example.org".into(), servers: vec!["ns1.shop.net".into(), "ns2.shop.net".into()] };
+    let below =
+        Step::Below { zone: "shop.example.org".into(), servers: vec!["ns1.shop.net".into(), "ns2.shop.net".into()] };
     assert_eq!(look(reply(false, 0, vec![], led)), below);
     for wrong in ["org", "example.org", "op.example.org", "other.example.org"] {
         assert_eq!(look(reply(false, 0, vec![], vec![ns(wrong, "ns1.evil.net")])), Step::Nowhere, "{wrong}");

@@ -91,7 +91,9 @@ impl Work<'_> {
         let note = match doubts.first() {
             None => "they lead here".to_owned(),
             Some(Doubt { name, address }) => {
-                format!("{address}, where {name} leads, is not reached from inside, and the proxy answers: the authority is asked")
+                format!(
+                    "{address}, where {name} leads, is not reached from inside, and the proxy answers: the authority is asked"
+                )
             }
         };
         Ok((doubts, note))

@@ -108,7 +108,9 @@ impl Keepers {
     pub async fn have(&self, text: &[u8]) -> Vec<(String, Said)> {
         let all = self.servers.iter().map(|server| async move {
             let said = match self.ask(server, Kind::Txt).await {
-                Ok(Step::Here(data)) if data.iter().any(|data| matches!(data, Data::Text(is) if is == text)) => Said::Has,
+                Ok(Step::Here(data)) if data.iter().any(|data| matches!(data, Data::Text(is) if is == text)) => {
+                    Said::Has
+                }
                 // One that does not know yet of an alias or a zone below, or still does, does not have it either.
                 Ok(_) => Said::HasNot,
                 Err(why) => Said::Silent(why),

@@ -145,7 +145,8 @@ impl NameServer {
 
 /// A name as bytes.
 fn encoded(name: &str) -> Vec<u8> {
-    let labels = name.split('.').flat_map(|label| [&[u8::try_from(label.len()).unwrap()][..], label.as_bytes()].concat());
+    let labels =
+        name.split('.').flat_map(|label| [&[u8::try_from(label.len()).unwrap()][..], label.as_bytes()].concat());
     labels.chain([0]).collect()
 }
 
@@ -207,7 +208,8 @@ async fn a_name_is_looked_up_with_all_its_addresses_and_texts() {
     assert_eq!(found, ["192.0.2.7", "192.0.2.8", "2001:db8::7"]);
     assert!(names.addresses("other.test").await.unwrap().is_empty());
     assert_eq!(names.texts("_acme-challenge.shop.test").await.unwrap(), [b"one".to_vec(), b"two".to_vec()]);
-    let dead = Names { servers: vec![format!("127.0.0.1:{}", super::ca::free_port()).parse().unwrap()], ..Names::default() };
+    let dead =
+        Names { servers: vec![format!("127.0.0.1:{}", super::ca::free_port()).parse().unwrap()], ..Names::default() };
     assert!(dead.addresses("shop.test").await.is_err());
     let second = Names { servers: vec![dead.servers[0], server.address], ..Names::default() };
     assert_eq!(second.addresses("shop.test").await.unwrap().len(), 3, "the next one is asked");

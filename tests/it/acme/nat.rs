@@ -64,7 +64,10 @@ async fn the_authority_is_asked_where_only_outsiders_reach_the_address_of_a_name
     seen_outside.point("shop.test", &[&host.address]);
     let ended = again(&world, waits.id).await;
     assert_eq!(ended.state, "succeeded", "{ended:#?}\n{}", pebble.log());
-    assert!(ended.steps[1].contains(&format!("{outer}, where shop.test leads, is not reached from inside")), "{ended:#?}");
+    assert!(
+        ended.steps[1].contains(&format!("{outer}, where shop.test leads, is not reached from inside")),
+        "{ended:#?}"
+    );
     let got = order(&world).await;
     assert_eq!((got.state, got.trouble.as_str()), (OrderState::Valid, ""), "{got:?}");
     assert_eq!(one::<i64>(&world, "select count(*) from certificates").await, 1);

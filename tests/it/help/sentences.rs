@@ -72,7 +72,10 @@ fn troubles() -> Vec<Trouble> {
         Trouble::Caa { name: name(), detail: detail() },
         Trouble::NotProven { name: name(), detail: detail() },
         Trouble::NotFound { name: name(), address: address(), detail: detail() },
-        Trouble::NotSeen { record: "_acme-challenge.shop.example".into(), found: "ns1.shop.example does not have it".into() },
+        Trouble::NotSeen {
+            record: "_acme-challenge.shop.example".into(),
+            found: "ns1.shop.example does not have it".into(),
+        },
         Trouble::DnsAccount { account: "ours".into(), detail: detail() },
         Trouble::RateLimited { until: None, detail: detail() },
         Trouble::Paused { detail: detail() },
