@@ -270,7 +270,8 @@ async fn a_name_is_tried_from_outside_and_kept_by_who_came_under_it() {
 
     // A name below a star of one's own, of which there is no certificate but the star's.
     stage.certificate("*.stars.test").await;
-    stage.begin("skiff.stars.test").await;
+    let below = NewAddress { domain: "skiff.stars.test".into(), ..NewAddress::default() };
+    panel::try_address(&moved, owner, below).await.unwrap();
     stage.until("it is reached", |view| view.trial.as_ref().is_some_and(|line| line.reached_at.is_some())).await;
     panel::confirm_address(ctx, owner, "skiff.stars.test").await.unwrap();
     stage.jobs_over().await;
