@@ -131,7 +131,7 @@ async fn set(ctx: &Ctx, run: &Run, log: &Log, reached: &Reached, host: &Host, fi
 /// The first two steps, under the lock of the host: what is wanted, and whether that was so already.
 async fn whole(ctx: &Ctx, run: &Run, told: &Told<'_>, reached: &Reached, host: &Host) -> Result<(Ingress, bool), Stop> {
     ingress::lock(ctx, run, reached.id(), &reached.row.name).await?;
-    let done = locked(ctx, run, told, reached, host).await;
+    let done = Box::pin(locked(ctx, run, told, reached, host)).await;
     ingress::unlock(ctx, run, reached.id()).await?;
     done
 }
@@ -194,8 +194,9 @@ async fn locked(
     let wanted = ingress::of_host(ctx, permit, row.id, &Listens::now(row)).await?;
     run.still_mine().await?;
     // The files come while the running proxy is asked: what it says is not about them.
-    let (brought, running) =
-        tokio::join!(ingress::write(ctx, permit, row.id, host, &wanted, By::Notes), certificates::look(host, &wanted));
+    // On the heap: two of them side by side would fill a thread's stack.
+    let writing = Box::pin(ingress::write(ctx, permit, row.id, host, &wanted, By::Notes));
+    let (brought, running) = tokio::join!(writing, Box::pin(certificates::look(host, &wanted)));
     let brought = brought.map_err(troubled)?;
     let note = match brought.len() {
         0 => "they are there".to_owned(),
@@ -205,7 +206,7 @@ async fn locked(
     told.ended(0, if brought.is_empty() { StepState::Unchanged } else { StepState::Changed }, note);
     told.began(1);
     let running = running.map_err(|error| troubled(error.into()))?;
-    let settled = certificates::settle_seen(ctx, permit, row.id, host, &wanted, running, brought, true).await;
+    let settled = Box::pin(certificates::settle_seen(ctx, permit, row.id, host, &wanted, running, brought, true)).await;
     let said = settled.map_err(|trouble| {
         if let Trouble::Host(error) = &trouble {
             told.ended(1, StepState::Failed, stop::detail(error));
