@@ -5,17 +5,17 @@ use crate::harness::host::run;
 /// The repository.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The text of the function in this file.
-fn text(file: &str) -> String {
+/// The text of this function in this file.
+pub(super) fn text(file: &str, name: &str) -> String {
     let all = std::fs::read_to_string(format!("{ROOT}/package/{file}")).unwrap();
-    let begin = all.find("\nname_suits() {").unwrap_or_else(|| panic!("{file} has no name_suits"));
+    let begin = all.find(&format!("\n{name}() {{")).unwrap_or_else(|| panic!("{file} has no {name}"));
     let rest = &all[begin + 1..];
     rest[..rest.find("\n}\n").unwrap() + 3].to_owned()
 }
 
 #[test]
 fn both_judge_a_name_alike() {
-    assert_eq!(text("install.sh"), text("machine.bash"));
+    assert_eq!(text("install.sh", "name_suits"), text("machine.bash", "name_suits"));
 }
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn what_cannot_be_the_panels_name_is_refused_in_a_sentence() {
     let root = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(root.path(), "-----BEGIN CERTIFICATE-----\n").unwrap();
     let own_root = format!("SKIFF_ACME_ROOT={}", root.path().display());
-    let script = format!("fail() {{ echo \"$*\"; exit 1; }}\n{}name_suits", text("machine.bash"));
+    let script = format!("fail() {{ echo \"$*\"; exit 1; }}\n{}name_suits", text("machine.bash", "name_suits"));
     let said = async |settings: &[&str]| {
         let all = [&["-i", "PATH=/usr/bin:/bin"], settings, &["bash", "-euo", "pipefail", "-c", &script]].concat();
         let said = run("env", &all).await;
