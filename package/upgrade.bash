@@ -43,14 +43,14 @@ place_of() {
     *"upgrade has stopped"* | *"upgrade is underway"* | *"upgrade ended"*) echo an-upgrade-stops-in-the-middle ;;
     "the panel does not "* | "the user "*) echo the-panel-does-not-start ;;
     *"disk is "* | *"disk full"*) echo no-room-on-the-disk ;;
-    *"needs root"* | *systemd,* | *"for amd64."* | *"nor Ubuntu"* | *"package is for"* | *"of memory;"* | *"C library"*) echo a-machine-it-is-not-for ;;
+    *"needs root"* | *systemd,* | *"for amd64."* | *"nor Ubuntu"* | *"package is for"* | *"of memory;"* | *"C library"* | "This server runs"*) echo a-machine-it-is-not-for ;;
     SKIFF_BINARY* | "Rust is "* | *libraries* | *"could not be built"* | *'"hello" does not'*) echo building-it ;;
     SKIFF_[DAHL]* | DATABASE_URL* | "certificates come from"*) echo a-setting-is-refused ;;
     "port "*) echo a-port-is-taken ;;
-    *"package manager"* | *"packages could not"* | "apt could not"* | *"half installed"*) echo packages-cannot-be-installed ;;
+    *"package manager"* | *"packages could not"* | "apt could not"* | *"half installed"* | *"package sources"* | *"clock is"* | "apt-get is"*) echo packages-cannot-be-installed ;;
     *SHA256SUMS* | *"could not be fetched"* | *"no package"* | *"neither a file"* | *"was signed"* | *"package of Skiff"* | *"cannot be read"* | "no key "*) echo the-package-is-refused ;;
     *"is installed here"* | *"self-upgrade"* | *upgrade* | *"newer package"* | *"is older than"* | *"by its package here"* | *"never started"* | *"for the way back"*) echo an-upgrade-does-not-begin ;;
-    *"this machine could"* | "the sshd "* | *sample* | *version*deployed*) echo the-machine-does-not-become-a-host ;;
+    *"this machine could"* | "the sshd "* | *sample* | *version*deployed* | "The user "* | "The group "* | "The panel's key"* | *sudo* | *keys* | *.ssh*) echo the-machine-does-not-become-a-host ;;
     "this would remove"*) echo removed ;;
     *) echo when-it-does-not-work ;;
   esac

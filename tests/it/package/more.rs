@@ -13,12 +13,15 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const SCRIPTS: [&str; 5] =
     ["package/install.sh", "package/machine.bash", "package/set-up", "package/upgrade.bash", "bin/up"];
 
-/// What stands behind `fail "`, up to the first quote.
+/// What makes a server ready, whose reasons they pass on.
+const PARTS: [&str; 2] = ["scripts/packages.bash", "scripts/user.bash"];
+
+/// What stands behind `fail "` and `refuse "`, up to the first quote.
 fn sentences() -> Vec<String> {
     let mut all = Vec::new();
-    for file in SCRIPTS {
+    for (file, says) in SCRIPTS.map(|file| (file, "fail \"")).into_iter().chain(PARTS.map(|file| (file, "refuse \""))) {
         let text = std::fs::read_to_string(format!("{ROOT}/{file}")).unwrap();
-        for said in text.split("fail \"").skip(1) {
+        for said in text.split(says).skip(1) {
             let end = said.match_indices('"').map(|(at, _)| at).find(|at| !said[..*at].ends_with('\\')).unwrap();
             all.push(said[..end].replace("\\\"", "\""));
         }
