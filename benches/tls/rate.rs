@@ -28,7 +28,7 @@ pub enum Kind {
     Whole13,
     /// The same of TLS 1.2.
     Whole12,
-    /// Comes back: TLS 1.2 with a session the proxy remembers, and a request.
+    /// Comes back: TLS 1.2 with a session the proxy remembers, and away.
     Resumed,
     /// A whole handshake and a request through to the app.
     Request,
@@ -98,7 +98,7 @@ async fn once(at: std::net::SocketAddr, trust: &Arc<ClientConfig>, name: &str, k
     stream.set_zero_linger().unwrap();
     let domain = ServerName::try_from(name.to_owned()).unwrap();
     let mut stream = TlsConnector::from(trust.clone()).connect(domain, stream).await.expect("it shakes hands");
-    if matches!(kind, Kind::Resumed | Kind::Request) {
+    if kind == Kind::Request {
         let asked = format!("GET / HTTP/1.1\r\nhost: {name}\r\nconnection: close\r\n\r\n");
         stream.write_all(asked.as_bytes()).await.unwrap();
         let mut answer = Vec::new();

@@ -200,7 +200,8 @@ async fn find(client: &Client, app: &str, route: &str) -> Result<Value, Failed> 
         (domain.to_lowercase(), if path == "/" { path } else { path.trim_end_matches('/').to_owned() });
     let all = client.list(Ask::get(&["apps", app, "routes"]), MOST).await?;
     let same = |one: &&Value| at(one, "domain") == domain && at(one, "path") == path;
-    let none = || Failed::Said(format!("The app has no route {}. `skiff routes` lists those it has.", plain(route)));
+    let none =
+        || Failed::Said(format!("{app} has no route {}. `skiff routes {app}` lists those it has.", plain(route)));
     all.iter().find(same).cloned().ok_or_else(none)
 }
 

@@ -28,8 +28,9 @@ const WORKER_CONNECTIONS: u32 = 8;
 const ACQUIRE_WITHIN: Duration = Duration::from_millis(1500);
 /// A pooled connection unused for longer is asked for a sign of life first: after a restart of Postgres all are dead.
 const TRUST_IDLE_FOR: Duration = Duration::from_millis(500);
-/// Unused connections are given back, so that an idle panel costs little.
-const CLOSE_IDLE_AFTER: Duration = Duration::from_secs(120);
+/// Unused connections are given back, so that an idle panel costs little. Whoever looks now and then takes them in turn: with more time,
+/// all that a busy minute opened would stay open for these looks.
+const CLOSE_IDLE_AFTER: Duration = Duration::from_secs(15);
 
 /// Where the database is, and as whom to come. One role for all three is accepted.
 #[derive(Clone)]

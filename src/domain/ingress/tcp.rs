@@ -2,7 +2,7 @@
 //! of them, so that its instances come and go as all others do; an app has either such ports or routes.
 
 use super::config::put;
-use super::{Ingress, inner, slot_name};
+use super::{Ingress, inner, slot_name, trust};
 
 /// What stands behind the name of a section that is not HTTP.
 pub(super) const FROM: &str = " from tcp";
@@ -36,10 +36,12 @@ pub(super) fn frontends(text: &mut String, ingress: &Ingress) {
                 port.port, backend.app, ingress.home.bind, port.port
             ),
         );
+        trust::connections(text, &ingress.trust);
         if !port.allow.is_empty() {
             inner::networks(text, "    ", "from", &port.allow);
             for condition in inner::outside("from", &port.allow) {
-                put(text, format_args!("    tcp-request connection reject if {condition}\n"));
+                // Of the session, not of the connection: by then the line of the PROXY protocol is read, and says who it is.
+                put(text, format_args!("    tcp-request session reject if {condition}\n"));
             }
         }
         put(text, format_args!("    default_backend {}\n", slot_name(backend.slot)));

@@ -4,6 +4,7 @@ use super::apps::{Client, free_port, get_with, serve};
 use super::proxy::{Proxy, accepts, home};
 use super::{address, backend, route};
 use skiff::domain::ingress::Ingress;
+use skiff::domain::rules::Port;
 use skiff::domain::trust::Trust;
 
 fn proxy(trust: Trust) -> (Proxy, super::apps::Up) {
@@ -65,6 +66,22 @@ fn the_line_of_the_proxy_protocol_is_read_from_those_who_are_named_alone() {
     let mut liar = Client::begun(proxy.port(), b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n");
     liar.send("shop.test", "/", "");
     assert_eq!(liar.read().status, 400, "from anybody else it is no request");
+}
+
+#[test]
+fn a_port_without_http_reads_it_too_and_lets_the_client_in_whom_it_names() {
+    let (port, open) = (free_port(), free_port());
+    let _app = serve("raw", address(1), port);
+    let _proxy = Proxy::start(|ingress| {
+        ingress.backends = vec![backend(1, port, &[("raw-1", 1)])];
+        ingress.backends[0].front.ports = vec![Port { port: open, allow: vec!["203.0.113.0/24".parse().unwrap()] }];
+        ingress.trust = Trust { proxy_protocol: vec!["127.0.0.0/8".parse().unwrap()], ..Trust::default() };
+    });
+    let mut named = Client::begun(open, b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 5432\r\n");
+    assert_eq!(named.get("whatever.test", "/").app(), "raw", "the line is no part of what the app gets");
+    let mut other = Client::begun(open, b"PROXY TCP4 198.51.100.9 10.0.0.1 4711 5432\r\n");
+    other.send("whatever.test", "/", "");
+    assert!(other.is_closed(), "who comes counts, and not the proxy before it");
 }
 
 #[test]

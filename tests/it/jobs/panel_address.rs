@@ -58,7 +58,7 @@ impl Stage {
         let host = TestHost::bare().await;
         let mut world = World::idle(fresh_database().await).await;
         let at: IpAddr = host.address.parse().unwrap();
-        let names = [NAME, "other.test", "late.test"].map(|name| (name.to_owned(), at));
+        let names = [NAME, "other.test", "late.test", "skiff.stars.test"].map(|name| (name.to_owned(), at));
         world.ctx.visitor = Outside::knowing(names);
         world.ctx.names = servers;
         world.start_worker();
@@ -264,10 +264,22 @@ async fn a_name_is_tried_from_outside_and_kept_by_who_came_under_it() {
     stage.host.enter(&["/bin/bash", "-c", end]).await.must("the former port is closed");
     assert_eq!(stage.authority.get(stage.at(), 443, NAME, "/login").await.unwrap().status, 200);
 
+    // A name below a star of one's own, of which there is no certificate but the star's.
+    stage.certificate("*.stars.test").await;
+    stage.begin("skiff.stars.test").await;
+    stage.until("it is reached", |view| view.trial.as_ref().is_some_and(|line| line.reached_at.is_some())).await;
+    panel::confirm_address(ctx, owner, "skiff.stars.test").await.unwrap();
+    stage.jobs_over().await;
+    assert_eq!(panel::base_url(ctx).await.unwrap(), "https://skiff.stars.test");
+    let shown = stage.authority.get(stage.at(), 443, "skiff.stars.test", "/login").await.unwrap();
+    assert_eq!((shown.status, shown.header("strict-transport-security")), (200, "max-age=31536000"));
+    let former = stage.authority.get(stage.at(), 443, NAME, "/login").await;
+    assert!(former.is_err() || former.is_ok_and(|answer| answer.status == 421), "the former name leads here no more");
+
     // Given up, it leads nowhere, and the door on loopback is as ever.
     panel::give_up_address(ctx, owner).await.unwrap();
     stage.jobs_over().await;
-    let answer = stage.authority.get(stage.at(), 443, NAME, "/login").await;
+    let answer = stage.authority.get(stage.at(), 443, "skiff.stars.test", "/login").await;
     assert!(answer.is_err(), "the certificate left with the name: {answer:?}");
     assert_eq!(stage.loopback().await, 200);
 }
