@@ -25,6 +25,7 @@ LOCK_S=180
 FETCH_S=900
 
 fail() { printf '\ninstall.sh: %s\n' "$*" >&2; more "$*" >&2; exit 1; }
+LEADS_TO=
 step() { printf '\n\033[1m── %s\033[0m\n' "$*"; }
 
 # The same in install.sh, machine.bash and upgrade.bash: which part of docs/guide/install.md is about what failed, and the line that leads there.
@@ -47,7 +48,7 @@ place_of() {
   esac
 }
 more() {
-  if [ -n "${MORE:-}" ]; then echo "More: $MORE"
+  if [ -n "${LEADS_TO:-}" ]; then echo "More: $LEADS_TO"
   elif command -v skiff >/dev/null 2>&1; then echo "More: skiff docs install#$(place_of "$1")"
   else echo "More: docs/guide/install.md#$(place_of "$1")"; fi
 }

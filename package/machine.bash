@@ -16,6 +16,7 @@ DEPLOY_S=1800
 LOCK_S=180
 
 fail() { printf '\n%s: %s\n' "$ME" "$*" >&2; more "$*" >&2; exit 1; }
+LEADS_TO=
 step() { printf '\n\033[1m── %s\033[0m\n' "$*"; }
 systemd() { [ -d /run/systemd/system ]; }
 
@@ -39,7 +40,7 @@ place_of() {
   esac
 }
 more() {
-  if [ -n "${MORE:-}" ]; then echo "More: $MORE"
+  if [ -n "${LEADS_TO:-}" ]; then echo "More: $LEADS_TO"
   elif command -v skiff >/dev/null 2>&1; then echo "More: skiff docs install#$(place_of "$1")"
   else echo "More: docs/guide/install.md#$(place_of "$1")"; fi
 }
@@ -344,7 +345,7 @@ $others}" && restart=restart
     if [ $((i % 25)) = 24 ]; then
       said=$(last_words 40 | sed -n 's/^skiff: //p' | sort | uniq -c | awk '$1 >= 3 { $1 = ""; print substr($0, 2); exit }')
       # It said itself where the docs say more.
-      [ -z "$said" ] || { MORE=$(last_words 40 | sed -n 's/^More: //p' | tail -n 1); stop_service skiff; fail "the panel does not start: $said"; }
+      [ -z "$said" ] || { LEADS_TO=$(last_words 40 | sed -n 's/^More: //p' | tail -n 1); stop_service skiff; fail "the panel does not start: $said"; }
     fi
     sleep 0.2
   done

@@ -56,7 +56,7 @@ place_of() {
   esac
 }
 more() {
-  if [ -n "${MORE:-}" ]; then echo "More: $MORE"
+  if [ -n "${LEADS_TO:-}" ]; then echo "More: $LEADS_TO"
   elif command -v skiff >/dev/null 2>&1; then echo "More: skiff docs install#$(place_of "$1")"
   else echo "More: docs/guide/install.md#$(place_of "$1")"; fi
 }
@@ -348,11 +348,19 @@ own_suits() { # can it be copied, and put back as it was? WHY says why not
   tables=$(tr '\n' ',' < /usr/lib/skiff/tables)
   said=$(own_query "select case
     when to_regclass('public._sqlx_migrations') is null then 'the panel''s tables are not in its schema public'
-    when exists (select from $OWN_TABLES and not pg_has_role(c.relowner, 'usage')) then
-      format('the role %s owns not all of its tables; SKIFF_DATABASE_OWNER_URL is the address for the one that does', current_user)
+    when exists (select from $OWN_TABLES and not pg_has_role(c.relowner, 'usage')) or exists (
+      select from pg_proc p where pronamespace = 'public'::regnamespace and not pg_has_role(p.proowner, 'usage')
+        and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')) then
+      format('the role %s owns not all tables and functions in its schema public; SKIFF_DATABASE_OWNER_URL is the address for the one that does', current_user)
     when exists (select from $OWN_TABLES and c.relname <> all (string_to_array('$tables', ','))) then
       'there are tables beside the panel''s, which would be put back with them: '
       || (select string_agg(c.relname, ', ' order by c.relname) from $OWN_TABLES and c.relname <> all (string_to_array('$tables', ',')))
+    when exists (select from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_class f on f.oid = k.confrelid
+        where f.relnamespace = 'public'::regnamespace and c.relnamespace <> f.relnamespace)
+      or exists (select from pg_depend d join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid join pg_class c on c.oid = r.ev_class
+        join pg_class f on d.refclassid = 'pg_class'::regclass and d.refobjid = f.oid
+        where f.relnamespace = 'public'::regnamespace and c.relnamespace <> f.relnamespace) then
+      'tables or views of other schemas hang on the panel''s, which could not be put back beneath them'
     end" 2>&1) || { WHY="it could not be looked at (${said//$'\n'/ })"; return 1; }
   WHY=$said
   [ -z "$said" ]

@@ -38,11 +38,11 @@ async fn the_docs_are_read_and_searched_in_a_terminal() {
     let found = docs(&["--search", "jump", "host"]).await.well();
     assert!(found.out.contains("\nskiff docs hosts#a-jump-host\n    Hosts · A jump host\n"), "{}", found.out);
     let first = docs(&["--search", "jump host", "--json"]).await.well().json();
-    assert_eq!(
-        (first["items"][0]["page"].as_str(), first["items"][0]["place"].as_str()),
-        (Some("hosts"), Some("a-jump-host"))
-    );
-    assert_eq!(first["items"].as_array().unwrap().len(), guide::search("jump host").len(), "as the page finds it");
+    let items = first["items"].as_array().unwrap().iter();
+    let found: Vec<_> = items.map(|item| (item["page"].as_str().unwrap(), item["place"].as_str().unwrap())).collect();
+    let hits = guide::search("jump host");
+    let wanted: Vec<_> = hits.iter().map(|hit| (hit.page.slug.as_str(), hit.section.id.as_str())).collect();
+    assert!(wanted.len() > 3 && found == wanted, "as the page finds it: {found:?}");
     assert!(docs(&["--search", "xyzzy"]).await.well().out.contains("Nothing found"));
     let whole = docs(&["hosts", "--json"]).await.well().json();
     assert_eq!(whole["text"].as_str(), Some(page.trim_end()));

@@ -76,6 +76,7 @@ async fn every_sentence_that_they_fail_with_is_in_the_docs() {
         ]
     );
     let lines =
-        ask(&said[..1], "skiff() { :; }; more \"$1\"; MORE='skiff docs panel-trouble#the-database'; more \"$1\"").await;
+        ask(&said[..1], "skiff() { :; }; more \"$1\"; LEADS_TO='skiff docs panel-trouble#the-database'; more \"$1\"")
+            .await;
     assert_eq!(lines, ["More: skiff docs install#no-room-on-the-disk", "More: skiff docs panel-trouble#the-database"]);
 }

@@ -71,8 +71,13 @@ async fn a_database_of_ones_own_is_copied_and_put_back() {
         ),
         (
             "super -d panel -c 'alter table public.teams owner to postgres'",
-            "the role keeper owns not all of its tables; SKIFF_DATABASE_OWNER_URL is",
+            "the role keeper owns not all tables and functions in its schema public; SKIFF_DATABASE_OWNER_URL is",
             "super -d panel -c 'alter table public.teams owner to keeper'",
+        ),
+        (
+            "super -d panel -c 'create view reports.apps as select * from public.apps'",
+            "tables or views of other schemas hang on the panel's",
+            "super -d panel -c 'drop view reports.apps'",
         ),
     ] {
         server.bash(&format!("{SUPER}{before}")).await;
