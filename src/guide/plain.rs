@@ -301,8 +301,8 @@ mod tests {
                 skiff   login
 
             `skiff logs APP`
-                  what its instances print, put
-                  together by time
+                  what its instances print, put together
+                  by time
 
             Deeper
             ╌╌╌╌╌╌
