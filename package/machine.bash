@@ -345,7 +345,7 @@ $others}" && restart=restart
     if [ $((i % 25)) = 24 ]; then
       said=$(last_words 40 | sed -n 's/^skiff: //p' | sort | uniq -c | awk '$1 >= 3 { $1 = ""; print substr($0, 2); exit }')
       # It said itself where the docs say more.
-      [ -z "$said" ] || { LEADS_TO=$(last_words 40 | sed -n 's/^More: //p' | tail -n 1); stop_service skiff; fail "the panel does not start: $said"; }
+      [ -z "$said" ] || { LEADS_TO=$(last_words 40 | sed -n 's/^More: //p' | tail -n 1 || true); stop_service skiff; fail "the panel does not start: $said"; }
     fi
     sleep 0.2
   done

@@ -137,4 +137,19 @@ async fn a_database_of_ones_own_is_copied_and_put_back() {
         .await
         .must("--own-backup");
     assert!(own.contains("is in your own care") && own.ends_with("Skiff 1.1 runs. (It was 1.4.)\n"), "{own}");
+
+    // What keeps the panel from starting is said with where the docs say more about that, not about installing.
+    server.bash("systemctl stop skiff; mv /var/lib/skiff-panel/master.key /root/").await;
+    let said = server.enter(&["/usr/lib/skiff/set-up"]).await;
+    let words: Vec<&str> = said.err.lines().rev().take(2).collect();
+    assert_eq!(words[0], "More: skiff docs panel-trouble#the-master-key", "{}", said.err);
+    assert!(
+        words[1]
+            .contains("set-up: the panel does not start: The master key /var/lib/skiff-panel/master.key is not there."),
+        "{}",
+        said.err
+    );
+    server.bash("mv /root/master.key /var/lib/skiff-panel/").await;
+    server.enter(&["/usr/lib/skiff/set-up"]).await.must("set-up");
+    server.runs("1.1").await;
 }
