@@ -215,6 +215,18 @@ pub async fn runs_out(
     certificate(conn, permit, id, names, cause).await
 }
 
+/// The certificates of which an alert is open.
+pub async fn open_certificates(conn: &mut PgConnection, permit: &Permit) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select subject_id as "id!" from alerts
+            where team_id = $1 and kind = $2 and closed_at is null and subject_id is not null"#,
+        permit.team().0,
+        CERTIFICATE,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Closes what is open of certificates that nobody wants any more; that is no news.
 pub async fn close_unwanted_certificates(conn: &mut PgConnection, permit: &Permit) -> Result<(), sqlx::Error> {
     sqlx::query!(

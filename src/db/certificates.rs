@@ -196,10 +196,10 @@ pub async fn lacking(
     permit: &Permit,
     host: HostId,
     wanted: &[CertificateId],
-    there: &[CertificateId],
+    there: Option<&[CertificateId]>,
 ) -> Result<Vec<Row>, sqlx::Error> {
     let uuids = |ids: &[CertificateId]| -> Vec<Uuid> { ids.iter().map(|id| id.0).collect() };
-    let (wanted, there) = (uuids(wanted), uuids(there));
+    let (wanted, there) = (uuids(wanted), there.map(uuids));
     sqlx::query_as!(
         Row,
         r#"select c.id as "id: CertificateId", c.names, c.origin as "origin: Origin", v.id as version, v.issuer, v.serial,
@@ -207,12 +207,12 @@ pub async fn lacking(
              from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
              left join ledger_certificates l
                on l.team_id = c.team_id and l.host_id = $2 and l.certificate_id = c.id and l.fingerprint = v.fingerprint
-            where c.team_id = $1 and c.id = any($3) and (l.host_id is null or c.id <> all($4))
+            where c.team_id = $1 and c.id = any($3) and (l.host_id is null or c.id <> all(coalesce($4::uuid[], array[c.id])))
             order by c.names, c.created_at, c.id"#,
         permit.team().0,
         host.0,
         &wanted,
-        &there,
+        there.as_deref(),
     )
     .fetch_all(conn)
     .await

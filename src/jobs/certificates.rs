@@ -51,6 +51,15 @@ pub struct Brought {
     pem: Secret<String>,
 }
 
+/// By what is told which certificates a host lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// By what is noted of it alone: quick, also where there are thousands.
+    Notes,
+    /// By the files in its folder too: before HAProxy reads them, and where they may have got lost.
+    Folder,
+}
+
 /// Opens those certificates that the host lacks, or has another version of: [`files`] are written for them. They are served only once
 /// they are listed.
 pub async fn lacking(
@@ -59,18 +68,25 @@ pub async fn lacking(
     id: HostId,
     host: &Host,
     wanted: &Ingress,
+    by: By,
 ) -> Result<Vec<Brought>, Trouble> {
     let Some(want) = wanted.tls.as_ref().filter(|tls| !tls.certificates.is_empty()) else { return Ok(Vec::new()) };
-    let files = &wanted.home.tls;
-    let there = host.list_folder(files.folder.as_ref()).await?;
-    let there: Vec<CertificateId> =
-        there.iter().filter_map(|name| files.named(&format!("{}/{name}", files.folder))).collect();
+    let there = match by {
+        By::Notes => None,
+        By::Folder => Some(in_folder(host, &wanted.home.tls).await?),
+    };
     let needed: Vec<CertificateId> = want.certificates.iter().copied().collect();
     let mut tx = ctx.db.begin(permit).await?;
-    let rows = certificates::lacking(&mut tx, permit, id, &needed, &there).await?;
+    let rows = certificates::lacking(&mut tx, permit, id, &needed, there.as_deref()).await?;
     let brought = open(ctx, permit, &mut tx, rows).await?;
     tx.commit().await?;
     Ok(brought)
+}
+
+/// Those whose files are there.
+async fn in_folder(host: &Host, files: &TlsFiles) -> Result<Vec<CertificateId>, Error> {
+    let names = host.list_folder(files.folder.as_ref()).await?;
+    Ok(names.iter().filter_map(|name| files.named(&format!("{}/{name}", files.folder))).collect())
 }
 
 /// Where they stand on the host.
@@ -127,7 +143,7 @@ pub async fn note(ctx: &Ctx, permit: &Permit, id: HostId, brought: &[Brought]) -
 }
 
 /// What the running proxy has of HTTPS.
-struct Running {
+pub struct Running {
     routes: Vec<MapEntry>,
     maps: Vec<Vec<MapEntry>>,
     doors: Vec<String>,
@@ -135,8 +151,10 @@ struct Running {
     listed: BTreeSet<CertificateId>,
 }
 
-async fn look(host: &Host, want: &Tls, home: &Home) -> Result<Running, Error> {
-    let files = &home.tls;
+/// Asks it; none where HTTPS is not wanted of it.
+pub async fn look(host: &Host, wanted: &Ingress) -> Result<Option<Running>, Error> {
+    let Some(want) = &wanted.tls else { return Ok(None) };
+    let (home, files) = (&wanted.home, &wanted.home.tls);
     let mut questions: Vec<String> = want.maps(files).iter().map(|(map, _)| format!("show map {map}")).collect();
     let maps = questions.len();
     questions.extend([
@@ -147,13 +165,13 @@ async fn look(host: &Host, want: &Tls, home: &Home) -> Result<Running, Error> {
     ]);
     let answers = host.haproxy().ask(&questions).await?;
     let answer = |at: usize| answers.get(at).map(String::as_str).unwrap_or_default();
-    Ok(Running {
+    Ok(Some(Running {
         routes: words::read_map(answer(maps + 3)),
         maps: answers.iter().take(maps).map(|text| words::read_map(text)).collect(),
         doors: tls::read_doors(answer(maps)),
         stored: tls::read_stored(answer(maps + 1), files),
         listed: tls::read_listed(answer(maps + 2), files),
-    })
+    }))
 }
 
 /// Makes the running proxy serve exactly what is wanted of HTTPS, and notes it: what was brought, and what it lacks for whatever
@@ -168,9 +186,24 @@ pub async fn settle(
     brought: Vec<Brought>,
     strict: bool,
 ) -> Result<Vec<String>, Trouble> {
-    let Some(want) = &wanted.tls else { return Ok(Vec::new()) };
+    let running = look(host, wanted).await?;
+    settle_seen(ctx, permit, id, host, wanted, running, brought, strict).await
+}
+
+/// The same where it was asked already, and nothing of it was changed since.
+#[expect(clippy::too_many_arguments, reason = "what was seen and what was brought, of one host")]
+pub async fn settle_seen(
+    ctx: &Ctx,
+    permit: &Permit,
+    id: HostId,
+    host: &Host,
+    wanted: &Ingress,
+    running: Option<Running>,
+    brought: Vec<Brought>,
+    strict: bool,
+) -> Result<Vec<String>, Trouble> {
+    let (Some(want), Some(running)) = (&wanted.tls, running) else { return Ok(Vec::new()) };
     let files = &wanted.home.tls;
-    let running = look(host, want, &wanted.home).await?;
     let at = Place { ctx, permit, id, host, files, running: &running };
     let mut change = brought;
     let known: BTreeSet<CertificateId> = change.iter().map(|one| one.id).collect();
@@ -337,7 +370,8 @@ impl Place<'_> {
     }
 }
 
-/// The certificates of which the running proxy has another version than the one that is wanted: somebody else changed them there.
+/// The certificates of which the running proxy has another version than the one that is wanted, or whose files are not there: somebody else
+/// changed them.
 pub async fn other_versions(
     ctx: &Ctx,
     permit: &Permit,
@@ -352,7 +386,8 @@ pub async fn other_versions(
     let rows = certificates::some(&mut tx, permit, &ids).await?;
     tx.commit().await?;
     let question = |row: &certificates::Row| format!("show ssl cert {}", wanted.home.tls.certificate(row.id));
-    let mut differ = Vec::new();
+    let there: BTreeSet<CertificateId> = in_folder(host, &wanted.home.tls).await?.into_iter().collect();
+    let mut differ: Vec<CertificateId> = rows.iter().map(|row| row.id).filter(|id| !there.contains(id)).collect();
     for some in rows.chunks(AT_ONCE) {
         let answers = host.haproxy().ask(&some.iter().map(question).collect::<Vec<_>>()).await?;
         differ.extend(some.iter().zip(&answers).filter_map(|(row, answer)| {
@@ -360,6 +395,8 @@ pub async fn other_versions(
             serial.is_none_or(|serial| !tls::same_serial(&serial, &row.serial)).then_some(row.id)
         }));
     }
+    differ.sort_unstable_by_key(|id| id.0);
+    differ.dedup();
     Ok(differ)
 }
 

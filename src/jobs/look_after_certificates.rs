@@ -154,7 +154,7 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
 }
 
 /// Certificates of a person that serve and run out: nobody renews them but that person. The same where no authority is chosen.
-pub async fn tell_of_uploaded(conn: &mut PgConnection, permit: &Permit) -> Result<(), sqlx::Error> {
+async fn tell_of_uploaded(conn: &mut PgConnection, permit: &Permit) -> Result<(), sqlx::Error> {
     alerts::close_unwanted_certificates(&mut *conn, permit).await?;
     let now = acme_orders::now(&mut *conn).await?;
     let all = certificates::list(&mut *conn, permit, None).await?;
@@ -164,11 +164,24 @@ pub async fn tell_of_uploaded(conn: &mut PgConnection, permit: &Permit) -> Resul
     let by_name = ByName::new(&candidates);
     let serving: BTreeSet<_> =
         domains.iter().filter_map(|domain| by_name.choose(domain, now)).map(|one| one.id).collect();
+    let open: BTreeSet<_> = alerts::open_certificates(&mut *conn, permit).await?.into_iter().collect();
     for row in all.iter().filter(|row| row.origin == Origin::Uploaded) {
         let cause = serving.contains(&row.id).then(|| ends_soon(row.not_after, now)).flatten();
+        if cause.is_none() && !open.contains(&row.id.0) {
+            continue;
+        }
         alerts::runs_out(&mut *conn, permit, row.id.0, &row.names, cause.as_deref()).await?;
     }
     Ok(())
+}
+
+/// The same after one came or went: where none is told of and this one is good for long, there is nothing to say, and thousands are not read.
+pub async fn tell_of_one(conn: &mut PgConnection, permit: &Permit, ends: OffsetDateTime) -> Result<(), sqlx::Error> {
+    let now = acme_orders::now(&mut *conn).await?;
+    if ends_soon(ends, now).is_none() && alerts::open_certificates(&mut *conn, permit).await?.is_empty() {
+        return Ok(());
+    }
+    tell_of_uploaded(conn, permit).await
 }
 
 /// What is said of a certificate that ends within 30 days, again within 7, and when it has ended.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Ctx;
-use super::certificates;
+use super::certificates::{self, By};
 use super::execute::ingress::{self, Listens};
 use super::log::Log;
 use super::registry;
@@ -422,7 +422,7 @@ impl Course<'_> {
             Err(remote::Error::NotFound { .. }) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        let brought = ingress::write(self.ctx, permit, row.id, &self.host, &wanted).await?;
+        let brought = ingress::write(self.ctx, permit, row.id, &self.host, &wanted, By::Folder).await?;
         let same = before == wanted.haproxy_cfg().as_bytes();
         let port = row.http_port.to_string();
         let peer_port = if row.private_address.is_some() { PEER_PORT.to_string() } else { String::new() };
@@ -464,7 +464,7 @@ impl Course<'_> {
                 let former =
                     ingress::of_host(ctx, &run.permit, row.id, &Listens::now(row)).await.map_err(stop::detail)?;
                 run.still_mine().await.map_err(stop::detail)?;
-                ingress::write(ctx, &run.permit, row.id, &self.host, &former)
+                ingress::write(ctx, &run.permit, row.id, &self.host, &former, By::Folder)
                     .await
                     .map(drop)
                     .map_err(|trouble| said(ingress::troubled(&row.name, trouble)))

@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use tokio::time::{Instant, sleep};
 
 use super::Ctx;
-use super::certificates::{self, Trouble};
+use super::certificates::{self, By, Trouble};
 use super::execute::ingress::{self, Listens};
 use super::provision::scripts;
 use super::stop::Stop;
@@ -118,7 +118,7 @@ async fn revive_locked(ctx: &Ctx, run: &Run, reached: &Reached, host: &Host) -> 
         if !made.ok() {
             return Ok(made);
         }
-        let brought = ingress::write(ctx, &run.permit, row.id, host, &wanted).await?;
+        let brought = ingress::write(ctx, &run.permit, row.id, host, &wanted, By::Folder).await?;
         let done = host.run(&scripts::HAPROXY, &params, REVIVE_LIMIT, &mut listen).await?;
         if done.ok() {
             // A proxy that starts reads its files.

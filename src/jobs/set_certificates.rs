@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::Ctx;
-use super::certificates::{self, Trouble};
+use super::certificates::{self, By, Trouble};
 use super::execute::ingress::{self, Listens};
 use super::log::Log;
 use super::logged;
@@ -131,7 +131,7 @@ async fn set(ctx: &Ctx, run: &Run, log: &Log, reached: &Reached, host: &Host, fi
 /// The first two steps, under the lock of the host: what is wanted, and whether that was so already.
 async fn whole(ctx: &Ctx, run: &Run, told: &Told<'_>, reached: &Reached, host: &Host) -> Result<(Ingress, bool), Stop> {
     ingress::lock(ctx, run, reached.id(), &reached.row.name).await?;
-    let done = locked(ctx, run, told, reached, host).await;
+    let done = Box::pin(locked(ctx, run, told, reached, host)).await;
     ingress::unlock(ctx, run, reached.id()).await?;
     done
 }
@@ -193,7 +193,11 @@ async fn locked(
     told.began(0);
     let wanted = ingress::of_host(ctx, permit, row.id, &Listens::now(row)).await?;
     run.still_mine().await?;
-    let brought = ingress::write(ctx, permit, row.id, host, &wanted).await.map_err(troubled)?;
+    // The files come while the running proxy is asked: what it says is not about them.
+    // On the heap: two of them side by side would fill a thread's stack.
+    let writing = Box::pin(ingress::write(ctx, permit, row.id, host, &wanted, By::Notes));
+    let (brought, running) = tokio::join!(writing, Box::pin(certificates::look(host, &wanted)));
+    let brought = brought.map_err(troubled)?;
     let note = match brought.len() {
         0 => "they are there".to_owned(),
         1 => "one is new".to_owned(),
@@ -201,7 +205,8 @@ async fn locked(
     };
     told.ended(0, if brought.is_empty() { StepState::Unchanged } else { StepState::Changed }, note);
     told.began(1);
-    let settled = certificates::settle(ctx, permit, row.id, host, &wanted, brought, true).await;
+    let running = running.map_err(|error| troubled(error.into()))?;
+    let settled = Box::pin(certificates::settle_seen(ctx, permit, row.id, host, &wanted, running, brought, true)).await;
     let said = settled.map_err(|trouble| {
         if let Trouble::Host(error) = &trouble {
             told.ended(1, StepState::Failed, stop::detail(error));

@@ -72,9 +72,9 @@ impl SetProxy {
             // Removed meanwhile, and its routes with it.
             return Ok(Outcome::Succeeded);
         }
-        let ids = match self.of {
-            Of::App(app) => routes::hosts(&mut tx, permit, app).await?,
-            Of::Host(host) => vec![host],
+        let (ids, alters) = match self.of {
+            Of::App(app) => (routes::hosts(&mut tx, permit, app).await?, alters_file(&mut tx, run, app).await?),
+            Of::Host(host) => (vec![host], true),
         };
         tx.commit().await?;
         let hosts = access::reach(&ctx.access(), permit, &ids).await?;
@@ -82,7 +82,7 @@ impl SetProxy {
         let mut tx = ctx.db.begin(permit).await?;
         let first = job_steps::plan(&mut tx, permit, run.job, run.fence, &steps).await?.ok_or(Stop::Lost)?;
         tx.commit().await?;
-        for reached in &hosts {
+        for reached in hosts.iter().filter(|_| alters) {
             if let Err(words) = self.asked(ctx, run, reached).await? {
                 let name = &reached.row.name;
                 return Ok(Outcome::Failed { reason: format!("{name}: {words}. Nothing was changed.") });
@@ -224,4 +224,13 @@ enum Brought {
 fn step(reached: &Reached) -> job_steps::NewStep {
     let words = format!("let it hold on {}", reached.row.name);
     job_steps::NewStep { stage: String::new(), host: Some(reached.id()), words }
+}
+
+/// Whether what is wanted of an app's routes is more than lines of a map: rules and fronts stand in the file. The whole of it is read only
+/// where this is so.
+async fn alters_file(tx: &mut Tx<'_>, run: &Run, app: AppId) -> Result<bool, sqlx::Error> {
+    let Some(front) = routes::front(tx, &run.permit, app).await? else { return Ok(false) };
+    let rows = routes::of_app(tx, &run.permit, app).await?;
+    let same = |row: &routes::Row| row.applied.as_ref().map_or(row.rules.is_plain(), |applied| applied.0 == row.rules.0);
+    Ok(front.wanted.0 != front.applied.0 || !rows.iter().all(same))
 }

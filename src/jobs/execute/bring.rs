@@ -11,7 +11,7 @@ use crate::domain::ids::HostId;
 use crate::domain::ingress::{self, Answer, Ingress};
 use crate::domain::rights::Permit;
 use crate::domain::rules::Front;
-use crate::jobs::certificates::{self, Trouble};
+use crate::jobs::certificates::{self, By, Trouble};
 use crate::jobs::provision::scripts;
 use crate::jobs::stop::Stop;
 use crate::jobs::{Ctx, proxy};
@@ -70,12 +70,12 @@ pub async fn bring(
         Ok(running) => running,
         // One that does not run may start again with the right files; what they bring is noted below.
         Err(_) => {
-            write(ctx, permit, id, host, wanted).await?;
+            write(ctx, permit, id, host, wanted, By::Folder).await?;
             proxy::look(host).await?
         }
     };
     let Some(why) = ingress::needs_reload(&running.slots, &running.fixed, wanted) else {
-        let brought = write(ctx, permit, id, host, wanted).await?;
+        let brought = write(ctx, permit, id, host, wanted, By::Notes).await?;
         let mut lines = ingress::map_changes(&wanted.home.map, &running.map, &wanted.route_entries());
         lines.extend(wanted.admitted_changes(&running.admitted));
         let answers = if lines.is_empty() { Vec::new() } else { host.haproxy().ask(&lines).await? };
@@ -92,7 +92,7 @@ pub async fn bring(
         return Ok(Err(words));
     }
     let former = Former::of(host, wanted).await;
-    let brought = write(ctx, permit, id, host, wanted).await?;
+    let brought = write(ctx, permit, id, host, wanted, By::Folder).await?;
     match proxy::reload(host).await {
         Ok(()) => {
             // A proxy that was reloaded has read its files.

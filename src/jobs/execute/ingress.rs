@@ -25,7 +25,7 @@ use crate::domain::names::{ContainerName, Domain, HttpPath};
 use crate::domain::rights::Permit;
 use crate::domain::rules::Front;
 use crate::domain::trust::Trust;
-use crate::jobs::certificates::{self as bringing, Brought, Trouble};
+use crate::jobs::certificates::{self as bringing, Brought, By, Trouble};
 use crate::jobs::stop::{Stop, detail};
 use crate::jobs::{Ctx, proxy};
 use crate::queue::Run;
@@ -84,7 +84,7 @@ impl Here<'_> {
     /// All files of the proxy.
     pub(super) async fn write(&self, wanted: &Ingress) -> Result<Vec<Brought>, Stop> {
         let (ctx, permit) = (self.work.ctx, &self.work.run.permit);
-        let written = write(ctx, permit, self.reached.id(), self.host, wanted).await;
+        let written = write(ctx, permit, self.reached.id(), self.host, wanted, By::Folder).await;
         written.map_err(|trouble| troubled(&self.reached.row.name, trouble))
     }
 
@@ -423,8 +423,9 @@ pub async fn write(
     id: HostId,
     host: &Host,
     wanted: &Ingress,
+    by: By,
 ) -> Result<Vec<Brought>, Trouble> {
-    let brought = bringing::lacking(ctx, permit, id, host, wanted).await?;
+    let brought = bringing::lacking(ctx, permit, id, host, wanted, by).await?;
     let certificates = bringing::paths(wanted, &brought);
     let (config, map, peers) = (wanted.haproxy_cfg(), wanted.routes_map(), wanted.peers_list());
     let lists = bringing::lists(wanted);
