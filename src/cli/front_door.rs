@@ -202,7 +202,7 @@ async fn wait(ctx: &Ctx, actor: &Actor, domain: &str) -> Result<Value, Failed> {
             let reason = format!(
                 "{told} {domain} is tried for half an hour, and kept as soon as it leads here. After that: sudo skiff admin address {domain}"
             );
-            return Err(Failed::Ended { answer, reason: reason.trim_start().to_owned() });
+            return Err(Failed::Ended { answer, reason: reason.trim_start().to_owned(), help: None });
         }
         sleep(LOOK_EVERY).await;
     }
