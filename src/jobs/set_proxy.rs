@@ -231,6 +231,7 @@ fn step(reached: &Reached) -> job_steps::NewStep {
 async fn alters_file(tx: &mut Tx<'_>, run: &Run, app: AppId) -> Result<bool, sqlx::Error> {
     let Some(front) = routes::front(tx, &run.permit, app).await? else { return Ok(false) };
     let rows = routes::of_app(tx, &run.permit, app).await?;
-    let same = |row: &routes::Row| row.applied.as_ref().map_or(row.rules.is_plain(), |applied| applied.0 == row.rules.0);
+    let same =
+        |row: &routes::Row| row.applied.as_ref().map_or(row.rules.is_plain(), |applied| applied.0 == row.rules.0);
     Ok(front.wanted.0 != front.applied.0 || !rows.iter().all(same))
 }
