@@ -11,9 +11,10 @@
 set -euo pipefail
 umask 022
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
-# Written here when the package is made: who signs it, and where it is published (or nothing).
+# Written here when the package is made: who signs it, where it is published (or nothing), and the C library that the program needs (or nothing).
 SIGNER='@SIGNER@'
 PUBLISHED='@PUBLISHED@'
+GLIBC='@GLIBC@'
 # The panel, PostgreSQL, Docker and HAProxy together use about 150 MB when nothing is deployed.
 LEAST_MEMORY_MB=450
 # Docker, PostgreSQL, HAProxy and the package.
@@ -23,11 +24,37 @@ LOCK_S=180
 # The package is some 10 MB; a slow line is waited for, a dead one is not.
 FETCH_S=900
 
-fail() { printf '\ninstall.sh: %s\n' "$*" >&2; exit 1; }
+fail() { printf '\ninstall.sh: %s\n' "$*" >&2; more "$*" >&2; exit 1; }
+LEADS_TO=
 step() { printf '\n\033[1m── %s\033[0m\n' "$*"; }
 
+# The same in install.sh, machine.bash and upgrade.bash: which part of docs/guide/install.md is about what failed, and the line that leads there.
+place_of() {
+  case $1 in
+    "the upgrade to "*) echo an-upgrade-was-given-up-or-taken-back ;;
+    *"upgrade has stopped"* | *"upgrade is underway"* | *"upgrade ended"*) echo an-upgrade-stops-in-the-middle ;;
+    "the panel does not "* | "the user "*) echo the-panel-does-not-start ;;
+    *"disk is "* | *"disk full"*) echo no-room-on-the-disk ;;
+    *"needs root"* | *systemd,* | *"for amd64."* | *"nor Ubuntu"* | *"package is for"* | *"of memory;"* | *"C library"* | "This server runs"*) echo a-machine-it-is-not-for ;;
+    SKIFF_BINARY* | "Rust is "* | *libraries* | *"could not be built"* | *'"hello" does not'*) echo building-it ;;
+    SKIFF_[DAHL]* | DATABASE_URL* | "certificates come from"*) echo a-setting-is-refused ;;
+    "port "*) echo a-port-is-taken ;;
+    *"package manager"* | *"packages could not"* | "apt could not"* | *"half installed"* | *"package sources"* | *"clock is"* | "apt-get is"*) echo packages-cannot-be-installed ;;
+    *SHA256SUMS* | *"could not be fetched"* | *"no package"* | *"neither a file"* | *"was signed"* | *"package of Skiff"* | *"cannot be read"* | "no key "*) echo the-package-is-refused ;;
+    *"is installed here"* | *"self-upgrade"* | *upgrade* | *"newer package"* | *"is older than"* | *"by its package here"* | *"never started"* | *"for the way back"*) echo an-upgrade-does-not-begin ;;
+    *"this machine could"* | "the sshd "* | *sample* | *version*deployed* | "The user "* | "The group "* | "The panel's key"* | *sudo* | *keys* | *.ssh*) echo the-machine-does-not-become-a-host ;;
+    "this would remove"*) echo removed ;;
+    *) echo when-it-does-not-work ;;
+  esac
+}
+more() {
+  if [ -n "${LEADS_TO:-}" ]; then echo "More: $LEADS_TO"
+  elif command -v skiff >/dev/null 2>&1; then echo "More: skiff docs install#$(place_of "$1")"
+  else echo "More: docs/guide/install.md#$(place_of "$1")"; fi
+}
+
 system_suits() {
-  local id version name memory free
+  local id version name memory free glibc
   command -v apt-get >/dev/null 2>&1 && [ -r /etc/os-release ] || fail "this machine is neither Debian nor Ubuntu: the package is for those."
   id=$(. /etc/os-release; echo "${ID:-}") version=$(. /etc/os-release; echo "${VERSION_ID:-}") name=$(. /etc/os-release; echo "${PRETTY_NAME:-}")
   case $id-${version%%.*} in
@@ -35,6 +62,8 @@ system_suits() {
     *) fail "this machine runs ${name:-an unknown system}. Skiff's package is for Debian 12, Debian 13 and Ubuntu 24.04. Nothing was changed." ;;
   esac
   [ "$(dpkg --print-architecture)" = amd64 ] || fail "this machine is $(dpkg --print-architecture); the package is for amd64. On others bin/up builds Skiff from its repository."
+  glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/^glibc //')
+  case $GLIBC in [0-9]*) dpkg --compare-versions "${glibc:-0}" ge "$GLIBC" || fail "this package was built for the C library $GLIBC or newer, and ${name:-this machine} has ${glibc:-none}. Nothing was changed. Take one that was built on Debian 12." ;; esac
   [ -d /run/systemd/system ] || fail "this machine does not run systemd, by which the package's panel is started. (bin/up in Skiff's repository does without.)"
   memory=$(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo)
   [ "$memory" -ge "$LEAST_MEMORY_MB" ] || fail "this machine has $memory MB of memory; Skiff with PostgreSQL, Docker and HAProxy needs $LEAST_MEMORY_MB, and your apps more."

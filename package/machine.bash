@@ -15,9 +15,35 @@ DEPLOY_S=1800
 # Another package manager may be at work on a fresh server; it is waited for that long.
 LOCK_S=180
 
-fail() { printf '\n%s: %s\n' "$ME" "$*" >&2; exit 1; }
+fail() { printf '\n%s: %s\n' "$ME" "$*" >&2; more "$*" >&2; exit 1; }
+LEADS_TO=
 step() { printf '\n\033[1m── %s\033[0m\n' "$*"; }
 systemd() { [ -d /run/systemd/system ]; }
+
+# The same in install.sh, machine.bash and upgrade.bash: which part of docs/guide/install.md is about what failed, and the line that leads there.
+place_of() {
+  case $1 in
+    "the upgrade to "*) echo an-upgrade-was-given-up-or-taken-back ;;
+    *"upgrade has stopped"* | *"upgrade is underway"* | *"upgrade ended"*) echo an-upgrade-stops-in-the-middle ;;
+    "the panel does not "* | "the user "*) echo the-panel-does-not-start ;;
+    *"disk is "* | *"disk full"*) echo no-room-on-the-disk ;;
+    *"needs root"* | *systemd,* | *"for amd64."* | *"nor Ubuntu"* | *"package is for"* | *"of memory;"* | *"C library"* | "This server runs"*) echo a-machine-it-is-not-for ;;
+    SKIFF_BINARY* | "Rust is "* | *libraries* | *"could not be built"* | *'"hello" does not'*) echo building-it ;;
+    SKIFF_[DAHL]* | DATABASE_URL* | "certificates come from"*) echo a-setting-is-refused ;;
+    "port "*) echo a-port-is-taken ;;
+    *"package manager"* | *"packages could not"* | "apt could not"* | *"half installed"* | *"package sources"* | *"clock is"* | "apt-get is"*) echo packages-cannot-be-installed ;;
+    *SHA256SUMS* | *"could not be fetched"* | *"no package"* | *"neither a file"* | *"was signed"* | *"package of Skiff"* | *"cannot be read"* | "no key "*) echo the-package-is-refused ;;
+    *"is installed here"* | *"self-upgrade"* | *upgrade* | *"newer package"* | *"is older than"* | *"by its package here"* | *"never started"* | *"for the way back"*) echo an-upgrade-does-not-begin ;;
+    *"this machine could"* | "the sshd "* | *sample* | *version*deployed* | "The user "* | "The group "* | "The panel's key"* | *sudo* | *keys* | *.ssh*) echo the-machine-does-not-become-a-host ;;
+    "this would remove"*) echo removed ;;
+    *) echo when-it-does-not-work ;;
+  esac
+}
+more() {
+  if [ -n "${LEADS_TO:-}" ]; then echo "More: $LEADS_TO"
+  elif command -v skiff >/dev/null 2>&1; then echo "More: skiff docs install#$(place_of "$1")"
+  else echo "More: docs/guide/install.md#$(place_of "$1")"; fi
+}
 
 # ── small tools ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -293,7 +319,7 @@ Subsystem sftp internal-sftp" && sshd_changed=restart
 # ── the panel ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 answers() { [ "$(curl -s -o /dev/null -m 3 -w '%{http_code}' "http://$LISTEN/ready" 2>/dev/null)" = 200 ]; }
-last_words() { if systemd; then journalctl -u skiff -n 5 -o cat --no-pager; else tail -n 5 /var/log/skiff.log; fi 2>/dev/null; }
+last_words() { if systemd; then journalctl -u skiff --since "@$STARTED" -n "$1" -o cat --no-pager; else tail -n "$1" /var/log/skiff.log; fi 2>/dev/null; }
 start_panel() { # start_panel [restart]: writes its settings, starts it, and waits until it answers
   local restart=${1:-} others said i
   if ! getent passwd "$PANEL_USER" >/dev/null; then
@@ -310,17 +336,20 @@ SKIFF_LISTEN=$LISTEN
 SKIFF_LOCAL_SOURCES=$SOURCES${DATABASE:+
 DATABASE_URL='$DATABASE'}${others:+
 $others}" && restart=restart
+  # What it said before is of another start.
+  STARTED=$(date +%s)
   service skiff "Skiff, the control panel" "$PANEL_USER" "$BINARY serve" "$restart"
   for ((i = 0; i < READY_S * 5; i++)); do
     answers && break
     # The same sentence again and again: it will not get better by waiting.
     if [ $((i % 25)) = 24 ]; then
-      said=$(last_words | sed -n 's/^skiff: //p' | sort | uniq -c | awk '$1 >= 3 { $1 = ""; print substr($0, 2); exit }')
-      [ -z "$said" ] || { stop_service skiff; fail "the panel does not start: $said"; }
+      said=$(last_words 40 | sed -n 's/^skiff: //p' | sort | uniq -c | awk '$1 >= 3 { $1 = ""; print substr($0, 2); exit }')
+      # It said itself where the docs say more.
+      [ -z "$said" ] || { LEADS_TO=$(last_words 40 | sed -n 's/^More: //p' | tail -n 1 || true); stop_service skiff; fail "the panel does not start: $said"; }
     fi
     sleep 0.2
   done
-  answers || { last_words >&2; fail "the panel does not answer on http://$LISTEN within $READY_S seconds; its last words are above."; }
+  answers || { last_words 5 >&2; fail "the panel does not answer on http://$LISTEN within $READY_S seconds; its last words are above."; }
   echo "   answers on http://$LISTEN"
 }
 
@@ -390,7 +419,7 @@ front_door() { # has certificates got and gives the panel its name, where that w
   if [ -n "${SKIFF_ACME_ROOT:-}" ]; then root=$(mktemp); cat "$SKIFF_ACME_ROOT" > "$root"; chmod 644 "$root"; options+=(--root "$root"); fi
   if [ -n "${SKIFF_ACME_EAB_ID:-}" ]; then options+=(--eab-id "$SKIFF_ACME_EAB_ID" --eab-key-file -) input=$SKIFF_ACME_EAB_KEY_FILE; fi
   if ! admin acme "${options[@]}" < "$input" > "$answer" 2> "$words"; then
-    no_name="No authority could be chosen: $(sed 's/^skiff: //' "$words" | tr '\n' ' ')"
+    no_name="No authority could be chosen: $(sed -e '/^More: /d' -e 's/^skiff: //' "$words" | tr '\n' ' ')"
   else
     echo "   certificates come from $(json directory < "$answer")"
     if [ -n "${SKIFF_DOMAIN:-}" ]; then

@@ -4,6 +4,7 @@
 #   run     by systemd, step after step, each noted before it is done: whatever ends it (a kill, a power cut), it goes on from there
 # The steps: dump (the panel stops, its database is copied) → install → check (the new one answers, and goes on doing so) → done.
 # From install and check the way back is: the old package, and the copy of the database where the new program changed its schema.
+# A database at an address of one's own (DATABASE_URL) is copied and put back by that address: own_* below.
 # FROM: a folder, a file or an address. CHECK, DOWNGRADE, OWN_BACKUP: "yes" or empty. READY_S: how long the new one may take to answer.
 set -u
 umask 077
@@ -34,7 +35,31 @@ FETCH_S=900
 # Another package manager may be at work; it is waited for that long.
 LOCK_S=180
 
-fail() { printf 'skiff: %s\n' "$*" >&2; rm -rf "$STATE/fetched"; exit 1; }
+fail() { printf 'skiff: %s\n' "$*" >&2; more "$*" >&2; rm -rf "$STATE/fetched"; exit 1; }
+# The same in install.sh, machine.bash and upgrade.bash: which part of docs/guide/install.md is about what failed, and the line that leads there.
+place_of() {
+  case $1 in
+    "the upgrade to "*) echo an-upgrade-was-given-up-or-taken-back ;;
+    *"upgrade has stopped"* | *"upgrade is underway"* | *"upgrade ended"*) echo an-upgrade-stops-in-the-middle ;;
+    "the panel does not "* | "the user "*) echo the-panel-does-not-start ;;
+    *"disk is "* | *"disk full"*) echo no-room-on-the-disk ;;
+    *"needs root"* | *systemd,* | *"for amd64."* | *"nor Ubuntu"* | *"package is for"* | *"of memory;"* | *"C library"* | "This server runs"*) echo a-machine-it-is-not-for ;;
+    SKIFF_BINARY* | "Rust is "* | *libraries* | *"could not be built"* | *'"hello" does not'*) echo building-it ;;
+    SKIFF_[DAHL]* | DATABASE_URL* | "certificates come from"*) echo a-setting-is-refused ;;
+    "port "*) echo a-port-is-taken ;;
+    *"package manager"* | *"packages could not"* | "apt could not"* | *"half installed"* | *"package sources"* | *"clock is"* | "apt-get is"*) echo packages-cannot-be-installed ;;
+    *SHA256SUMS* | *"could not be fetched"* | *"no package"* | *"neither a file"* | *"was signed"* | *"package of Skiff"* | *"cannot be read"* | "no key "*) echo the-package-is-refused ;;
+    *"is installed here"* | *"self-upgrade"* | *upgrade* | *"newer package"* | *"is older than"* | *"by its package here"* | *"never started"* | *"for the way back"*) echo an-upgrade-does-not-begin ;;
+    *"this machine could"* | "the sshd "* | *sample* | *version*deployed* | "The user "* | "The group "* | "The panel's key"* | *sudo* | *keys* | *.ssh*) echo the-machine-does-not-become-a-host ;;
+    "this would remove"*) echo removed ;;
+    *) echo when-it-does-not-work ;;
+  esac
+}
+more() {
+  if [ -n "${LEADS_TO:-}" ]; then echo "More: $LEADS_TO"
+  elif command -v skiff >/dev/null 2>&1; then echo "More: skiff docs install#$(place_of "$1")"
+  else echo "More: docs/guide/install.md#$(place_of "$1")"; fi
+}
 setting() { sed -n "s/^$1=//p" "$SETTINGS" 2>/dev/null | tail -n 1 | sed -e 's/^"\(.*\)"$/\1/' -e "s/^'\(.*\)'\$/\1/"; }
 installed() { dpkg-query -W -f "$1" skiff 2>/dev/null; }
 settle() {
@@ -42,6 +67,8 @@ settle() {
   LISTEN=$(setting SKIFF_LISTEN); LISTEN=${LISTEN:-127.0.0.1:7070}
   CLUSTER=$DATA/postgres
   EXTERNAL=$(setting DATABASE_URL)
+  # Who owns the tables copies them.
+  [ -z "$EXTERNAL" ] || OWNER=$(setting SKIFF_DATABASE_OWNER_URL) OWNER=${OWNER:-$EXTERNAL}
   PANEL_USER=$(stat -c %U "$DATA" 2>/dev/null)
 }
 
@@ -88,9 +115,14 @@ free_megabytes() { df -Pm "$1" 2>/dev/null | awk 'NR == 2 { print $4 }'; }
 room() { # what all of it takes at its worst: both programs, the copy of the database, and the database again on the way back
   local program base=0
   program=$(dpkg-deb -f "$STATE/fetched/new.deb" Installed-Size); program=$((${program:-0} / 1024 + 1))
-  [ -n "$EXTERNAL" ] || base=$(megabytes "$CLUSTER/data/base")
   # The way back, set aside at once so that nobody else takes it: the old program unpacked, and the database beside the broken one.
-  RESERVE_MB=$((program + ${base:-0} * 5 / 4 + 32))
+  RESERVE_MB=$((program + 32))
+  if [ -z "$EXTERNAL" ]; then
+    base=$(megabytes "$CLUSTER/data/base"); RESERVE_MB=$((RESERVE_MB + ${base:-0} * 5 / 4))
+  elif [ "${OWN_BACKUP:-}" != yes ]; then
+    # Of a database elsewhere the copy alone lies here.
+    base=$(own_query 'select pg_database_size(current_database()) / 1048576' 2>/dev/null)
+  fi
   NEED_MB=$((program * 3 + ${base:-0} + RESERVE_MB + SPARE_MB))
 }
 has_room() {
@@ -98,7 +130,7 @@ has_room() {
   for folder in "$STATE" /usr "$DATA"; do
     free=$(free_megabytes "$folder")
     [ "${free:-0}" -ge "$NEED_MB" ] ||
-      fail "the disk is too full for an upgrade that can be taken back: $folder has ${free:-0} MB free, and $NEED_MB are needed (the program twice, the database twice). Make room, then try again. Nothing was changed."
+      fail "the disk is too full for an upgrade that can be taken back: $folder has ${free:-0} MB free, and $NEED_MB are needed (for the program twice, for a copy of the database, and for the way back). Make room, then try again. Nothing was changed."
   done
 }
 
@@ -139,15 +171,20 @@ begin() {
     echo "Finishing an installation of packages that was interrupted."
     dpkg --force-confold --configure -a </dev/null || fail "packages are half installed on this machine; dpkg's words are above. Mend that first: sudo apt-get install -f"
   fi
-  OLD=$(installed '${Version}')
+  OLD=$(installed '${Version}') WHY_NOT= WHY=
   [ "$(installed '${db:Status-Status}')" = installed ] || fail "Skiff is not installed by its package here: bin/up or docker compose build bring a newer one."
   FROM=${FROM:-$(setting SKIFF_UPGRADE_FROM)}
   FROM=${FROM:-$(cat /usr/lib/skiff/published 2>/dev/null)}
   [ -n "$FROM" ] || fail "where is the newer package? Say it with --from FILE, FOLDER or ADDRESS, or once and for all as SKIFF_UPGRADE_FROM in $SETTINGS."
   get
+  glibc=$(dpkg-deb -f "$STATE/fetched/new.deb" Depends | sed -n 's/.*libc6 (>= \([0-9.]*\)).*/\1/p')
+  [ -z "$glibc" ] || dpkg --compare-versions "$(dpkg-query -W -f '${Version}' libc6)" ge "$glibc" ||
+    fail "Skiff $NEW was built for the C library $glibc or newer, and this machine has $(dpkg-query -W -f '${Version}' libc6). Nothing was changed. Take one that was built on Debian 12."
+  if [ -n "$EXTERNAL" ] && [ "${OWN_BACKUP:-}" != yes ]; then own_suits || WHY_NOT=$WHY; fi
   room
   if [ "${CHECK:-}" = yes ]; then
     printf 'installed  %s\nthere      %s (signed, whole)\nneeds      %s MB of disk, %s MB are free\n' "$OLD" "$NEW" "$NEED_MB" "$(free_megabytes "$STATE")"
+    [ -z "$WHY_NOT" ] || printf 'database   at an address of yours, of which no copy can be made: %s\n' "$WHY_NOT"
     rm -rf "$STATE/fetched"
     if dpkg --compare-versions "$NEW" gt "$OLD"; then echo "sudo skiff self-upgrade installs it."; else echo "There is nothing newer."; fi
     exit 0
@@ -159,15 +196,15 @@ begin() {
     fail "$NEW is older than what is installed ($OLD). If that is what you want: --allow-downgrade. (A database that a newer program changed cannot be used by an older one; it would return by itself.)"
   fi
   [ -e "$SETTINGS" ] && systemctl is-enabled --quiet skiff || fail "the panel was never started here, so there is nothing to watch over: install the package itself, then sudo /usr/lib/skiff/set-up"
-  [ -z "$EXTERNAL" ] || [ "${OWN_BACKUP:-}" = yes ] ||
-    fail "this panel's database is at an address of yours (DATABASE_URL), of which Skiff makes no copy. Make one yourself, then: skiff self-upgrade --own-backup"
+  [ -z "$WHY_NOT" ] ||
+    fail "this panel's database is at an address of yours (DATABASE_URL), and Skiff can make no copy of it for the upgrade: $WHY_NOT. Mend that, or make a copy yourself, then: skiff self-upgrade --own-backup. Nothing was changed."
   has_room
   pack_installed || fail "the installed package could not be kept for the way back; the reason is above. Nothing was changed."
   rm -f "$STATE/reserve"
   fallocate -l "${RESERVE_MB}M" "$STATE/reserve" || fail "$RESERVE_MB MB could not be set aside for the way back: is the disk full? Nothing was changed."
   mv -f "$STATE/fetched/new.deb" "$STATE/new.deb"; rm -rf "$STATE/fetched"
   cp -f "$0" "$STATE/upgrade.bash" && : > "$LOG" && rm -f "$STATE/last" && write_unit || fail "$STATE cannot be written: is the disk full? Nothing was changed."
-  STEP=dump DUMP= SCHEMA= REASON=
+  STEP=dump DUMP= SCHEMA= REASON= OWN_BACKUP=${OWN_BACKUP:-}
   save || fail "$STATE cannot be written: is the disk full? Nothing was changed."
   systemctl start --no-block skiff-upgrade || fail "systemd does not start the upgrade; its words are above. Again: sudo skiff self-upgrade"
   exec 8>&-
@@ -196,7 +233,7 @@ follow() { # tells the log as it grows, and ends as the upgrade does; a Ctrl-C e
     sleep 0.3
   done
   [ ! -e "$STATE/last" ] || . "$STATE/last"
-  [ "$RESULT" = done ] || { printf 'skiff: %s\n' "${SAID:-the upgrade ended in an unknown way; see $LOG}" >&2; exit 1; }
+  [ "$RESULT" = done ] || fail "${SAID:-the upgrade ended in an unknown way; see $LOG}"
   exit 0
 }
 
@@ -204,7 +241,7 @@ follow() { # tells the log as it grows, and ends as the upgrade does; a Ctrl-C e
 
 save() { # what the steps know, whole or not at all
   local name
-  for name in STEP OLD NEW DUMP SCHEMA REASON READY_S; do printf '%s=%q\n' "$name" "${!name}"; done > "$UNDERWAY.new" && sync "$UNDERWAY.new" && mv -f "$UNDERWAY.new" "$UNDERWAY" && sync "$STATE"
+  for name in STEP OLD NEW DUMP SCHEMA REASON READY_S OWN_BACKUP; do printf '%s=%q\n' "$name" "${!name}"; done > "$UNDERWAY.new" && sync "$UNDERWAY.new" && mv -f "$UNDERWAY.new" "$UNDERWAY" && sync "$STATE"
 }
 say() { printf '%s\n' "$*" >> "$LOG" 2>/dev/null; }
 go() { # go STEP: notes the step before it is done
@@ -246,8 +283,9 @@ schema() { query skiff "select count(*) || ' steps up to ' || coalesce(max(versi
 step_dump() {
   say "── the panel stops; apps go on serving"
   stop_panel || { nothing_changed "the panel did not stop"; return; }
-  [ -z "$EXTERNAL" ] || { say "   the database at DATABASE_URL is in your own care"; go install; return; }
+  if [ -n "$EXTERNAL" ] && [ "$OWN_BACKUP" = yes ]; then say "   the database at DATABASE_URL is in your own care"; go install; return; fi
   say "── a copy of the database"
+  if [ -n "$EXTERNAL" ]; then own_dump; return; fi
   open_cluster || { close_cluster; nothing_changed "the database did not start, so that no copy of it could be made; see $CLUSTER/log"; return; }
   install -d -m 700 "$STATE/dumps"
   local file=$STATE/dumps/before-$NEW.dump
@@ -263,6 +301,156 @@ step_dump() {
   say "   $DUMP ($(du -h "$DUMP" | cut -f 1), $SCHEMA)"
   go install
 }
+# ── a database at an address of one's own ─────────────────────────────────────────────────────────────────────────────
+
+OWN_BIN= CONNECT=
+own_address() { # takes the password out of the address, which stands on command lines; libpq gets it from the environment
+  local scheme rest authority user
+  case $OWNER in *[?\&]password=*) WHY="its password stands behind the ? of its address; write it as postgres://user:password@host/database"; return 1 ;; esac
+  scheme=${OWNER%%://*} rest=${OWNER#*://}
+  authority=${rest%%[/?#]*}
+  unset PGPASSWORD
+  CONNECT=$OWNER
+  case $authority in *@*) ;; *) return 0 ;; esac
+  user=${authority%@*}
+  case $user in *:*) ;; *) return 0 ;; esac
+  PGPASSWORD=${user#*:}; PGPASSWORD=${PGPASSWORD//\\/\\\\}; PGPASSWORD=$(printf '%b' "${PGPASSWORD//%/\\x}"); export PGPASSWORD
+  CONNECT=$scheme://${user%%:*}@${authority##*@}${rest#"$authority"}
+}
+# As the panel's user, as whom the panel comes there: the server may ask who that is, or its home may have a .pgpass or a certificate.
+own_run() { # own_run PROGRAM ARGUMENTS…
+  (cd / && HOME=$DATA PGAPPNAME=skiff-upgrade PGCONNECT_TIMEOUT=20 PGOPTIONS='-c statement_timeout=0 -c lock_timeout=60s -c client_min_messages=warning' \
+    exec setpriv --reuid="$PANEL_USER" --regid="$(id -g "$PANEL_USER")" --init-groups "$OWN_BIN/$1" "${@:2}")
+}
+own_psql() { own_run psql -X -q -A -t -v ON_ERROR_STOP=1 -d "$CONNECT" "$@"; }
+own_query() { own_psql -c "$1"; }
+own_schema() { own_query "select count(*) || ' steps up to ' || coalesce(max(version), 0) from _sqlx_migrations"; }
+own_open() { # the address, and the programs for that server: those of its version, else newer ones. WHY says what is missing
+  local said server folder best=
+  own_address || return 1
+  OWN_BIN=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | while read -r folder; do [ ! -x "$folder/psql" ] || echo "$folder"; done | tail -n 1)
+  [ -n "$OWN_BIN" ] || { WHY="psql and pg_dump are not installed (package postgresql-client)"; return 1; }
+  said=$(own_query 'show server_version_num' 2>&1) || { WHY="it does not answer as it should (${said//$'\n'/ })"; return 1; }
+  server=$((said / 10000))
+  for folder in $(ls -d /usr/lib/postgresql/*/bin | sort -rV); do
+    said=${folder%/bin}; said=${said##*/}
+    if [ -x "$folder/pg_dump" ] && [ -x "$folder/pg_restore" ] && [ -x "$folder/psql" ] && [ "$said" -ge "$server" ] 2>/dev/null; then best=$folder; fi
+  done
+  [ -n "$best" ] || { WHY="its server is PostgreSQL $server, and pg_dump of that version or a newer one is not installed here (package postgresql-client-$server)"; return 1; }
+  OWN_BIN=$best
+}
+# Tables of the schema public that came with no extension and are parts of no other table.
+OWN_TABLES="pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
+  and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')"
+own_suits() { # can it be copied, and put back as it was? WHY says why not
+  local tables said
+  own_open || return 1
+  tables=$(tr '\n' ',' < /usr/lib/skiff/tables)
+  said=$(own_query "select case
+    when to_regclass('public._sqlx_migrations') is null then 'the panel''s tables are not in its schema public'
+    when exists (select from $OWN_TABLES and not pg_has_role(c.relowner, 'usage')) or exists (
+      select from pg_proc p where pronamespace = 'public'::regnamespace and not pg_has_role(p.proowner, 'usage')
+        and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')) then
+      format('the role %s owns not all tables and functions in its schema public; SKIFF_DATABASE_OWNER_URL is the address for the one that does', current_user)
+    when exists (select from $OWN_TABLES and c.relname <> all (string_to_array('$tables', ','))) then
+      'there are tables beside the panel''s, which would be put back with them: '
+      || (select string_agg(c.relname, ', ' order by c.relname) from $OWN_TABLES and c.relname <> all (string_to_array('$tables', ',')))
+    when exists (select from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_class f on f.oid = k.confrelid
+        where f.relnamespace = 'public'::regnamespace and c.relnamespace <> f.relnamespace)
+      or exists (select from pg_depend d join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid join pg_class c on c.oid = r.ev_class
+        join pg_class f on d.refclassid = 'pg_class'::regclass and d.refobjid = f.oid
+        where f.relnamespace = 'public'::regnamespace and c.relnamespace <> f.relnamespace) then
+      'tables or views of other schemas hang on the panel''s, which could not be put back beneath them'
+    end" 2>&1) || { WHY="it could not be looked at (${said//$'\n'/ })"; return 1; }
+  WHY=$said
+  [ -z "$said" ]
+}
+own_walls() { # own_walls down|up: an owner who is no superuser cannot copy what is behind row-level security while that is forced on owners, too
+  local found=relforcerowsecurity to='no force'
+  if [ "$1" = up ]; then found='relrowsecurity and not relforcerowsecurity' to=force; fi
+  printf '%s\n' "do \$\$ declare one regclass; begin" \
+    "for one in select oid::regclass from pg_class where relnamespace = 'public'::regnamespace and $found loop" \
+    "execute format('alter table %s $to row level security', one); end loop; end \$\$;"
+}
+own_dump() {
+  local file=$STATE/dumps/before-$NEW.dump others i status bypass
+  own_open || { nothing_changed "of the database at DATABASE_URL no copy could be made: $WHY"; return; }
+  # Another process of the panel, here or elsewhere, would write on while the new program changes the schema.
+  for ((i = 0; i < 20; i++)); do
+    others=$(own_query "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'skiff'" 2>>"$LOG")
+    [ "$others" != 0 ] || break
+    sleep 0.5
+  done
+  [ "$others" = 0 ] || { nothing_changed "another process of the panel works with the database at DATABASE_URL (${others:-unknown} connections): stop it, too"; return; }
+  install -d -m 700 "$STATE/dumps"
+  bypass=$(own_query "select rolsuper or rolbypassrls from pg_roles where rolname = current_user" 2>>"$LOG")
+  SCHEMA=$(own_schema 2>>"$LOG") &&
+    { [ "$bypass" = t ] || own_query "$(own_walls down)" >>"$LOG" 2>&1; } &&
+    own_run pg_dump -d "$CONNECT" --schema=public --format=custom > "$file.part" 2>>"$LOG"
+  status=$?
+  # Whatever came of it: also what an interrupted run of this step left.
+  for ((i = 0; ; i++)); do
+    ! own_query "$(own_walls up)" >>"$LOG" 2>&1 || break
+    [ "$i" -lt 5 ] || { status=1; break; }
+    sleep 2
+  done
+  [ "$status" = 0 ] && sync "$file.part" && mv -f "$file.part" "$file" && DUMP=$file || status=1
+  if [ "$status" != 0 ]; then
+    rm -f "$file.part"; DUMP=
+    nothing_changed "no copy of the database at DATABASE_URL could be made ($(free_megabytes "$STATE") MB of disk are free here); PostgreSQL's words are above"
+    return
+  fi
+  say "   $DUMP ($(du -h "$DUMP" | cut -f 1), $SCHEMA)"
+  go install
+}
+own_script() { # what puts the copy in the place of all that is there now, whole or not at all: without the last line nothing of it holds
+  # What the new program made is in no copy: the panel's tables, functions and types go first. Nothing outside of them may hang on them.
+  cat <<'SQL'
+begin;
+create temporary table outside on commit drop as select
+  (select count(*) from pg_class where relnamespace not in ('public'::regnamespace, 'pg_toast'::regnamespace) and relpersistence <> 't') as classes,
+  (select count(*) from pg_constraint c join pg_class on pg_class.oid = conrelid where pg_class.relnamespace <> 'public'::regnamespace) as constraints,
+  (select count(*) from pg_proc where pronamespace <> 'public'::regnamespace) as routines;
+do $$ declare one text; begin
+  foreach one in array array(
+    select format('drop %s if exists %s cascade', case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' when 'S' then 'sequence' else 'table' end, c.oid::regclass)
+    from pg_class c where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+      and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.objsubid = 0 and d.deptype in ('e', 'i', 'a'))
+    union all
+    select format('drop routine if exists %s cascade', p.oid::regprocedure)
+    from pg_proc p where pronamespace = 'public'::regnamespace
+      and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+    union all
+    select format('drop type if exists %s cascade', t.oid::regtype)
+    from pg_type t where typnamespace = 'public'::regnamespace and typtype in ('e', 'd', 'r')
+      and not exists (select from pg_depend d where d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e'))
+  loop execute one; end loop;
+end $$;
+do $$ begin
+  if (select (classes, constraints, routines) from outside) is distinct from (select (
+      (select count(*) from pg_class where relnamespace not in ('public'::regnamespace, 'pg_toast'::regnamespace) and relpersistence <> 't'),
+      (select count(*) from pg_constraint c join pg_class on pg_class.oid = conrelid where pg_class.relnamespace <> 'public'::regnamespace),
+      (select count(*) from pg_proc where pronamespace <> 'public'::regnamespace))) then
+    raise exception 'something outside the schema public hangs on the panel''s tables: remove it';
+  end if;
+end $$;
+SQL
+  # The schema itself stays; and a setting that only the newest servers have is not made.
+  "$OWN_BIN/pg_restore" -l "$DUMP" | grep -vE '^[0-9]+; [0-9]+ [0-9]+ (SCHEMA - public|(COMMENT|ACL) - SCHEMA public) ' > "$STATE/list" &&
+    "$OWN_BIN/pg_restore" -L "$STATE/list" -f - "$DUMP" | sed '1,/set_config/{/^SET transaction_timeout/d}' && [ "${PIPESTATUS[*]}" = "0 0" ] &&
+    { own_walls up; echo 'commit;'; }
+  rm -f "$STATE/list"
+}
+own_restore() { # the database as it was, where the new program changed it
+  local now
+  own_open || return 1
+  now=$(own_schema 2>>"$LOG")
+  [ "$now" != "$SCHEMA" ] || return 0
+  say "   the new program changed the database (${now:-unreadable}; before: $SCHEMA): the copy takes its place"
+  own_script 2>>"$LOG" | own_psql -f - >/dev/null 2>>"$LOG"
+  [ "$(own_schema 2>>"$LOG")" = "$SCHEMA" ] || { WHY="PostgreSQL's words are in $LOG"; return 1; }
+}
+
 nothing_changed() {
   ! going_down || exit 1
   rm -f "$STATE/reserve"
@@ -339,7 +527,9 @@ step_back() {
     dpkg --force-downgrade,confold -i "$STATE/back.deb" </dev/null >>"$LOG" 2>&1 ||
       stuck "the old package could not be put back (dpkg's words are in $LOG)"
   fi
-  if [ -z "$EXTERNAL" ] && [ -n "$DUMP" ]; then
+  if [ -n "$EXTERNAL" ] && [ -n "$DUMP" ]; then
+    own_restore || stuck "the database at DATABASE_URL could not be put back as it was: $WHY. The copy is $DUMP"
+  elif [ -n "$DUMP" ]; then
     open_cluster || { close_cluster; stuck "the database does not start (see $CLUSTER/log)"; }
     local status=0
     restore || status=1
@@ -348,7 +538,7 @@ step_back() {
   fi
   if healthy "$BACK_READY_S"; then
     finish back "the upgrade to $NEW was taken back: $REASON. Skiff $OLD runs again as before."
-  elif [ -n "$EXTERNAL" ]; then
+  elif [ -n "$EXTERNAL" ] && [ -z "$DUMP" ]; then
     finish failed "the upgrade to $NEW failed ($REASON), and Skiff $OLD, which is installed again, is not well: $WHY. Where the database at DATABASE_URL was changed, put your copy of it back, then: sudo systemctl restart skiff"
   else
     stuck "Skiff $OLD, which is installed again, is not well: $WHY"

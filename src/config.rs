@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
-use crate::cli::{admin, doctor, remote, self_upgrade};
+use crate::cli::{admin, docs, doctor, remote, self_upgrade};
 use crate::db::{ConnectError, DatabaseSettings};
 use crate::domain::VERSION;
 use crate::domain::secret::Secret;
@@ -48,6 +48,8 @@ pub enum Command {
         #[command(flatten)]
         input: doctor::Examine,
     },
+    /// Read the docs here, or search them; needs no panel and no network
+    Docs(docs::Docs),
     /// What a panel somewhere is asked for.
     #[command(flatten)]
     Remote(remote::Command),

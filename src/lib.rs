@@ -5,8 +5,9 @@
 
 // 1 · nouns and decisions
 pub mod domain;
-// 2 · the outside, one adapter each
+// 2 · the outside, one adapter each; the docs in the program
 pub mod db;
+pub mod guide;
 pub mod providers;
 pub mod remote;
 pub mod vault;

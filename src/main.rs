@@ -1,4 +1,4 @@
-//! The `skiff` program: reads its settings, does what it was asked, says why not in one sentence.
+//! The `skiff` program: reads its settings, does what it was asked, says why not in one sentence, and where the docs say more.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -11,7 +11,10 @@ fn main() -> ExitCode {
     let outcome = app::run(cli.command);
     let (answer, reason) = match outcome {
         Ok(answer) => (answer, None),
-        Err(stopped) => (stopped.answer().unwrap_or_default(), Some((stopped.to_string(), stopped.code()))),
+        Err(stopped) => {
+            let more = stopped.help().map(|topic| format!("\nMore: {}", topic.command())).unwrap_or_default();
+            (stopped.answer().unwrap_or_default(), Some((stopped.to_string() + &more, stopped.code())))
+        }
     };
     if !answer.is_empty() {
         // A closed standard output leaves nobody to tell.

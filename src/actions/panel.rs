@@ -358,6 +358,8 @@ pub async fn confirm_address(ctx: &Ctx, actor: &Actor, under: &str) -> Result<()
     if !panel_addresses::confirm(&mut tx, &trial.nonce).await? {
         return Err(over());
     }
+    // Whoever came under the name came from outside, whatever could not be tried from here.
+    panel_addresses::note(&mut tx, &trial.nonce, "", None).await?;
     record(&mut tx, &permit, "panel.address_changed", &trial.domain).await?;
     // What waited for this has nothing to wait for any more.
     let job = PanelAddress { nonce: trial.nonce.clone(), keep: false };

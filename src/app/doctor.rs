@@ -45,9 +45,9 @@ pub async fn run(store: &Store, input: &Examine) -> Result<String, Stopped> {
     }
     let told = serde_json::to_value(report.told()).unwrap_or(Value::Null);
     match (&input.bundle, archive) {
-        (None, _) => Ok(input.told(told, Some(&base))?),
+        (None, _) => Ok(input.told(told, None)?),
         (Some(_), None) => {
-            let said = input.told(told, Some(&base));
+            let said = input.told(told, None);
             let reason = "No bundle was written: without the database nobody can say which values are secret.";
             let text = match said {
                 Ok(text) => text,
@@ -57,7 +57,7 @@ pub async fn run(store: &Store, input: &Examine) -> Result<String, Stopped> {
         }
         (Some(file), Some(archive)) => {
             write(file, &archive?)?;
-            let said = input.told(told, Some(&base));
+            let said = input.told(told, None);
             if file != Path::new("-") {
                 let names = "names of hosts and domains are in it";
                 let place = file.display();

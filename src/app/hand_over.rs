@@ -26,7 +26,11 @@ pub(super) fn to_the_panels_user(command: &Command) -> Result<(), std::io::Error
     let (store, doctor) = match command {
         Command::Setup(store) | Command::Admin { store, .. } => (store, None),
         Command::Doctor { store, input } if !input.is_remote(&store.data_dir) => (store, Some(input)),
-        Command::Doctor { .. } | Command::Serve(_) | Command::Remote(_) | Command::SelfUpgrade(_) => return Ok(()),
+        Command::Doctor { .. }
+        | Command::Serve(_)
+        | Command::Docs(_)
+        | Command::Remote(_)
+        | Command::SelfUpgrade(_) => return Ok(()),
     };
     if std::fs::metadata("/proc/self")?.uid() != ROOT {
         return Ok(());

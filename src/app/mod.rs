@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{self, Failed};
 use crate::config::{BadSettings, Cli, Command, Store};
+use crate::domain::help::Topic;
 use ground::Ground;
 
 /// Why the program stopped otherwise than asked. Each is one sentence for the operator.
@@ -65,6 +66,14 @@ pub enum Stopped {
     /// A command.
     #[error(transparent)]
     Command(#[from] Failed),
+    /// A command of the panel's own machine.
+    #[error("{failed}")]
+    Here {
+        /// Why.
+        failed: Failed,
+        /// What it is about.
+        about: Topic,
+    },
     /// Root could not hand over.
     #[error("The panel's user cannot do this in root's place: {0}.")]
     HandOver(std::io::Error),
@@ -77,7 +86,7 @@ impl Stopped {
     /// What a command has to say on standard output all the same.
     pub fn answer(&self) -> Option<String> {
         match self {
-            Self::Command(failed) => failed.answer(),
+            Self::Command(failed) | Self::Here { failed, .. } => failed.answer(),
             _ => None,
         }
     }
@@ -85,8 +94,33 @@ impl Stopped {
     /// The exit status.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Command(failed) => failed.code(),
+            Self::Command(failed) | Self::Here { failed, .. } => failed.code(),
             _ => 1,
+        }
+    }
+
+    /// Where the docs say more; none where the sentence says where, as those of a panel elsewhere do.
+    pub fn help(&self) -> Option<Topic> {
+        match self {
+            Self::Settings(BadSettings::PlainHttp { .. } | BadSettings::BaseUrl) => Some(Topic::OtherAddress),
+            Self::Settings(BadSettings::Database(_)) | Self::Database(_) | Self::Cluster(_) | Self::Query(_) => {
+                Some(Topic::Database)
+            }
+            Self::KeyFile(_) | Self::Key(_) => Some(Topic::MasterKey),
+            Self::Git(_) => Some(Topic::PanelGit),
+            Self::Roots(_) | Self::Folder { .. } | Self::HandOver(_) => Some(Topic::Settings),
+            Self::Listen { .. } => Some(Topic::PanelPort),
+            Self::Threads(_) => Some(Topic::PanelThreads),
+            Self::Command(_) => None,
+            Self::Here { failed, about } => failed.help(*about),
+        }
+    }
+
+    /// The same of a command of the panel's own machine that is about this.
+    fn about(self, about: Topic) -> Self {
+        match self {
+            Self::Command(failed) => Self::Here { failed, about },
+            other => other,
         }
     }
 }
@@ -109,17 +143,20 @@ pub fn run(command: Command) -> Result<String, Stopped> {
                 serve::run(settings).await.map(|()| String::new())
             }
             Command::Setup(store) => {
-                with_ground(&store, async |ground| Ok(cli::setup::run(&ground.actions).await?)).await
+                let done = with_ground(&store, async |ground| Ok(cli::setup::run(&ground.actions).await?)).await;
+                done.map_err(|stopped| stopped.about(Topic::SignIn))
             }
             Command::Admin { store, command } => {
+                let about = command.about();
                 let act = async |ground: &Ground| Ok(cli::admin::run(&ground.actions, command).await?.to_string());
-                with_ground(&store, act).await
+                with_ground(&store, act).await.map_err(|stopped| stopped.about(about))
             }
-            Command::SelfUpgrade(input) => Err(cli::self_upgrade::run(&input).into()),
+            Command::SelfUpgrade(input) => Err(Stopped::from(cli::self_upgrade::run(&input)).about(Topic::Upgrade)),
             Command::Doctor { store, input } => match input.is_remote(&store.data_dir) {
                 true => Ok(cli::doctor::ask(&input).await?),
-                false => doctor::run(&store, &input).await,
+                false => doctor::run(&store, &input).await.map_err(|stopped| stopped.about(Topic::Doctor)),
             },
+            Command::Docs(input) => Ok(cli::docs::run(&input)?),
             Command::Remote(command) => Ok(cli::remote::run(command, Cli::command()).await?),
         }
     });

@@ -8,6 +8,7 @@ use super::front_door::{self, Acme, Address};
 use super::{Failed, ensure, wait};
 use crate::actions::{Ctx, Refused, accounts, apps, deploys, home, hosts, panel, setup};
 use crate::domain::deploy::DeployState;
+use crate::domain::help::{self, Topic};
 use crate::domain::ids::{AppId, HostId};
 use crate::domain::job::JobState;
 use crate::domain::rights::Actor;
@@ -136,6 +137,22 @@ pub struct Password {
     pub email: String,
 }
 
+impl Command {
+    /// Where the docs say more about what was asked for.
+    pub fn about(&self) -> Topic {
+        match self {
+            Self::Host(_) => Topic::LettingIn,
+            Self::Provision(_) => Topic::HostsLooked,
+            Self::Address(_) => Topic::PanelAddress,
+            Self::Acme(_) => Topic::CertificateAuthority,
+            Self::App(_) => Topic::Sources,
+            Self::Deploy(_) => Topic::Deploying,
+            Self::Status => Topic::Settings,
+            Self::Password(_) => Topic::SignIn,
+        }
+    }
+}
+
 /// Does it, and gives the answer to print.
 pub async fn run(ctx: &Ctx, command: Command) -> Result<Value, Failed> {
     // Accounts are of no team: a forgotten password can be set before there is one.
@@ -194,7 +211,8 @@ async fn provision(ctx: &Ctx, actor: &Actor, name: &str) -> Result<Value, Failed
         return Ok(answer);
     }
     let reason = view.jobs.iter().find(|line| line.id == job).map(|line| line.reason.clone()).unwrap_or_default();
-    Err(Failed::Ended { answer, reason })
+    let help = help::of_job(&reason);
+    Err(Failed::Ended { answer, reason, help })
 }
 
 /// Deploys an app and waits.
@@ -228,11 +246,12 @@ async fn deploy(ctx: &Ctx, actor: &Actor, input: Deploy) -> Result<Value, Failed
     if view.line.state == DeployState::Succeeded {
         return Ok(answer);
     }
+    let help = view.failure.as_ref().map(|failure| failure.help);
     let reason = match view.failure {
         Some(failure) => format!("{} {}", failure.sentence, failure.advice),
         None => format!("The deploy was not carried out: it is {}.", view.line.state.word()),
     };
-    Err(Failed::Ended { answer, reason })
+    Err(Failed::Ended { answer, reason, help })
 }
 
 /// What is there and how it stands.

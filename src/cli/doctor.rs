@@ -10,7 +10,7 @@ use url::Url;
 use super::Failed;
 use super::client::{Ask, settings};
 use super::remote::{Answer, Common};
-use super::show::{at, items};
+use super::show::{at, folded, items};
 
 /// Columns of a terminal that a finding is told in.
 const WIDTH: usize = 100;
@@ -45,7 +45,7 @@ impl Examine {
         self.bundle.as_deref().filter(|file| *file != Path::new("-"))
     }
 
-    /// The answer to print, or the same as a refusal where something is bad. `base` is the panel's address.
+    /// The answer to print, or the same as a refusal where something is bad. `base` is the address of a panel elsewhere.
     pub fn told(&self, document: Value, base: Option<&Url>) -> Result<String, Failed> {
         let text = text(&document, base);
         let (bad, headline) = (at(&document, "grade") == "bad", at(&document, "headline"));
@@ -80,37 +80,25 @@ pub fn text(document: &Value, base: Option<&Url>) -> String {
             _ => "BAD ",
         };
         let said = format!("{}: {}", at(finding, "of"), at(finding, "what"));
-        lines.extend(folded(&said).into_iter().enumerate().map(|(row, line)| match row {
+        lines.extend(folded(&said, WIDTH).into_iter().enumerate().map(|(row, line)| match row {
             0 => format!("  {mark}  {line}"),
             _ => format!("        {line}"),
         }));
         let act = at(finding, "act");
         if !act.is_empty() {
-            lines.extend(folded(&act).iter().map(|line| format!("        > {line}")));
+            lines.extend(folded(&act, WIDTH).iter().map(|line| format!("        > {line}")));
         }
-        let help = finding.get("help").and_then(Value::as_str).filter(|path| path.starts_with("/docs/"));
-        if let Some(url) = help.zip(base).and_then(|(path, base)| base.join(path).ok()) {
-            lines.push(format!("        > {url}"));
-        }
+        let help = at(finding, "help");
+        // On the panel's own machine it may be the panel that is away: its docs are in this program, too.
+        let more = help.strip_prefix("/docs/").and_then(|place| match base {
+            Some(base) => base.join(&help).ok().map(String::from),
+            None => Some(["skiff docs ", place].concat()),
+        });
+        lines.extend(more.map(|more| ["        > ", &more].concat()));
     }
     lines.push(String::new());
     lines.push(at(document, "headline"));
     lines.join("\n")
-}
-
-/// A sentence in lines of a terminal; a word that is longer stands alone.
-fn folded(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= WIDTH) {
-            Some(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]
@@ -128,7 +116,7 @@ mod tests {
             found("panel", "clock", "warn", "Set it.", json!("/docs/panel-trouble#the-panels-clock")),
             found("host", "fra-1", "bad", &"word ".repeat(30), json!("https://elsewhere.example/")),
         ]});
-        let base = "http://127.0.0.1:7070".parse().unwrap();
+        let base: Url = "http://127.0.0.1:7070".parse().unwrap();
         expect![[r#"
             PANEL
               ok    disk: disk was seen.
@@ -143,5 +131,7 @@ mod tests {
 
             1 thing bad."#]]
         .assert_eq(&text(&document, Some(&base)));
+        let here = text(&document, None);
+        assert!(here.contains("\n        > skiff docs panel-trouble#the-panels-clock\n"), "{here}");
     }
 }

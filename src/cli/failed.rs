@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::actions::Refused;
+use crate::domain::help::{self, Topic};
 
 /// Why a command did not do what it should. Printed as one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,8 @@ pub enum Failed {
         answer: Value,
         /// Why, for standard error.
         reason: String,
+        /// Where the docs say more about it, where that is known better than by its words.
+        help: Option<Topic>,
     },
     /// There is something to show, and it is not as wanted.
     #[error("{reason}")]
@@ -52,6 +55,22 @@ impl Failed {
             Self::Unreached(_) => 3,
             Self::NotSignedIn(_) => 4,
             Self::Interrupted(_) => 130,
+        }
+    }
+
+    /// Where the docs say more, for a command of the panel's own machine that is about this; none where what was printed says it.
+    pub fn help(&self, about: Topic) -> Option<Topic> {
+        match self {
+            Self::Refused(Refused::Forbidden(_)) => Some(Topic::Roles),
+            Self::Refused(Refused::Internal(_)) => Some(Topic::Internal),
+            // The sentence knows best what is away.
+            Self::Refused(Refused::Unavailable(why)) => Some(help::of_sentence(why).unwrap_or(about)),
+            Self::Refused(Refused::NotFound | Refused::Fields(_) | Refused::Conflict(_) | Refused::TooOften(_))
+            | Self::Said(_) => Some(about),
+            Self::Ended { reason, help, .. } => help.or_else(|| help::of_sentence(reason)).or(Some(about)),
+            Self::Shown { .. } | Self::Usage(_) | Self::Unreached(_) | Self::NotSignedIn(_) | Self::Interrupted(_) => {
+                None
+            }
         }
     }
 

@@ -180,6 +180,10 @@ async fn wait(ctx: &Ctx, actor: &Actor, domain: &str) -> Result<Value, Failed> {
     loop {
         let view = panel::address(ctx, actor).await?;
         if let Some(line) = view.serving.filter(|line| line.domain.as_ref() == domain) {
+            // It was kept, though not all could be tried.
+            if !line.note.is_empty() && line.note != told {
+                show::tell(&line.note);
+            }
             return Ok(json!({ "url": line.url, "kept": true, "changed": true }));
         }
         let Some(trial) = view.trial.filter(|line| line.domain.as_ref() == domain) else {
@@ -198,7 +202,7 @@ async fn wait(ctx: &Ctx, actor: &Actor, domain: &str) -> Result<Value, Failed> {
             let reason = format!(
                 "{told} {domain} is tried for half an hour, and kept as soon as it leads here. After that: sudo skiff admin address {domain}"
             );
-            return Err(Failed::Ended { answer, reason: reason.trim_start().to_owned() });
+            return Err(Failed::Ended { answer, reason: reason.trim_start().to_owned(), help: None });
         }
         sleep(LOOK_EVERY).await;
     }

@@ -1,5 +1,5 @@
-//! Commands. Those of the panel's own machine (`setup`, `admin`) call actions; `self-upgrade` is the package's; all others are a client of `/api/v1` and work
-//! from any machine. Not here: queries, pages, how the program is wired.
+//! Commands. Those of the panel's own machine (`setup`, `admin`) call actions; `self-upgrade` is the package's; `docs` needs nothing; all others are a client of
+//! `/api/v1` and work from any machine. Not here: queries, pages, how the program is wired.
 
 mod acme;
 pub mod admin;
@@ -9,6 +9,7 @@ mod client;
 mod completions;
 mod deploys;
 mod dockerfiles;
+pub mod docs;
 pub mod doctor;
 mod ensure;
 mod env;

@@ -108,6 +108,21 @@ pub fn facts(of: &[(&str, String)]) -> String {
     lines.join("\n")
 }
 
+/// A sentence in lines of a terminal of at most this width; a word that is longer stands alone.
+pub fn folded(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= width) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// True where a person watches what is told: not in a pipe, not where programs build.
 pub fn is_watched() -> bool {
     std::io::stderr().is_terminal() && may_colour()

@@ -41,13 +41,15 @@ pub struct Server {
     pub name: String,
     /// Where it answers SSH: as a rule where the world finds it, too.
     pub address: String,
+    /// Where its proxy listens for plain HTTP.
+    pub proxy_port: i32,
 }
 
 /// The hosts on which a domain's routes are served.
 pub async fn servers(conn: &mut PgConnection, permit: &Permit, domain: &str) -> Result<Vec<Server>, sqlx::Error> {
     sqlx::query_as!(
         Server,
-        r#"select h.id as "host: HostId", h.name, h.address from hosts h
+        r#"select h.id as "host: HostId", h.name, h.address, coalesce(h.proxy_port, h.http_port) as "proxy_port!" from hosts h
             where h.team_id = $1 and exists (
               select from routes r join apps a on a.team_id = r.team_id and a.id = r.app_id
                where r.team_id = $1 and r.domain = $2

@@ -22,7 +22,10 @@ pub fn is_planned(address: Ipv4Addr) -> bool {
 /// An address that only its own network knows.
 pub fn is_inner(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        // Those shared by a provider's customers too (RFC 6598).
+        IpAddr::V4(v4) => {
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || matches!(v4.octets(), [100, 64..128, _, _])
+        }
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }

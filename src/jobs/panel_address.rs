@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use tokio::time::timeout;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,10 +19,11 @@ use super::stop::{self, Stop};
 use crate::access::{self, Reached};
 use crate::db::panel_addresses::{self, Row, State};
 use crate::db::{certificates, job_steps};
+use crate::domain::acme::{self, Doubt};
 use crate::domain::certificate::{ByName, Candidate};
 use crate::domain::ingress::PROOF_PATH;
 use crate::domain::job::StepState;
-use crate::providers::outside::{self, Asked};
+use crate::providers::outside::{self, Answered, Asked, Unmet};
 use crate::queue::{Job, Outcome, Run};
 use crate::remote::Host;
 
@@ -42,6 +44,8 @@ pub const CONFIRM: Duration = Duration::from_secs(15 * 60);
 const PAUSE: Duration = Duration::from_secs(15);
 /// How long a connection to the panel's own door may take.
 const DOOR_LIMIT: Duration = Duration::from_secs(5);
+/// How long the name servers that keep the name may take.
+const KEPT_LIMIT: Duration = Duration::from_secs(15);
 /// The steps.
 const STEPS: [&str; 3] = [
     "look for the panel on the server's loopback",
@@ -114,11 +118,16 @@ impl PanelAddress {
         log.began(first + 2);
         match from_outside(ctx, run, &row, &reached).await? {
             Err(why) => self.not_yet(ctx, run, log, first + 2, why).await,
-            Ok(at) => {
-                log.ended(first + 2, StepState::Changed, format!("{} answers at {at}", row.domain));
+            Ok(met) => {
+                log.ended(first + 2, StepState::Changed, format!("{} answers at {}", row.domain, met.address));
+                if !met.note.is_empty() {
+                    log.say(None, &met.note);
+                }
                 log.flush().await;
                 let mut tx = run.begin().await?;
-                panel_addresses::note(&mut tx, &self.nonce, "", Some(CONFIRM.as_secs_f64())).await?;
+                panel_addresses::note(&mut tx, &self.nonce, &met.note, Some(CONFIRM.as_secs_f64())).await?;
+                // Where the way from outside could not be tried, the name is kept all the same: the door on loopback stays, and an
+                // authority that gave a certificate for it came by that way.
                 let kept = self.keep && panel_addresses::confirm(&mut tx, &self.nonce).await?;
                 if kept {
                     // The former name leads here no more, wherever it did.
@@ -153,9 +162,10 @@ impl PanelAddress {
             set_certificates::up_to_date(ctx, run, log, &reached, &host).await?;
         }
         let why = match (row.reached_at, row.note.as_str()) {
-            (Some(_), _) => "Nobody said within 15 minutes that the panel works under it.",
-            (None, "") => "It was not reached in time.",
-            (None, note) => note,
+            (Some(_), "") => "Nobody said within 15 minutes that the panel works under it.".to_owned(),
+            (Some(_), note) => format!("Nobody said within 15 minutes that the panel works under it. {note}"),
+            (None, "") => "It was not reached in time.".to_owned(),
+            (None, note) => note.to_owned(),
         };
         Ok(Outcome::Failed {
             reason: format!("The panel's address is as it was before {} was tried. {why}", row.domain),
@@ -184,8 +194,16 @@ async fn at_the_door(host: &Host, row: &Row) -> Result<(), String> {
     }
 }
 
+/// How the panel was reached through its name.
+struct Met {
+    /// At which address.
+    address: IpAddr,
+    /// What could not be tried from here; empty where all could.
+    note: String,
+}
+
 /// Whether the panel is reached through the name; or why not, as a sentence. Over HTTPS, as browsers will.
-async fn from_outside(ctx: &Ctx, run: &Run, row: &Row, reached: &Reached) -> Result<Result<String, String>, Stop> {
+async fn from_outside(ctx: &Ctx, run: &Run, row: &Row, reached: &Reached) -> Result<Result<Met, String>, Stop> {
     let mut tx = ctx.db.begin(&run.permit).await?;
     let rows = certificates::list(&mut tx, &run.permit, None).await?;
     tx.commit().await?;
@@ -209,16 +227,59 @@ async fn from_outside(ctx: &Ctx, run: &Run, row: &Row, reached: &Reached) -> Res
         _ => (plain, None),
     };
     let asked = Asked { domain: &row.domain, port, certificate, path: &path };
-    Ok(match ctx.visitor.ask(&asked).await {
-        Err(why) => Err(why),
-        Ok(answered) if answered.body != row.nonce => Err(format!(
+    let (answered, doubt) = match reach(ctx, row, reached, &asked).await {
+        Ok(met) => met,
+        Err(why) => return Ok(Err(why)),
+    };
+    if answered.body != row.nonce {
+        return Ok(Err(format!(
             "{} leads to {}, where something else than this panel answers. Point the name to the server {}.",
             row.domain, answered.address, reached.row.name
-        )),
-        Ok(_) if certificate.is_none() => Err(format!(
-            "{} leads here, and there is no certificate for it yet: upload one, or have one issued.",
-            row.domain
-        )),
-        Ok(answered) => Ok(answered.address.to_string()),
+        )));
+    }
+    let note = match doubt {
+        None => String::new(),
+        Some(Doubt { name, address }) => format!(
+            "{name} leads to {address}, which is not reached from inside, as is usual behind NAT; the proxy of {} answers under the name. \
+             Whether it is reached from outside shows when somebody opens the panel under it.",
+            reached.row.name
+        ),
+    };
+    Ok(match certificate {
+        Some(_) => Ok(Met { address: answered.address, note }),
+        None => {
+            let missing = "there is no certificate for it yet: upload one, or have one issued.";
+            Err(format!("{} leads here, and {missing} {note}", row.domain).trim_end().to_owned())
+        }
     })
+}
+
+/// Asks under the name; where its outer address is not reached from inside, at the one by which its server is.
+async fn reach(
+    ctx: &Ctx,
+    row: &Row,
+    reached: &Reached,
+    asked: &Asked<'_>,
+) -> Result<(Answered, Option<Doubt>), String> {
+    let addresses = match ctx.visitor.addresses(&row.domain).await {
+        Ok(addresses) => addresses,
+        // This machine's name servers keep for long that there was no such name. Those that keep the name know at once.
+        Err(why) => match timeout(KEPT_LIMIT, ctx.names.addresses_kept(row.domain.as_ref())).await {
+            Ok(Ok(addresses)) if !addresses.is_empty() => addresses,
+            _ => return Err(why),
+        },
+    };
+    let silent = match ctx.visitor.ask(&addresses, asked).await {
+        Ok(answered) => return Ok((answered, None)),
+        Err(Unmet::Other(why)) => return Err(why),
+        Err(Unmet::Silent(why)) => why,
+    };
+    let found: Vec<_> = addresses.into_iter().map(|address| (address, acme::Met::Nobody(String::new()))).collect();
+    let inside = ctx.names.of_server(reached.row.address.as_ref()).await;
+    let known = outside::as_others_know(reached.row.address.as_ref(), inside.clone());
+    let Some(doubt) = acme::doubted(row.domain.as_ref(), &found, &known) else { return Err(silent) };
+    match ctx.visitor.ask(&inside, asked).await {
+        Ok(answered) if answered.body == row.nonce => Ok((answered, Some(doubt))),
+        Ok(_) | Err(_) => Err(silent),
+    }
 }

@@ -1,7 +1,9 @@
 //! Names as the DNS has them: where one leads, by the name servers this machine asks, and whether our own answer to an
 //! authority comes from there. Not here: reaching a name as a visitor (`outside`).
 
-use std::net::{IpAddr, SocketAddr};
+mod keepers;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +13,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
+
+pub use keepers::Keepers;
 
 use crate::domain::VERSION;
 use crate::domain::acme::Met;
@@ -23,6 +27,8 @@ const ANSWER: Duration = Duration::from_secs(4);
 const TRIES: usize = 2;
 /// How long a connection to our own proxy may take.
 const CONNECT: Duration = Duration::from_secs(8);
+/// How long most that keep domains take at most until all their name servers have a record.
+const SETTLE: Duration = Duration::from_secs(60);
 /// Bytes of its answer that are read: the right one is 87.
 const MAX_ANSWER: usize = 512;
 /// Where this machine's name servers stand.
@@ -36,6 +42,11 @@ pub struct Names {
     pub servers: Vec<SocketAddr>,
     /// The port at which authorities ask for proofs: 80 (RFC 8555 §8.3).
     pub http_port: u16,
+    /// The port at which the name servers that keep a zone are asked: 53.
+    pub keepers_port: u16,
+    /// How long after a record was written `servers` are not asked for it, where those that keep its zone say nothing: they keep "there
+    /// is none" for as long as the zone says, half an hour at some, so one look too early spoils all later ones.
+    pub settle: Duration,
 }
 
 /// No name server answered, or it refused.
@@ -52,7 +63,7 @@ impl Default for Names {
 impl Names {
     /// By the name servers of this machine.
     pub fn of_this_machine() -> Self {
-        Self { servers: Vec::new(), http_port: 80 }
+        Self { servers: Vec::new(), http_port: 80, keepers_port: 53, settle: SETTLE }
     }
 
     /// The name servers to ask now.
@@ -74,6 +85,15 @@ impl Names {
             four.answers.into_iter().chain(six.answers).filter_map(|r| address(r.data)).collect();
         found.dedup();
         Ok(found)
+    }
+
+    /// The addresses by which a server is reached that is known by this text; none where nobody knows.
+    pub async fn of_server(&self, known_by: &str) -> Vec<IpAddr> {
+        match known_by.parse::<IpAddr>() {
+            Ok(address) => vec![address],
+            Err(_) if outgoing::is_this_machine(known_by) => vec![Ipv4Addr::LOCALHOST.into()],
+            Err(_) => self.addresses(known_by).await.unwrap_or_default(),
+        }
     }
 
     /// The texts of a name.
@@ -102,12 +122,20 @@ impl Names {
 
     /// Asks for a token as an authority does, and compares the answer.
     pub async fn meets(&self, name: &str, address: IpAddr, token: &str, wanted: &str) -> Met {
-        let address = address.to_canonical();
-        if address.is_loopback() || outgoing::judge(address, true).is_err() {
+        match address.to_canonical() {
+            // No authority asks there.
+            address if address.is_loopback() => Met::NotAsked,
+            address => self.meets_inside(name, (address, self.http_port).into(), token, wanted).await,
+        }
+    }
+
+    /// The same at the address and the port by which a server is reached from inside, which may be this very machine.
+    pub async fn meets_inside(&self, name: &str, at: SocketAddr, token: &str, wanted: &str) -> Met {
+        let address = at.ip().to_canonical();
+        if outgoing::judge(address, true).is_err() {
             return Met::NotAsked;
         }
-        let asked = timeout(CONNECT, fetch((address, self.http_port).into(), name, token));
-        match asked.await {
+        match timeout(CONNECT, fetch((address, at.port()).into(), name, token)).await {
             Ok(Ok((200, body))) if body.trim_ascii_end() == wanted.as_bytes() => Met::Us,
             Ok(Ok((status, _))) => Met::Other(format!("status {status}, without our answer")),
             Ok(Err(error)) => match no_way(&error) {
@@ -137,9 +165,13 @@ fn no_way(error: &std::io::Error) -> bool {
 /// Asks one name server, by datagram and, where the answer is too long for one, by connection.
 async fn ask(server: SocketAddr, name: &str, kind: Kind) -> std::io::Result<Reply> {
     let id = rand::random::<u16>();
-    let question = dns::question(id, name, kind).ok_or_else(|| std::io::Error::other("that is no name"))?;
+    let question = dns::question(id, name, kind).ok_or_else(no_name)?;
     let reply = datagram(server, id, &question).await?;
     if reply.cut { over_tcp(server, id, &question).await } else { Ok(reply) }
+}
+
+fn no_name() -> std::io::Error {
+    std::io::Error::other("that is no name")
 }
 
 async fn datagram(server: SocketAddr, id: u16, question: &[u8]) -> std::io::Result<Reply> {

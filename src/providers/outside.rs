@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::domain::names::Domain;
+use crate::domain::outgoing;
 
 /// How long a name server may take.
 const RESOLVE: Duration = Duration::from_secs(10);
@@ -40,6 +41,15 @@ pub fn own_address() -> Option<IpAddr> {
     let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((ELSEWHERE, 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())
+}
+
+/// The addresses by which others may know a server that is reached at these: where it is this machine, also the one that it goes out
+/// from. A public one among them says that it is not behind NAT.
+pub fn as_others_know(server: &str, mut reached: Vec<IpAddr>) -> Vec<IpAddr> {
+    if outgoing::is_this_machine(server) {
+        reached.extend(own_address());
+    }
+    reached
 }
 
 /// The way out. Cheap to clone.
@@ -72,6 +82,15 @@ pub struct Answered {
     pub body: String,
 }
 
+/// Why nothing came back, as a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unmet {
+    /// No address took a connection.
+    Silent(String),
+    /// Somebody did, and it was not what it should be.
+    Other(String),
+}
+
 impl Outside {
     /// A way out that knows the addresses of some names by itself, as a hosts file does.
     pub fn knowing(names: impl IntoIterator<Item = (String, IpAddr)>) -> Self {
@@ -99,20 +118,22 @@ impl Outside {
         }
     }
 
-    /// Asks the name; or says why nothing came back, as a sentence. Redirects are not followed.
-    pub async fn ask(&self, asked: &Asked<'_>) -> Result<Answered, String> {
-        let mut why = String::new();
-        for address in self.addresses(asked.domain).await? {
-            match one(address, asked).await {
+    /// Asks the name at these addresses, which are its own, or one by which its server is reached from inside. Redirects are not
+    /// followed.
+    pub async fn ask(&self, addresses: &[IpAddr], asked: &Asked<'_>) -> Result<Answered, Unmet> {
+        let (mut silent, mut other) = (Unmet::Silent(String::new()), None);
+        for address in addresses {
+            match one(*address, asked).await {
                 Ok(answered) => return Ok(answered),
-                Err(failed) => why = failed,
+                Err(Unmet::Other(why)) => other = Some(why),
+                Err(why) => silent = why,
             }
         }
-        Err(why)
+        Err(other.map_or(silent, Unmet::Other))
     }
 }
 
-async fn one(address: IpAddr, asked: &Asked<'_>) -> Result<Answered, String> {
+async fn one(address: IpAddr, asked: &Asked<'_>) -> Result<Answered, Unmet> {
     let Asked { domain, port, certificate, .. } = asked;
     let silent = || {
         format!(
@@ -120,20 +141,21 @@ async fn one(address: IpAddr, asked: &Asked<'_>) -> Result<Answered, String> {
         )
     };
     let connected = timeout(CONNECT, TcpStream::connect(SocketAddr::new(address, *port))).await;
-    let stream = connected.map_err(|_| silent())?.map_err(|_| silent())?;
+    let stream = connected.map_err(|_| Unmet::Silent(silent()))?.map_err(|_| Unmet::Silent(silent()))?;
     match certificate {
-        None => exchange(stream, address, asked).await,
+        None => exchange(stream, address, asked).await.map_err(Unmet::Other),
         Some(wanted) => {
-            let name = ServerName::try_from(domain.to_string()).map_err(|_| silent())?;
-            let config = pinned(wanted).map_err(|error| format!("This machine cannot speak TLS: {error}."))?;
+            let name = ServerName::try_from(domain.to_string()).map_err(|_| Unmet::Other(silent()))?;
+            let config =
+                pinned(wanted).map_err(|error| Unmet::Other(format!("This machine cannot speak TLS: {error}.")))?;
             let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
             let other = |_| {
-                format!(
+                Unmet::Other(format!(
                     "{domain} leads to {address}, which answers with another certificate than the one that is stored for it, or with none."
-                )
+                ))
             };
-            let stream = timeout(CONNECT, handshake).await.map_err(|_| silent())?.map_err(other)?;
-            exchange(stream, address, asked).await
+            let stream = timeout(CONNECT, handshake).await.map_err(|_| Unmet::Other(silent()))?.map_err(other)?;
+            exchange(stream, address, asked).await.map_err(Unmet::Other)
         }
     }
 }

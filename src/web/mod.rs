@@ -5,7 +5,6 @@ pub mod assets;
 pub mod csrf;
 pub mod error;
 pub mod guard;
-pub mod guide;
 pub mod headers;
 pub mod hooks;
 pub mod live;

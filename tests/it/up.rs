@@ -101,7 +101,10 @@ async fn forgotten_password(server: &Server) {
 
     let set = |who: &str| format!("echo 'another long password' | skiff admin password {who} 2>&1; echo $?");
     let unknown = server.bash(&set("bob@example.org")).await;
-    assert_eq!(unknown, "skiff: email: Nobody signs in with this address here.\n1\n");
+    assert_eq!(
+        unknown,
+        "skiff: email: Nobody signs in with this address here.\nMore: skiff docs panel-trouble#signing-in\n1\n"
+    );
     let known = server.bash(&set("ada@example.org")).await;
     assert!(known.contains(r#""password":"set""#) && known.ends_with("\n0\n"), "{known}");
     assert_eq!(ask(&sign_in("a long first password")).await, "422\n");
@@ -178,7 +181,9 @@ async fn what_is_in_the_way_is_said_in_one_sentence() {
     let server = Server::fresh(false).await;
     let last = |said: crate::harness::host::Said| {
         assert_ne!(said.status, 0, "{}", said.out);
-        said.err.lines().last().unwrap_or_default().to_owned()
+        let mut lines = said.err.lines().rev();
+        assert!(lines.next().is_some_and(|more| more.starts_with("More: ")), "{}", said.err);
+        lines.next().unwrap_or_default().to_owned()
     };
     let plain = |variables: &'static [&'static str]| async move {
         let up = format!("{AT}/bin/up");

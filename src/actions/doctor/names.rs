@@ -2,7 +2,7 @@
 //! asked for under each name, as a certificate authority does.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -13,10 +13,12 @@ use uuid::Uuid;
 use crate::actions::{Refused, gate};
 use crate::db::{self, Tx, acme, panel_addresses, routes};
 use crate::domain::acme::Met;
+use crate::domain::address::is_inner;
 use crate::domain::doctor::{self, Finding, HostAt, NameSeen, Proof, Resolved};
 use crate::domain::outgoing::is_this_machine;
 use crate::domain::rights::{Actor, On, Permission, Permit};
 use crate::providers::names::{Names, NoAnswer, is_of_this_machine};
+use crate::providers::outside::own_address;
 use crate::providers::resolver::look_up;
 use crate::vault;
 
@@ -45,8 +47,8 @@ struct Wanted {
 /// What is to be looked up.
 pub(super) struct Known {
     domains: Vec<Wanted>,
-    /// Each host's name, and the address it is reached at.
-    hosts: BTreeMap<Uuid, (String, String)>,
+    /// Each host's name, the address it is reached at, and the port of its proxy.
+    hosts: BTreeMap<Uuid, (String, String, u16)>,
     /// What the team's proxies answer with; none before there is an account.
     thumbprint: Option<String>,
 }
@@ -72,7 +74,8 @@ pub(super) async fn known(tx: &mut Tx<'_>, permit: &Permit, actor: &Actor) -> Re
         hosts: row.hosts,
     }));
     let rows = db::hosts::list(tx, permit, None).await?;
-    let hosts = rows.into_iter().map(|row| (row.id.0, (row.name, row.address))).collect();
+    let port = |port: i32| u16::try_from(port).unwrap_or(80);
+    let hosts = rows.into_iter().map(|row| (row.id.0, (row.name, row.address, port(row.proxy_port)))).collect();
     let thumbprint = acme::thumbprint(tx, permit).await?.filter(|thumbprint| !thumbprint.is_empty());
     Ok(Known { domains, hosts, thumbprint })
 }
@@ -81,7 +84,7 @@ pub(super) async fn known(tx: &mut Tx<'_>, permit: &Permit, actor: &Actor) -> Re
 pub(super) async fn look(lookup: &Names, known: Known) -> Vec<Finding> {
     let wanted: BTreeSet<Uuid> = known.domains.iter().flat_map(|row| row.hosts.iter().copied()).collect();
     let named = wanted.into_iter().filter_map(|id| Some((id, known.hosts.get(&id)?)));
-    let found = join_all(named.map(|(id, (name, address))| async move {
+    let found = join_all(named.map(|(id, (name, address, _))| async move {
         let addresses = match look_up(address).await {
             Resolved::Addresses(addresses) => addresses,
             Resolved::Nowhere | Resolved::NotAsked(_) => BTreeSet::new(),
@@ -95,7 +98,8 @@ pub(super) async fn look(lookup: &Names, known: Known) -> Vec<Finding> {
         turns: Semaphore::new(AT_ONCE),
         until: Instant::now() + LONGEST,
     };
-    let (hosts, asking) = (&hosts, &asking);
+    let ports: BTreeMap<Uuid, u16> = known.hosts.iter().map(|(id, (_, _, port))| (*id, *port)).collect();
+    let (hosts, ports, asking) = (&hosts, &ports, &asking);
     let domains = known.domains.iter().map(|row| async move {
         let resolved = match doctor::is_local(&row.domain) {
             true => Resolved::Nowhere,
@@ -105,14 +109,24 @@ pub(super) async fn look(lookup: &Names, known: Known) -> Vec<Finding> {
             Resolved::Addresses(addresses) => addresses.clone(),
             Resolved::Nowhere | Resolved::NotAsked(_) => BTreeSet::new(),
         };
-        doctor::name(&NameSeen {
+        let mut seen = NameSeen {
             proof: asking.prove(&row.domain, &addresses).await,
+            inside: false,
             own: addresses.into_iter().filter(|address| is_of_this_machine(*address)).collect(),
             resolved,
             domain: row.domain.clone(),
             app: row.app.clone(),
             hosts: row.hosts.iter().filter_map(|id| hosts.get(id).cloned()).collect(),
-        })
+        };
+        let here = seen.hosts.iter().any(|host| host.here);
+        let behind_nat = !here || own_address().is_none_or(is_inner);
+        if behind_nat && seen.doubt().is_some() {
+            let of_host = |id: &Uuid| Some((hosts.get(id)?, ports.get(id)?));
+            let at = row.hosts.iter().filter_map(of_host);
+            let at = at.flat_map(|(host, port)| host.addresses.iter().map(|address| SocketAddr::new(*address, *port)));
+            seen.inside = asking.inside(&row.domain, at.take(MOST_ADDRESSES).collect()).await;
+        }
+        doctor::name(&seen)
     });
     join_all(domains).await
 }
@@ -146,11 +160,25 @@ impl Asking<'_> {
         Proof::Asked(join_all(asked).await)
     }
 
+    /// Whether a proxy answers at one of these, by which its host is reached.
+    async fn inside(&self, name: &str, at: Vec<SocketAddr>) -> bool {
+        let Some(thumbprint) = self.thumbprint else { return false };
+        let asked = at.into_iter().map(|at| {
+            self.ask(thumbprint, async move |token, answer| self.lookup.meets_inside(name, at, token, answer).await)
+        });
+        join_all(asked).await.contains(&Met::Us)
+    }
+
     async fn meets(&self, name: &str, address: IpAddr, thumbprint: &str) -> Met {
+        self.ask(thumbprint, async |token, answer| self.lookup.meets(name, address, token, answer).await).await
+    }
+
+    /// Has the answer to a random token asked for.
+    async fn ask(&self, thumbprint: &str, asking: impl AsyncFnOnce(&str, &str) -> Met) -> Met {
         let Ok(Ok(_turn)) = timeout_at(self.until, self.turns.acquire()).await else { return Met::NotAsked };
         let token = vault::random_token();
         let answer = format!("{}.{thumbprint}", token.expose());
-        let asked = timeout(ANSWER, self.lookup.meets(name, address, token.expose(), &answer));
+        let asked = timeout(ANSWER, asking(token.expose(), &answer));
         asked.await.unwrap_or_else(|_| Met::Nobody(format!("no answer within {} s", ANSWER.as_secs())))
     }
 }

@@ -11,7 +11,7 @@ impl Trouble {
             Self::PortClosed { .. } => Topic::CertificatePort,
             Self::OtherAnswer { .. } => Topic::CertificateOther,
             Self::Caa { .. } => Topic::CertificateCaa,
-            Self::NotProven { .. } => Topic::CertificateProof,
+            Self::NotProven { .. } | Self::NotFound { .. } => Topic::CertificateProof,
             Self::NotSeen { .. } | Self::DnsAccount { .. } => Topic::CertificateRecord,
             Self::RateLimited { .. } => Topic::CertificateLimit,
             Self::Paused { .. } => Topic::CertificatePaused,

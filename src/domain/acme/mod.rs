@@ -5,6 +5,7 @@ mod again;
 mod help;
 mod problem;
 mod reachable;
+pub mod record;
 mod trouble;
 mod weekly;
 
@@ -13,7 +14,7 @@ mod tests;
 
 pub use again::{Again, MOST_FAILURES, Window, again, renew_at, wait_for};
 pub use problem::{At, Problem, classify};
-pub use reachable::{Met, reachable};
+pub use reachable::{Doubt, Met, doubted, reachable};
 pub use trouble::Trouble;
 pub use weekly::{MOST_A_WEEK, enough_until, is_counted, too_many};
 

@@ -56,3 +56,27 @@ pub fn reachable(name: &str, found: &[(IpAddr, Met)], expected: &[IpAddr]) -> Op
         }),
     }
 }
+
+/// A name of which it cannot be told from here whether it leads to its server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// The name.
+    pub name: String,
+    /// Where it leads.
+    pub address: String,
+}
+
+/// Whether what is in the way may be no more than that a server does not reach itself, nor its neighbours, by its outer address (NAT
+/// that does not lead back): then an answer of its proxy at the address it is reached by leaves both open, and an authority knows.
+/// `known` are the addresses by which the servers may be known: not where a public one is among them, which the name would have; nor
+/// where somebody else answers.
+pub fn doubted(name: &str, found: &[(IpAddr, Met)], known: &[IpAddr]) -> Option<Doubt> {
+    if known.is_empty() || !known.iter().all(|at| is_inner(*at)) {
+        return None;
+    }
+    let mut silent = found.iter().filter(|(_, met)| matches!(met, Met::Nobody(_))).map(|(at, _)| *at).peekable();
+    let first = *silent.peek()?;
+    let other = found.iter().any(|(_, met)| matches!(met, Met::Other(_)));
+    let outer = silent.all(|at| !is_inner(at));
+    (outer && !other).then(|| Doubt { name: name.to_owned(), address: first.to_string() })
+}

@@ -145,6 +145,55 @@ fn a_name_is_looked_at_from_every_address() {
 }
 
 #[test]
+fn a_server_behind_nat_need_not_reach_its_own_outer_address() {
+    let at = |text: &str| -> std::net::IpAddr { text.parse().unwrap() };
+    let (outer, other, inner) = (at("5.6.7.8"), at("2a00::8"), at("10.0.0.8"));
+    let nobody = || Met::Nobody("it timed out".into());
+    let doubt = |all: &[(std::net::IpAddr, Met)], expected: &[std::net::IpAddr]| {
+        doubted("shop.test", all, expected).map(|doubt| doubt.address)
+    };
+    let said = Some("5.6.7.8".to_owned());
+    assert_eq!(doubt(&[(outer, nobody())], &[inner]), said);
+    assert_eq!(doubt(&[(outer, nobody())], &[at("127.0.0.1")]), said, "the panel's own machine");
+    assert_eq!(doubt(&[(outer, nobody())], &[inner, at("fd00::8")]), said);
+    assert_eq!(doubt(&[(outer, nobody()), (other, Met::Us)], &[inner]), said, "one of the two kinds is led back");
+    assert_eq!(doubt(&[(outer, nobody()), (other, Met::NotAsked)], &[inner]), said);
+    // Known by that very address, or by another public one; nobody's.
+    assert_eq!(doubt(&[(outer, nobody())], &[outer]), None);
+    assert_eq!(doubt(&[(outer, nobody())], &[at("1.2.3.4")]), None);
+    assert_eq!(doubt(&[(outer, nobody())], &[inner, at("1.2.3.4")]), None);
+    assert_eq!(doubt(&[(outer, nobody())], &[]), None);
+    // The inner address itself, or somebody else who answers.
+    assert_eq!(doubt(&[(inner, nobody())], &[inner]), None);
+    assert_eq!(doubt(&[(at("10.0.0.9"), nobody())], &[inner]), None);
+    assert_eq!(doubt(&[(outer, Met::Other("404".into()))], &[inner]), None);
+    assert_eq!(doubt(&[(outer, nobody()), (other, Met::Other("404".into()))], &[inner]), None);
+    assert_eq!(doubt(&[(outer, Met::Us)], &[inner]), None);
+
+    // What the authority then finds says both; what it finds of another name, or another trouble, is as it was.
+    let doubts = [Doubt { name: "shop.test".into(), address: "5.6.7.8".into() }];
+    let failed = |name: &str| Trouble::NotProven { name: name.into(), detail: "Timeout.".into() }.in_doubt(&doubts);
+    let sentence = failed("shop.test").sentence();
+    assert!(
+        sentence.contains("not led on to this server") && sentence.contains("leads to another server"),
+        "{sentence}"
+    );
+    assert!(failed("shop.test").counts() && !failed("shop.test").found_beforehand());
+    assert!(matches!(failed("www.test"), Trouble::NotProven { .. }));
+    let caa = Trouble::Caa { name: "shop.test".into(), detail: "no.".into() };
+    assert_eq!(caa.clone().in_doubt(&doubts), caa);
+}
+
+#[test]
+fn a_record_that_was_not_seen_before_this_was_told_in_full_is_still_read() {
+    let kept: Trouble = serde_json::from_str(r#"{ "what": "not_seen", "record": "_acme-challenge.a.test" }"#).unwrap();
+    assert!(
+        kept.sentence().starts_with("The record _acme-challenge.a.test was written and is not seen. Look"),
+        "{kept:?}"
+    );
+}
+
+#[test]
 fn names_are_domains_or_everything_below_one() {
     let name = |text: &str| text.parse::<CertName>();
     assert_eq!(name(" Shop.Example ").unwrap().as_ref(), "shop.example");

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::Doubt;
+
 /// What went wrong. Kept with the order as it was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "what")]
@@ -61,10 +63,23 @@ pub enum Trouble {
         /// The authority's words.
         detail: String,
     },
+    /// From outside the proof was not reached, and from here it cannot be told why: the server's outer address is not reached from
+    /// inside.
+    NotFound {
+        /// The name.
+        name: String,
+        /// Where it leads.
+        address: String,
+        /// The authority's words.
+        detail: String,
+    },
     /// The record was written and is not seen.
     NotSeen {
         /// The record.
         record: String,
+        /// What was found where.
+        #[serde(default)]
+        found: String,
     },
     /// The name server or its service did not take the record.
     DnsAccount {
@@ -157,9 +172,18 @@ impl Trouble {
             Self::NotProven { name, detail } => format!(
                 "The certificate authority did not accept the proof for {name}: {detail} Look whether the name leads to this server from everywhere."
             ),
-            Self::NotSeen { record } => format!(
-                "The record {record} was written and is not seen. Look whether the domain's name servers are those of the chosen DNS account."
+            Self::NotFound { name, address, detail } => format!(
+                "The certificate authority did not accept the proof for {name}: {detail} From inside its own network {address} is not reached, \
+                 as is usual behind NAT, while the server's proxy answers. So either port 80 of {address} is not led on to this server, or \
+                 it is closed in the provider's firewall; or {name} leads to another server, and its records (A and AAAA) have to name this one."
             ),
+            Self::NotSeen { record, found } => {
+                let found = if found.is_empty() { String::new() } else { format!(": {found}") };
+                format!(
+                    "The record {record} was written and is not seen{found}. Look whether the domain's name servers are those of the \
+                     chosen DNS account, and whether all of them say the same."
+                )
+            }
             Self::DnsAccount { account, detail } => format!(
                 "The DNS account {account} did not take the record: {detail} Look at its token or key, and what it may change."
             ),
@@ -209,6 +233,7 @@ impl Trouble {
             Self::LookUp { .. } => "the authority cannot look it up".to_owned(),
             Self::Caa { .. } => "CAA records forbid it".to_owned(),
             Self::NotProven { .. } => "the proof was not accepted".to_owned(),
+            Self::NotFound { address, .. } => format!("the authority did not find the proof at {address}"),
             Self::NotSeen { .. } => "the DNS record is not seen".to_owned(),
             Self::DnsAccount { account, .. } => format!("the DNS account {account} refused"),
             Self::RateLimited { .. } => "rate limited".to_owned(),
@@ -237,7 +262,20 @@ impl Trouble {
 
     /// True where the authority counts it as a failed proof of the name.
     pub fn counts(&self) -> bool {
-        matches!(self, Self::LookUp { .. } | Self::Caa { .. } | Self::NotProven { .. })
+        matches!(self, Self::LookUp { .. } | Self::Caa { .. } | Self::NotProven { .. } | Self::NotFound { .. })
+    }
+}
+
+impl Trouble {
+    /// The same, where it was not known before whether the name leads here: then it says what that may mean.
+    pub fn in_doubt(self, doubts: &[Doubt]) -> Self {
+        match self {
+            Self::NotProven { name, detail } => match doubts.iter().find(|doubt| doubt.name == name) {
+                Some(doubt) => Self::NotFound { name, address: doubt.address.clone(), detail },
+                None => Self::NotProven { name, detail },
+            },
+            other => other,
+        }
     }
 }
 

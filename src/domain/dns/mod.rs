@@ -3,6 +3,7 @@
 //! Not here: sending them.
 
 mod account;
+mod authority;
 mod reply;
 mod update;
 
@@ -10,6 +11,7 @@ mod update;
 mod tests;
 
 pub use account::{AccountKind, Algorithm, ServerAddress};
+pub use authority::{Step, step, zones_above};
 pub use reply::{Data, Record, Reply, read};
 pub use update::{Change, Key, update};
 
@@ -22,6 +24,8 @@ pub enum Kind {
     Aaaa,
     /// Text.
     Txt,
+    /// A name server of a zone.
+    Ns,
     /// The beginning of a zone.
     Soa,
 }
@@ -31,6 +35,7 @@ impl Kind {
     pub fn number(self) -> u16 {
         match self {
             Self::A => 1,
+            Self::Ns => 2,
             Self::Soa => 6,
             Self::Txt => 16,
             Self::Aaaa => 28,
@@ -67,7 +72,16 @@ fn head(id: u16, flags: u16, counts: [u16; 4]) -> Vec<u8> {
 pub fn question(id: u16, of: &str, kind: Kind) -> Option<Vec<u8>> {
     /// Recursion desired.
     const RD: u16 = 0x0100;
-    let mut bytes = head(id, RD, [1, 0, 0, 0]);
+    asking(id, RD, of, kind)
+}
+
+/// A question to a name server about its own zone: it asks nobody else for it. None where the name is none.
+pub fn question_to_authority(id: u16, of: &str, kind: Kind) -> Option<Vec<u8>> {
+    asking(id, 0, of, kind)
+}
+
+fn asking(id: u16, flags: u16, of: &str, kind: Kind) -> Option<Vec<u8>> {
+    let mut bytes = head(id, flags, [1, 0, 0, 0]);
     bytes.extend(name(of)?);
     bytes.extend(kind.number().to_be_bytes());
     bytes.extend(IN.to_be_bytes());

@@ -11,6 +11,8 @@ pub struct Reply {
     pub id: u16,
     /// True where it was too long for the way it came.
     pub cut: bool,
+    /// True where whoever answered keeps the name's zone, and does not say what it once heard.
+    pub authoritative: bool,
     /// How it went: 0 well, 3 no such name, 5 refused …
     pub code: u16,
     /// The records.
@@ -37,10 +39,16 @@ pub enum Data {
     Text(Vec<u8>),
     /// The beginning of a zone.
     Zone,
+    /// A name server of a zone.
+    NameServer(String),
+    /// Another name that is meant (CNAME).
+    Alias(String),
     /// Anything else.
     Other,
 }
 
+/// The kind of a record that stands for another name.
+const CNAME: u16 = 5;
 /// The most records that are read: an answer with more is not for us.
 const MOST_RECORDS: usize = 256;
 /// The most pointers of one name.
@@ -71,7 +79,14 @@ pub fn read(bytes: &[u8]) -> Option<Reply> {
         }
         Some(records)
     };
-    Some(Reply { id, cut, code: flags & 0x000f, answers: section(answers)?, authority: section(authority)? })
+    Some(Reply {
+        id,
+        cut,
+        authoritative: flags & 0x0400 != 0,
+        code: flags & 0x000f,
+        answers: section(answers)?,
+        authority: section(authority)?,
+    })
 }
 
 struct Cursor<'a> {
@@ -133,6 +148,8 @@ impl<'a> Cursor<'a> {
         let kind = self.number()?;
         self.take(6)?;
         let length = usize::from(self.number()?);
+        // A name in it may be shortened by what stands before it.
+        let mut within = Cursor { bytes: self.bytes, at: self.at };
         let data = self.take(length)?;
         let data = if kind == Kind::A.number() {
             Data::Address(IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(data).ok()?)))
@@ -147,6 +164,10 @@ impl<'a> Cursor<'a> {
             Data::Text(text)
         } else if kind == Kind::Soa.number() {
             Data::Zone
+        } else if kind == Kind::Ns.number() {
+            Data::NameServer(within.name()?)
+        } else if kind == CNAME {
+            Data::Alias(within.name()?)
         } else {
             Data::Other
         };

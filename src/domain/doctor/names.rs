@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::{Area, Finding, Grade};
-use crate::domain::acme::{Met, Trouble, reachable};
+use crate::domain::acme::{Doubt, Met, Trouble, doubted, reachable};
 use crate::domain::address::is_inner;
 use crate::domain::help::Topic;
 
@@ -57,6 +57,8 @@ pub struct NameSeen {
     pub own: BTreeSet<IpAddr>,
     /// What came from there.
     pub proof: Proof,
+    /// Whether the proxy of one of its hosts answered at the address that is reached by; asked where nobody did at an outer one.
+    pub inside: bool,
     /// The hosts that serve it.
     pub hosts: Vec<HostAt>,
 }
@@ -106,6 +108,17 @@ pub fn name(seen: &NameSeen) -> Finding {
                 Finding::ok(area, of, format!("It leads to {}, where this panel's proxy answers.", list(addresses)))
             }
             None => Finding::ok(area, of, format!("It leads to {}, whose proxy answers.", met.join(", "))),
+            Some(_) if seen.inside && seen.doubt().is_some() => Finding::warn(
+                area,
+                of,
+                format!(
+                    "It leads to {}, which is not reached from inside, as is usual behind NAT; the proxy of {to} answers. Whether the \
+                     name leads there cannot be told from here.",
+                    list(addresses)
+                ),
+                "Open it from another network. Where it works, all is well; else have port 80 and that of HTTPS led on to the server, or change the record.",
+                Topic::CertificatePort,
+            ),
             Some(trouble) => not_met(of, &to, &address, addresses, &trouble, found),
         };
     }
@@ -136,6 +149,12 @@ pub fn is_local(domain: &str) -> bool {
 }
 
 impl NameSeen {
+    /// Whether it cannot be told from here where the name leads, unless a proxy does not even answer inside.
+    pub fn doubt(&self) -> Option<Doubt> {
+        let Proof::Asked(found) = &self.proof else { return None };
+        doubted(&self.domain, found, &self.wanted().into_iter().collect::<Vec<_>>())
+    }
+
     /// The hosts in words.
     fn to(&self) -> String {
         let hosts: Vec<&str> = self.hosts.iter().map(|host| host.name.as_str()).collect();

@@ -160,6 +160,7 @@ fn seen(leads_to: Resolved, host: &str) -> NameSeen {
         resolved: leads_to,
         own: Default::default(),
         proof: Proof::NotAsked,
+        inside: false,
         hosts: vec![HostAt { name: "fra-1".into(), addresses: [address].into(), here: address.is_loopback() }],
     }
 }
@@ -186,6 +187,23 @@ fn a_domain_leads_to_its_app_or_it_is_said_where_to() {
             ok | hello.localhost | It leads to the machine of whoever asks, as all names below localhost do. |  | 
         "#]],
     );
+}
+
+/// Behind NAT a server need not reach its own outer address.
+#[test]
+fn a_domain_that_only_outsiders_reach_is_not_said_to_be_closed() {
+    let at = |text: &str| text.parse::<IpAddr>().unwrap();
+    let behind = |host: &str, inside: bool| NameSeen {
+        proof: Proof::Asked(vec![(at("198.51.100.1"), Met::Nobody("no answer within 3 s".into()))]),
+        inside,
+        ..seen(Resolved::Addresses([at("198.51.100.1")].into()), host)
+    };
+    let told = name(&behind("10.0.0.7", true));
+    assert!(told.grade == Grade::Warn && told.what.contains("cannot be told from here"), "{told:?}");
+    for closed in [behind("10.0.0.7", false), behind("198.51.100.1", true)] {
+        let told = name(&closed);
+        assert!(told.grade == Grade::Bad && told.what.contains("port 80 of 198.51.100.1 does not answer"), "{told:?}");
+    }
 }
 
 /// Where the proxies have an answer of their own, it says more than addresses.

@@ -100,6 +100,10 @@ topics! {
     OtherAddress, "panel-trouble", "the-panel-has-another-address";
     FormNotTaken, "panel-trouble", "a-form-was-not-taken";
     Settings, "panel-trouble", "where-the-panels-things-are";
+    PanelPort, "panel-trouble", "the-panels-port-is-taken";
+    PanelGit, "panel-trouble", "git-cannot-be-used";
+    PanelThreads, "panel-trouble", "no-room-for-threads";
+    Upgrade, "install", "an-upgrade-does-not-begin";
     JobFailed, "panel-trouble", "a-job-failed";
     CertificateAuthority, "automatic-certificates", "once";
     CertificateOrders, "automatic-certificates", "then";
@@ -164,6 +168,12 @@ impl Topic {
     pub fn path(self) -> String {
         let (page, anchor) = self.place();
         [DOCS, "/", page, "#", anchor].concat()
+    }
+
+    /// How it is read in a shell of the panel's machine, where the panel may be away: "skiff docs hosts#a-jump-host".
+    pub fn command(self) -> String {
+        let (page, anchor) = self.place();
+        ["skiff docs ", page, "#", anchor].concat()
     }
 }
 
@@ -237,6 +247,7 @@ mod tests {
             assert!(seen.insert((page, anchor)), "{topic:?} names a place that has a name already");
         }
         assert_eq!(Topic::Roles.path(), "/docs/members#roles");
+        assert_eq!(Topic::Roles.command(), "skiff docs members#roles");
         assert_eq!(serde_json::to_string(&Topic::Roles).unwrap(), "\"/docs/members#roles\"");
     }
 

@@ -1,17 +1,18 @@
 //! Looking before asking: where the names lead, and whether our own answer comes from there. An authority counts what fails.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::{Stop, Work};
 use crate::db::{acme, acme_routes, jobs};
-use crate::domain::acme::{CertName, Trouble, reachable};
+use crate::domain::acme::{CertName, Doubt, Met, Trouble, doubted, reachable};
 use crate::domain::ids::JobId;
 use crate::jobs::set_certificates;
 use crate::providers::acme::{Account, Way};
 use crate::providers::names::NoAnswer;
+use crate::providers::outside;
 use crate::vault;
 
 /// How long the proxies may take to learn the answer, where they do not have it yet.
@@ -23,22 +24,53 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Addresses of one name that are looked at.
 const MOST_ADDRESSES: usize = 16;
 
+/// The servers a name should lead to.
+#[derive(Default)]
+struct Servers {
+    /// Their addresses.
+    expected: Vec<IpAddr>,
+    /// Those by which others may know them.
+    known: Vec<IpAddr>,
+    /// Where their proxies are reached from here.
+    inside: Vec<SocketAddr>,
+}
+
+/// What was seen of a name.
+enum Seen {
+    /// It leads here.
+    Leads,
+    /// The proxy is there, and whether the name leads to it cannot be told from here.
+    Doubted(Doubt),
+    /// Something is in the way.
+    InTheWay(Trouble),
+}
+
 impl Work<'_> {
-    /// Every name is looked at. Names that are proven by DNS need not lead anywhere.
-    pub(super) async fn look(&self, _account: &Account) -> Result<((), String), Stop> {
+    /// Every name is looked at, and those are given of which only the authority can tell. Names that are proven by DNS need not lead
+    /// anywhere.
+    pub(super) async fn look(&self, _account: &Account) -> Result<(Vec<Doubt>, String), Stop> {
         if self.way == Way::Dns {
-            return Ok(((), "proven by DNS: they need not lead here".to_owned()));
+            return Ok((Vec::new(), "proven by DNS: they need not lead here".to_owned()));
         }
         let mut tx = self.ctx.db.begin(&self.run.permit).await?;
         let thumbprint = acme::thumbprint(&mut tx, &self.run.permit).await?.unwrap_or_default();
         tx.commit().await?;
         let mut asked: Option<(Vec<JobId>, Instant)> = None;
+        let mut doubts = Vec::new();
         for name in &self.names {
-            let expected = self.expected(name).await?;
+            let servers = self.servers(name).await?;
+            let mut last = false;
             loop {
-                let Some(trouble) = self.at(name, &thumbprint, &expected).await? else { break };
+                let trouble = match self.at(name, &thumbprint, &servers).await? {
+                    Seen::Leads => break,
+                    Seen::Doubted(doubt) => {
+                        doubts.push(doubt);
+                        break;
+                    }
+                    Seen::InTheWay(trouble) => trouble,
+                };
                 // A name without an address is not reached by waiting for proxies.
-                if matches!(trouble, Trouble::NoAddress { .. } | Trouble::LookUp { .. }) {
+                if last || matches!(trouble, Trouble::NoAddress { .. } | Trouble::LookUp { .. }) {
                     return Err(trouble.into());
                 }
                 match &asked {
@@ -48,37 +80,44 @@ impl Work<'_> {
                     None => asked = Some((self.teach().await?, Instant::now() + LEARN)),
                     Some((jobs, until)) if Instant::now() > *until || !self.busy(jobs).await? => {
                         // One more look, now that they have it.
-                        match self.at(name, &thumbprint, &expected).await? {
-                            None => break,
-                            Some(trouble) => return Err(trouble.into()),
-                        }
+                        last = true;
+                        continue;
                     }
                     Some(_) => {}
                 }
                 sleep(PAUSE).await;
             }
         }
-        Ok(((), "they lead here".to_owned()))
+        let note = match doubts.first() {
+            None => "they lead here".to_owned(),
+            Some(Doubt { name, address }) => {
+                format!(
+                    "{address}, where {name} leads, is not reached from inside, and the proxy answers: the authority is asked"
+                )
+            }
+        };
+        Ok((doubts, note))
     }
 
-    /// The addresses of the servers a name should lead to.
-    async fn expected(&self, name: &CertName) -> Result<Vec<IpAddr>, Stop> {
+    /// The servers a name should lead to.
+    async fn servers(&self, name: &CertName) -> Result<Servers, Stop> {
         let mut tx = self.ctx.db.begin(&self.run.permit).await?;
-        let servers = acme_routes::servers(&mut tx, &self.run.permit, name.as_ref()).await?;
+        let rows = acme_routes::servers(&mut tx, &self.run.permit, name.as_ref()).await?;
         tx.commit().await?;
-        let mut expected = Vec::new();
-        for server in servers {
-            match server.address.parse::<IpAddr>() {
-                Ok(address) => expected.push(address),
-                // A server that is known by a name leads where that leads; where nobody knows, nothing is expected of it.
-                Err(_) => expected.extend(self.ctx.names.addresses(&server.address).await.unwrap_or_default()),
-            }
+        let mut servers = Servers::default();
+        for row in rows {
+            // A server that is known by a name leads where that leads; where nobody knows, nothing is expected of it.
+            let addresses = self.ctx.names.of_server(&row.address).await;
+            let port = u16::try_from(row.proxy_port).unwrap_or(80);
+            servers.inside.extend(addresses.iter().map(|address| SocketAddr::new(*address, port)));
+            servers.known.extend(outside::as_others_know(&row.address, addresses.clone()));
+            servers.expected.extend(addresses);
         }
-        Ok(expected)
+        Ok(servers)
     }
 
     /// What is in the way of one name.
-    async fn at(&self, name: &CertName, thumbprint: &str, expected: &[IpAddr]) -> Result<Option<Trouble>, Stop> {
+    async fn at(&self, name: &CertName, thumbprint: &str, servers: &Servers) -> Result<Seen, Stop> {
         let lookup = &self.ctx.names;
         let addresses = match lookup.addresses(name.as_ref()).await {
             Ok(addresses) => addresses,
@@ -87,13 +126,26 @@ impl Work<'_> {
                 return Err(Trouble::ServerDown { server, detail, until: None }.into());
             }
         };
-        let mut found = Vec::new();
-        for address in addresses.into_iter().take(MOST_ADDRESSES) {
+        let proof = || {
             let token = vault::random_token();
             let wanted = format!("{}.{thumbprint}", token.expose());
+            (token, wanted)
+        };
+        let mut found = Vec::new();
+        for address in addresses.into_iter().take(MOST_ADDRESSES) {
+            let (token, wanted) = proof();
             found.push((address, lookup.meets(name.as_ref(), address, token.expose(), &wanted).await));
         }
-        Ok(reachable(name.as_ref(), &found, expected))
+        let Some(trouble) = reachable(name.as_ref(), &found, &servers.expected) else { return Ok(Seen::Leads) };
+        if let Some(doubt) = doubted(name.as_ref(), &found, &servers.known) {
+            for at in servers.inside.iter().take(MOST_ADDRESSES) {
+                let (token, wanted) = proof();
+                if lookup.meets_inside(name.as_ref(), *at, token.expose(), &wanted).await == Met::Us {
+                    return Ok(Seen::Doubted(doubt));
+                }
+            }
+        }
+        Ok(Seen::InTheWay(trouble))
     }
 
     /// Has the answer brought to the team's proxies.

@@ -6,6 +6,7 @@ mod account;
 mod keep;
 mod look;
 mod prove;
+mod seen;
 
 use std::time::Duration;
 
@@ -245,7 +246,10 @@ impl ObtainCertificate {
 /// The names whose proof failed: the one that is said, or all.
 fn counted(trouble: &Trouble, all: &[String]) -> Vec<String> {
     let one = match trouble {
-        Trouble::LookUp { name, .. } | Trouble::Caa { name, .. } | Trouble::NotProven { name, .. } => name.as_str(),
+        Trouble::LookUp { name, .. }
+        | Trouble::Caa { name, .. }
+        | Trouble::NotProven { name, .. }
+        | Trouble::NotFound { name, .. } => name.as_str(),
         _ => "",
     };
     let of_it = |name: &&String| name.strip_prefix("*.").unwrap_or(name) == one;
@@ -270,9 +274,9 @@ struct Work<'a> {
 impl Work<'_> {
     async fn all(&self) -> Result<(), Stop> {
         let account = self.step(0, self.sign_in()).await?;
-        self.step(1, self.look(&account)).await?;
+        let doubts = self.step(1, self.look(&account)).await?;
         let (mut order, key) = self.step(2, self.order(&account)).await?;
-        self.step(3, self.prove(&mut order)).await?;
+        self.step(3, self.prove(&mut order, &doubts)).await?;
         let chain = self.step(4, self.fetch(&mut order, &key)).await?;
         self.step(5, self.keep(&chain, &key)).await
     }

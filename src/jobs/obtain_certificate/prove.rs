@@ -1,25 +1,21 @@
 //! Proving the names: by what the proxies answer, or by a record beside each.
 
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
+use futures_util::stream::{self, StreamExt};
+use tokio::time::Instant;
 
 use super::{Stop, Work};
 use crate::db::dns_accounts;
-use crate::domain::acme::Trouble;
+use crate::domain::acme::{Doubt, Trouble};
 use crate::domain::secret::Secret;
 use crate::providers::acme::{Order, Proof, Stage, Way};
 use crate::providers::dns::{self, NotWritten, Records};
-use crate::providers::names::NoAnswer;
 use crate::vault::Context;
 
-/// How long a record may take to be seen: name servers tell each other within a minute or two.
-const SEEN_WITHIN: Duration = Duration::from_secs(150);
-/// Between two looks.
-const PAUSE: Duration = Duration::from_secs(2);
+/// Records that are looked for side by side: a hundred of them, whose name servers are silent, must not take longer than the job may.
+const LOOKS_AT_ONCE: usize = 8;
 
 impl Work<'_> {
-    pub(super) async fn prove(&self, order: &mut Order) -> Result<((), String), Stop> {
+    pub(super) async fn prove(&self, order: &mut Order, doubts: &[Doubt]) -> Result<((), String), Stop> {
         if order.stage() != Stage::Proving {
             return Ok(((), "they were proven".to_owned()));
         }
@@ -30,7 +26,7 @@ impl Work<'_> {
             many => format!("{many} names"),
         };
         match self.way {
-            Way::Http => self.have_looked(order).await?,
+            Way::Http => self.have_looked(order, doubts).await?,
             Way::Dns => {
                 let (account, records) = self.records().await?;
                 let proven = self.by_records(order, &proofs, &account, &*records).await;
@@ -47,10 +43,10 @@ impl Work<'_> {
         Ok(((), note))
     }
 
-    async fn have_looked(&self, order: &mut Order) -> Result<(), Stop> {
+    async fn have_looked(&self, order: &mut Order, doubts: &[Doubt]) -> Result<(), Stop> {
         self.run.still_mine().await?;
         order.prove(self.way).await?;
-        Ok(order.proven().await?)
+        order.proven().await.map_err(|trouble| trouble.in_doubt(doubts).into())
     }
 
     async fn by_records(
@@ -65,27 +61,17 @@ impl Work<'_> {
             let written = records.add(&record_of(proof), &proof.record).await;
             written.map_err(|NotWritten(detail)| Trouble::DnsAccount { account: account.to_owned(), detail })?;
         }
-        let until = Instant::now() + SEEN_WITHIN;
+        let written = Instant::now();
+        let mut looks = Vec::new();
         for proof in proofs {
-            let record = record_of(proof);
-            loop {
-                let seen = match self.ctx.names.texts(&record).await {
-                    Ok(texts) => texts.iter().any(|text| text == proof.record.as_bytes()),
-                    Err(NoAnswer(detail)) => {
-                        tracing::debug!(%detail, "a record is not seen yet");
-                        false
-                    }
-                };
-                if seen {
-                    break;
-                }
-                if Instant::now() > until {
-                    return Err(Trouble::NotSeen { record }.into());
-                }
-                sleep(PAUSE).await;
-            }
+            looks.push(self.is_seen(record_of(proof), &proof.record, written));
         }
-        self.have_looked(order).await
+        let mut looks = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE);
+        while let Some(seen) = looks.next().await {
+            seen?;
+        }
+        drop(looks);
+        self.have_looked(order, &[]).await
     }
 
     /// The account that the order proves with, opened.

@@ -7,9 +7,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
+use crate::guide::{self, Group, Heading, Hit, Page};
 use crate::web::assets::{self, Links};
 use crate::web::error::Problem;
-use crate::web::guide::{self, Group, Heading, Hit, Page};
 use crate::web::routes::{Policy, Routes};
 use crate::web::ui::SafeUrl;
 

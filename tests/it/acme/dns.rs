@@ -4,10 +4,13 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use skiff::actions::acme::{self, NewDnsAccount, OrderState};
+use skiff::domain::ids::DnsAccountId;
 use skiff::providers::names::Names;
 use tokio::process::{Child, Command};
 
 use super::ca::{How, Pebble, free_port};
+use super::names::NameServer;
+use super::services::{Keepers, TOKEN};
 use super::{choose, one, order, order_by_dns};
 use crate::harness::postgres::fresh_database;
 use crate::harness::world::World;
@@ -49,7 +52,7 @@ impl Knot {
     }
 
     fn names(&self) -> Names {
-        Names { servers: vec![([127, 0, 0, 1], self.port).into()], http_port: 80 }
+        Names { servers: vec![([127, 0, 0, 1], self.port).into()], keepers_port: self.port, ..Names::default() }
     }
 
     fn account(&self, name: &str, key: &str) -> NewDnsAccount {
@@ -106,5 +109,86 @@ async fn a_star_is_proven_by_records_that_are_gone_afterwards() {
     assert!(world.ctx.names.texts("_acme-challenge.example.org").await.unwrap().is_empty(), "{}", knot.log());
     let refused = acme::remove_account(&ctx, owner, right.id).await.unwrap_err().to_string();
     assert!(refused.contains("Certificates are proven with ours"), "{refused}");
+    world.quiet().await;
+}
+
+/// A world whose resolver is this one, with a DNS account at a stand-in of Cloudflare.
+async fn by_cloudflare(names: Names, keepers: &Keepers, pebble: &Pebble) -> (World, DnsAccountId) {
+    let mut world = World::idle(fresh_database().await).await;
+    (world.ctx.names, world.ctx.dns) = (names, keepers.services.clone());
+    world.start_worker();
+    choose(&world, &pebble.directory, &pebble.root).await;
+    let form = NewDnsAccount {
+        name: "cloud".into(),
+        kind: "cloudflare".into(),
+        token: TOKEN.into(),
+        ..NewDnsAccount::default()
+    };
+    let account = acme::add_account(&world.actions(), &world.team.owner, form).await.unwrap();
+    (world, account.id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_comes_late_is_seen_whatever_a_resolver_keeps() {
+    let authority = NameServer::start().await;
+    authority.keeps("example.org", "ns1.example.org", "127.0.0.1");
+    let resolver = NameServer::caching(authority.address).await;
+    let dns = authority.address.to_string();
+    let pebble = Pebble::start(How { dns, valid_s: 86_400, binding: None }).await;
+    let keepers = Keepers::start(None).await;
+    let names = Names { servers: vec![resolver.address], ..authority.names() };
+    let (world, account) = by_cloudflare(names.clone(), &keepers, &pebble).await;
+    let (_, job) = order_by_dns(&world, "*.example.org\nexample.org", account).await;
+    // Both are taken by the service, and its name servers get them some looks later.
+    let begun = Instant::now();
+    let written = loop {
+        let written = keepers.records();
+        if written.len() == 2 {
+            break written;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{written:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    world.reach_step(job, "prove that").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for (name, text) in &written {
+        authority.text(name, text, true);
+    }
+    let ended = world.over(job).await;
+    assert_eq!(ended.state, "succeeded", "{ended:#?}\n{}", pebble.log());
+    // The resolver was not asked for what was not there yet.
+    let texts = names.texts("_acme-challenge.example.org").await.unwrap();
+    assert_eq!(texts.len(), 2, "the resolver keeps that there was none");
+    world.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_name_server_of_the_zone_is_reached_a_resolver_is_asked_later() {
+    let authority = NameServer::start().await;
+    authority.keeps("example.org", "ns1.example.org", "127.0.0.1");
+    let resolver = NameServer::caching(authority.address).await;
+    let dns = authority.address.to_string();
+    let pebble = Pebble::start(How { dns, valid_s: 86_400, binding: None }).await;
+    let keepers = Keepers::start(None).await;
+    // Name servers are not reached at their port from here; resolvers are left alone for as long as the record takes.
+    let names = Names {
+        servers: vec![resolver.address],
+        keepers_port: free_port(),
+        settle: Duration::from_secs(8),
+        ..Names::default()
+    };
+    let (world, account) = by_cloudflare(names, &keepers, &pebble).await;
+    let (_, job) = order_by_dns(&world, "example.org", account).await;
+    let begun = Instant::now();
+    while keepers.records().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it is written");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for (name, text) in keepers.records() {
+        authority.text(&name, &text, true);
+    }
+    let ended = world.over(job).await;
+    assert_eq!(ended.state, "succeeded", "{ended:#?}\n{}", pebble.log());
     world.quiet().await;
 }

@@ -14,7 +14,7 @@ use crate::harness::postgres::fresh_database;
 use crate::harness::world::World;
 
 /// What is found in this area about what is called so.
-async fn found(world: &World, area: Area, of: &str) -> Vec<Finding> {
+pub async fn found(world: &World, area: Area, of: &str) -> Vec<Finding> {
     let report = doctor::examine(&world.actions(), &world.team.owner).await.unwrap();
     report.findings.into_iter().filter(|found| found.area == area && found.of == of).collect()
 }

@@ -23,6 +23,7 @@ struct Scene {
 impl Scene {
     async fn set(authority: &StandIn) -> Self {
         let names = Arc::new(NameServer::start().await);
+        names.keeps("example.org", "ns1.example.org", "127.0.0.1");
         let keepers = Keepers::start(Some(Arc::clone(&names))).await;
         let mut world = World::idle(fresh_database().await).await;
         (world.ctx.names, world.ctx.dns) = (names.names(), keepers.services.clone());

@@ -10,6 +10,7 @@ mod http;
 mod life;
 mod limits;
 pub mod names;
+mod nat;
 mod pages;
 mod services;
 mod settings;

@@ -58,7 +58,8 @@ impl Keepers {
         Self { services, shared, task }
     }
 
-    fn records(&self) -> Vec<(String, String)> {
+    /// What is written: of which name, and the text.
+    pub fn records(&self) -> Vec<(String, String)> {
         self.shared.records.lock().unwrap().values().cloned().collect()
     }
 }

@@ -13,6 +13,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("remote", &["domain"]),
     ("providers", &["domain"]),
     ("vault", &["domain"]),
+    // The docs, for who reads them in a browser and on a terminal.
+    ("guide", &["domain"]),
     ("queue", &["db", "domain"]),
     // From a host's row to its connection.
     ("access", &["db", "remote", "vault", "domain"]),
@@ -22,9 +24,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("actions", &["jobs", "queue", "access", "db", "remote", "providers", "vault", "domain"]),
     // What every HTTP door has.
     ("door", &["domain"]),
-    ("web", &["door", "actions", "domain"]),
+    ("web", &["door", "actions", "guide", "domain"]),
     ("api", &["door", "actions", "domain"]),
-    ("cli", &["actions", "domain"]),
+    ("cli", &["actions", "guide", "domain"]),
     ("schedule", &["actions", "domain"]),
 ];
 const WIRING: &[&str] = &["app", "config", "main", "lib"];

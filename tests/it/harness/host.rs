@@ -247,6 +247,20 @@ impl TestHost {
         all
     }
 
+    /// An address of the internet that stands for its outer one where NAT does not lead back: from here connections to it are dropped,
+    /// or refused.
+    pub async fn outer_address(&self, dropped: bool) -> String {
+        let outer = self.address.replacen("10.", "25.", 1);
+        run("ip", &["route", "replace", &outer, "via", &self.address]).await.must("the way to the outer address");
+        // Nobody listens on port 1.
+        let what = if dropped { "drop" } else { "meta l4proto tcp redirect to :1" };
+        let rules = format!(
+            "nft 'add table ip outer; add chain ip outer in {{ type nat hook prerouting priority -100; }}; add rule ip outer in ip daddr {outer} {what}'"
+        );
+        self.enter(&["/bin/bash", "-ec", &rules]).await.must("nobody is behind the outer address");
+        outer
+    }
+
     /// The host's dockerd, asked past SSH; fails the test where Docker refuses.
     pub async fn docker(&self, args: &[&str]) -> String {
         self.docker_said(args).await.must("docker does it")

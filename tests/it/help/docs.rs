@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use skiff::domain::help::Topic;
-use skiff::web::guide;
+use skiff::guide;
 
 use crate::harness::door::Panel;
 

@@ -33,7 +33,7 @@ pub fn local(world: &World, args: &[&str]) -> Command {
 }
 
 /// The data folder is its owner's alone, as the program makes it.
-fn close(world: &World) {
+pub fn close(world: &World) {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     std::fs::set_permissions(world.data_dir(), mode).unwrap();
 }
@@ -125,7 +125,8 @@ async fn on_the_panels_machine_it_helps_where_nothing_starts() {
     std::fs::rename(&key, world.data_dir().join("away")).unwrap();
     let ran = run(local(&world, &["doctor"])).await.refused(1, "1 thing is bad.");
     assert!(
-        ran.out.contains("BAD   master key: The master key") && ran.out.contains("/docs/panel-trouble#the-master-key"),
+        ran.out.contains("BAD   master key: The master key")
+            && ran.out.contains("> skiff docs panel-trouble#the-master-key"),
         "{}",
         ran.out
     );

@@ -6,3 +6,4 @@ mod bundle;
 mod docs;
 mod doctor;
 mod sentences;
+mod shell;

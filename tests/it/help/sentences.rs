@@ -71,7 +71,11 @@ fn troubles() -> Vec<Trouble> {
         Trouble::LookUp { name: name(), detail: detail() },
         Trouble::Caa { name: name(), detail: detail() },
         Trouble::NotProven { name: name(), detail: detail() },
-        Trouble::NotSeen { record: "_acme-challenge.shop.example".into() },
+        Trouble::NotFound { name: name(), address: address(), detail: detail() },
+        Trouble::NotSeen {
+            record: "_acme-challenge.shop.example".into(),
+            found: "ns1.shop.example does not have it".into(),
+        },
         Trouble::DnsAccount { account: "ours".into(), detail: detail() },
         Trouble::RateLimited { until: None, detail: detail() },
         Trouble::Paused { detail: detail() },

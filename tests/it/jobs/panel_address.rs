@@ -55,9 +55,13 @@ impl Stage {
 
     /// One whose certificates are got for names that these name servers know.
     async fn asking(servers: Names) -> Self {
-        let host = TestHost::bare().await;
+        Self::of(TestHost::bare().await, servers, None).await
+    }
+
+    /// One on this host, whose names lead to that address, or to the host's own.
+    async fn of(host: TestHost, servers: Names, outer: Option<String>) -> Self {
         let mut world = World::idle(fresh_database().await).await;
-        let at: IpAddr = host.address.parse().unwrap();
+        let at: IpAddr = outer.as_ref().unwrap_or(&host.address).parse().unwrap();
         let names = [NAME, "other.test", "late.test", "skiff.stars.test"].map(|name| (name.to_owned(), at));
         world.ctx.visitor = Outside::knowing(names);
         world.ctx.names = servers;
@@ -266,7 +270,8 @@ async fn a_name_is_tried_from_outside_and_kept_by_who_came_under_it() {
 
     // A name below a star of one's own, of which there is no certificate but the star's.
     stage.certificate("*.stars.test").await;
-    stage.begin("skiff.stars.test").await;
+    let below = NewAddress { domain: "skiff.stars.test".into(), ..NewAddress::default() };
+    panel::try_address(&moved, owner, below).await.unwrap();
     stage.until("it is reached", |view| view.trial.as_ref().is_some_and(|line| line.reached_at.is_some())).await;
     panel::confirm_address(ctx, owner, "skiff.stars.test").await.unwrap();
     stage.jobs_over().await;
@@ -328,6 +333,43 @@ async fn a_name_that_nobody_keeps_goes_by_itself_and_the_former_one_stays() {
     stage.until("the trial is over", |view| view.trial.is_none()).await;
     stage.jobs_over().await;
     assert_eq!(stage.authority.get(stage.at(), 443, NAME, "/login").await.unwrap().status, 200);
+    assert_eq!(stage.loopback().await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_only_outsiders_reach_is_kept_by_who_came_under_it_or_as_asked() {
+    let host = TestHost::bare().await;
+    let outer = host.outer_address(true).await;
+    let stage = Stage::of(host, Names::of_this_machine(), Some(outer.clone())).await;
+    let (ctx, owner) = (&stage.ctx, &stage.world.team.owner);
+    let unreached = format!("{NAME} leads to {outer}, which is not reached from inside");
+    stage.begin(NAME).await;
+    let noted = |view: &panel::AddressView| view.trial.as_ref().is_some_and(|line| !line.note.is_empty());
+    let note = stage.until("it is said what is missing", noted).await.trial.unwrap().note;
+    assert!(note.contains("there is no certificate for it yet") && note.contains(&unreached), "{note}");
+    stage.certificate(NAME).await;
+    let mut conn = stage.world.db.superuser().await;
+    sqlx::query("update jobs set run_at = now() where kind = 'panel_address'").execute(&mut conn).await.unwrap();
+    let reached = |view: &panel::AddressView| view.trial.as_ref().is_some_and(|line| line.reached_at.is_some());
+    let trial = stage.until("the proxy has it", reached).await.trial.unwrap();
+    assert!(trial.note.starts_with(&unreached), "{trial:?}");
+    assert_eq!(stage.authority.get(stage.at(), 443, NAME, "/login").await.unwrap().status, 200);
+
+    // Whoever comes under it came from outside: nothing is left to be said.
+    panel::confirm_address(ctx, owner, NAME).await.unwrap();
+    stage.jobs_over().await;
+    let serving = panel::address(ctx, owner).await.unwrap().serving.unwrap();
+    assert_eq!((serving.domain.as_ref(), serving.note.as_str()), (NAME, ""));
+
+    // Kept without anybody, as set-up asks for it: what could not be tried stays said.
+    stage.certificate("other.test").await;
+    let keep = NewAddress { domain: "other.test".into(), keep: true, ..NewAddress::default() };
+    panel::try_address(ctx, owner, keep).await.unwrap();
+    let other =
+        |view: &panel::AddressView| view.serving.as_ref().is_some_and(|line| line.domain.as_ref() == "other.test");
+    let serving = stage.until("it is kept", other).await.serving.unwrap();
+    assert!(serving.note.starts_with(&format!("other.test leads to {outer}, which is not reached")), "{serving:?}");
+    stage.jobs_over().await;
     assert_eq!(stage.loopback().await, 200);
 }
 

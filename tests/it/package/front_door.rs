@@ -5,12 +5,8 @@ use crate::harness::host::run;
 /// The repository.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The text of the function that judges a name, in this file.
-fn text(file: &str) -> String {
-    function(file, "name_suits")
-}
-
-fn function(file: &str, name: &str) -> String {
+/// The text of this function in this file.
+pub(super) fn text(file: &str, name: &str) -> String {
     let all = std::fs::read_to_string(format!("{ROOT}/package/{file}")).unwrap();
     let begin = all.find(&format!("\n{name}() {{")).unwrap_or_else(|| panic!("{file} has no {name}"));
     let rest = &all[begin + 1..];
@@ -19,7 +15,7 @@ fn function(file: &str, name: &str) -> String {
 
 #[test]
 fn both_judge_a_name_alike() {
-    assert_eq!(text("install.sh"), text("machine.bash"));
+    assert_eq!(text("install.sh", "name_suits"), text("machine.bash", "name_suits"));
 }
 
 #[tokio::test]
@@ -28,7 +24,7 @@ async fn what_cannot_be_the_panels_name_is_refused_in_a_sentence() {
     std::fs::write(root.path(), "-----BEGIN CERTIFICATE-----\n").unwrap();
     let own_root = format!("SKIFF_ACME_ROOT={}", root.path().display());
     let own_key = format!("SKIFF_ACME_EAB_KEY_FILE={}", root.path().display());
-    let script = format!("fail() {{ echo \"$*\"; exit 1; }}\n{}name_suits", text("machine.bash"));
+    let script = format!("fail() {{ echo \"$*\"; exit 1; }}\n{}name_suits", text("machine.bash", "name_suits"));
     let said = async |settings: &[&str]| {
         let all = [&["-i", "PATH=/usr/bin:/bin"], settings, &["bash", "-euo", "pipefail", "-c", &script]].concat();
         let said = run("env", &all).await;
@@ -102,7 +98,7 @@ async fn a_root_is_handed_on_by_a_copy_and_a_key_by_standard_input() {
     let script = format!(
         "exec 3>&1\n{admin}\nstep() {{ :; }}\njson() {{ cat >/dev/null; }}\nexport TMPDIR={}\n{}front_door >/dev/null; ls $TMPDIR",
         folder.path().display(),
-        function("machine.bash", "front_door")
+        text("machine.bash", "front_door")
     );
     let said = async |settings: &[&str]| {
         let all = [&["-i", "PATH=/usr/bin:/bin"], settings, &["bash", "-euo", "pipefail", "-c", &script]].concat();

@@ -88,8 +88,14 @@ impl Server {
     }
 }
 
-/// What a command that failed said last.
+/// What a command that failed said last, before the line that leads to the docs.
 pub fn last(said: Said) -> String {
     assert_ne!(said.status, 0, "{}", said.out);
-    said.err.lines().last().unwrap_or_default().to_owned()
+    let mut lines = said.err.lines().rev();
+    let more = lines.next().unwrap_or_default();
+    if more.starts_with("bin/package: ") {
+        return more.to_owned();
+    }
+    assert!(more.starts_with("More: ") && more.contains("install"), "{}", said.err);
+    lines.next().unwrap_or_default().to_owned()
 }

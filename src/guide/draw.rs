@@ -90,6 +90,7 @@ impl Page {
 struct Pen<'a> {
     events: Vec<Event<'a>>,
     headings: Vec<Heading>,
+    anchors: Anchors,
     sections: Vec<Section>,
     links: Vec<String>,
     /// Where the heading that is open began, and its words so far.
@@ -135,12 +136,7 @@ impl<'a> Pen<'a> {
 
     fn heading(&mut self, level: HeadingLevel) {
         let Some((began, text)) = self.open.take() else { return };
-        let mut id = anchor(&text);
-        // As GitHub does it: the second one of the same words is another one.
-        let same = self.headings.iter().filter(|heading| heading.id == id).count();
-        if same > 0 {
-            id = format!("{id}-{same}");
-        }
+        let id = self.anchors.of(&text);
         if let Some(start) = self.events.get_mut(began) {
             *start = Event::Start(Tag::Heading {
                 level,
@@ -168,6 +164,20 @@ impl<'a> Pen<'a> {
     }
 }
 
+/// The anchors of a page, in the order of its headings.
+#[derive(Default)]
+pub(super) struct Anchors(Vec<String>);
+
+impl Anchors {
+    /// That of the next heading. As GitHub does it: the second one of the same words is another one.
+    pub(super) fn of(&mut self, text: &str) -> String {
+        let id = anchor(text);
+        let same = self.0.iter().filter(|known| **known == id).count();
+        self.0.push(id.clone());
+        if same > 0 { format!("{id}-{same}") } else { id }
+    }
+}
+
 /// The anchor of a heading, as GitHub makes it: so a link leads to the same place there and here.
 fn anchor(text: &str) -> String {
     let letter = |c: char| match c {
@@ -180,7 +190,7 @@ fn anchor(text: &str) -> String {
 }
 
 /// A link of the guides, which lie beside each other as files, as it is on a page.
-fn address(link: &str) -> String {
+pub(super) fn address(link: &str) -> String {
     let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
     match (file.strip_suffix(".md").filter(|file| !file.contains(['/', ':'])), heading) {
         (Some(page), Some(heading)) => [DOCS, "/", page, "#", heading].concat(),

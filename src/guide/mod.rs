@@ -1,7 +1,9 @@
 //! The docs in the program: the guides of `docs/guide`, embedded and drawn at their first use, so that they can be read offline, on a panel
-//! without a database, and by whoever is not signed in. Not here: the addresses they answer at (`pages/docs.rs`).
+//! without a database, and by whoever is not signed in. Not here: the addresses they answer at (`web/pages/docs.rs`), the command that prints
+//! them (`cli/docs.rs`).
 
 mod draw;
+mod plain;
 mod search;
 
 pub use draw::{Body, Heading, Page, Section};
@@ -50,6 +52,13 @@ pub fn pages() -> impl Iterator<Item = &'static Page> {
 /// The page of this name.
 pub fn page(slug: &str) -> Option<&'static Page> {
     pages().find(|page| page.slug == slug)
+}
+
+/// The page of this name as plain text in lines of at most this width, or one section of it with those below; none where there is no such
+/// page or place.
+pub fn plain(slug: &str, place: Option<&str>, width: usize) -> Option<String> {
+    let file = Files::get(&[slug, ENDING].concat())?;
+    plain::told(slug, std::str::from_utf8(&file.data).ok()?, place, width)
 }
 
 fn read() -> Vec<Group> {
