@@ -40,8 +40,9 @@ pub async fn offer(ctx: &Ctx) -> Result<Option<Offer>, Refused> {
     if view.servers.is_empty() || view.serving.is_some() || view.trial.is_some() {
         return Ok(None);
     }
-    // The name is tried where the panel runs, so it is made of that server's address.
-    let made_name = view.servers.iter().find(|server| server.here).and_then(|server: &Server| server.made_name.clone());
+    // The name is tried where the panel runs, or where there is but one: so it is made of that server's address.
+    let only = || <&[Server; 1]>::try_from(view.servers.as_slice()).ok().map(|[one]| one);
+    let made_name = view.servers.iter().find(|server| server.here).or_else(only).and_then(|one| one.made_name.clone());
     Ok(Some(Offer { made_name, authority: acme::chosen(ctx, &actor).await?.is_some() }))
 }
 
