@@ -355,6 +355,9 @@ own_suits() { # can it be copied, and put back as it was? WHY says why not
     when exists (select from $OWN_TABLES and c.relname <> all (string_to_array('$tables', ','))) then
       'there are tables beside the panel''s, which would be put back with them: '
       || (select string_agg(c.relname, ', ' order by c.relname) from $OWN_TABLES and c.relname <> all (string_to_array('$tables', ',')))
+    when exists (select from pg_type t where typnamespace = 'public'::regnamespace and typtype in ('e', 'd', 'r')
+        and not exists (select from pg_depend d where d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e')) then
+      'there are types beside the panel''s, which has none in its schema public'
     when exists (select from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_class f on f.oid = k.confrelid
         where f.relnamespace = 'public'::regnamespace and c.relnamespace <> f.relnamespace)
       or exists (select from pg_depend d join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid join pg_class c on c.oid = r.ev_class
@@ -410,7 +413,11 @@ begin;
 create temporary table outside on commit drop as select
   (select count(*) from pg_class where relnamespace not in ('public'::regnamespace, 'pg_toast'::regnamespace) and relpersistence <> 't') as classes,
   (select count(*) from pg_constraint c join pg_class on pg_class.oid = conrelid where pg_class.relnamespace <> 'public'::regnamespace) as constraints,
-  (select count(*) from pg_proc where pronamespace <> 'public'::regnamespace) as routines;
+  (select count(*) from pg_proc where pronamespace <> 'public'::regnamespace) as routines,
+  (select count(*) from pg_attribute a join pg_class c on c.oid = a.attrelid where c.relnamespace not in ('public'::regnamespace, 'pg_toast'::regnamespace) and c.relpersistence <> 't' and a.attnum > 0 and not a.attisdropped) as columns,
+  (select count(*) from pg_attrdef d join pg_class c on c.oid = d.adrelid where c.relnamespace not in ('public'::regnamespace, 'pg_toast'::regnamespace) and c.relpersistence <> 't') as defaults,
+  (select count(*) from pg_trigger t join pg_class c on c.oid = t.tgrelid where c.relnamespace not in ('public'::regnamespace, 'pg_toast'::regnamespace) and c.relpersistence <> 't') as triggers,
+  (select count(*) from pg_policy p join pg_class c on c.oid = p.polrelid where c.relnamespace not in ('public'::regnamespace, 'pg_toast'::regnamespace) and c.relpersistence <> 't') as policies;
 do $$ declare one text; begin
   foreach one in array array(
     select format('drop %s if exists %s cascade', case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' when 'S' then 'sequence' else 'table' end, c.oid::regclass)
@@ -427,16 +434,20 @@ do $$ declare one text; begin
   loop execute one; end loop;
 end $$;
 do $$ begin
-  if (select (classes, constraints, routines) from outside) is distinct from (select (
+  if (select (classes, constraints, routines, columns, defaults, triggers, policies) from outside) is distinct from (select (
       (select count(*) from pg_class where relnamespace not in ('public'::regnamespace, 'pg_toast'::regnamespace) and relpersistence <> 't'),
       (select count(*) from pg_constraint c join pg_class on pg_class.oid = conrelid where pg_class.relnamespace <> 'public'::regnamespace),
-      (select count(*) from pg_proc where pronamespace <> 'public'::regnamespace))) then
+      (select count(*) from pg_proc where pronamespace <> 'public'::regnamespace),
+      (select count(*) from pg_attribute a join pg_class c on c.oid = a.attrelid where c.relnamespace not in ('public'::regnamespace, 'pg_toast'::regnamespace) and c.relpersistence <> 't' and a.attnum > 0 and not a.attisdropped),
+      (select count(*) from pg_attrdef d join pg_class c on c.oid = d.adrelid where c.relnamespace not in ('public'::regnamespace, 'pg_toast'::regnamespace) and c.relpersistence <> 't'),
+      (select count(*) from pg_trigger t join pg_class c on c.oid = t.tgrelid where c.relnamespace not in ('public'::regnamespace, 'pg_toast'::regnamespace) and c.relpersistence <> 't'),
+      (select count(*) from pg_policy p join pg_class c on c.oid = p.polrelid where c.relnamespace not in ('public'::regnamespace, 'pg_toast'::regnamespace) and c.relpersistence <> 't'))) then
     raise exception 'something outside the schema public hangs on the panel''s tables: remove it';
   end if;
 end $$;
 SQL
-  # The schema itself stays; and a setting that only the newest servers have is not made.
-  "$OWN_BIN/pg_restore" -l "$DUMP" | grep -vE '^[0-9]+; [0-9]+ [0-9]+ (SCHEMA - public|(COMMENT|ACL) - SCHEMA public) ' > "$STATE/list" &&
+  # The schema itself stays, and what others may do by default in it; and a setting that only the newest servers have is not made.
+  "$OWN_BIN/pg_restore" -l "$DUMP" | grep -vE '^[0-9]+; [0-9]+ [0-9]+ (SCHEMA - public|(COMMENT|ACL) - SCHEMA public|DEFAULT ACL public .*) ' > "$STATE/list" &&
     "$OWN_BIN/pg_restore" -L "$STATE/list" -f - "$DUMP" | sed '1,/set_config/{/^SET transaction_timeout/d}' && [ "${PIPESTATUS[*]}" = "0 0" ] &&
     { own_walls up; echo 'commit;'; }
   rm -f "$STATE/list"

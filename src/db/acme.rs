@@ -51,6 +51,11 @@ pub async fn settings(conn: &mut PgConnection) -> Result<Option<Settings>, sqlx:
     .await
 }
 
+/// Since when it is the one that is asked, as it is.
+pub async fn chosen_at(conn: &mut PgConnection) -> Result<Option<OffsetDateTime>, sqlx::Error> {
+    sqlx::query_scalar!("select changed_at from acme_settings").fetch_optional(conn).await
+}
+
 /// Chooses. The teams' certificates are looked at soon after.
 pub async fn choose(conn: &mut PgConnection, settings: &Settings) -> Result<(), sqlx::Error> {
     sqlx::query!(

@@ -246,6 +246,17 @@ async fn migrate(conn: &mut PgConnection, place: &str) -> Result<(), ConnectErro
         // Two panels that start at once take turns: Postgres refuses to grant one thing twice at the same moment.
         sqlx::query!("select pg_advisory_xact_lock($1)", START_TURN).execute(&mut *tx).await?;
         sqlx::query!("select skiff_grant()").execute(&mut *tx).await?;
+        // Whoever copies the tables as their owner takes these walls down for that time, and may have been stopped in between.
+        sqlx::query!(
+            "do $$ declare one regclass; begin
+               for one in select oid::regclass from pg_class where relnamespace = 'public'::regnamespace
+                   and relrowsecurity and not relforcerowsecurity and pg_has_role(relowner, 'usage') loop
+                 execute format('alter table %s force row level security', one);
+               end loop;
+             end $$"
+        )
+        .execute(&mut *tx)
+        .await?;
         job_log::prepare_months(&mut tx).await?;
         tx.commit().await
     };

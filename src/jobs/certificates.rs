@@ -348,6 +348,7 @@ impl Place<'_> {
         let mut tx = self.ctx.db.begin(self.permit).await?;
         let known = certificates::on_host(&mut tx, self.permit, self.id).await?;
         tx.commit().await?;
+        let noted = known.clone();
         let mut gone: BTreeSet<CertificateId> = known.into_iter().collect();
         gone.extend(&self.running.stored);
         gone.retain(|id| !want.certificates.contains(id));
@@ -356,6 +357,12 @@ impl Place<'_> {
         }
         let lines: Vec<String> = gone.iter().flat_map(|id| tls::discard(self.files, *id)).collect();
         self.host.haproxy().ask(&lines).await?;
+        // Noted before, too: whoever is stopped in between leaves no note of a file that is gone.
+        let none: Vec<(CertificateId, &str)> =
+            noted.into_iter().filter(|id| gone.contains(id)).map(|id| (id, "")).collect();
+        let mut tx = self.ctx.db.begin(self.permit).await?;
+        certificates::note_installed(&mut tx, self.permit, self.id, &none).await?;
+        tx.commit().await?;
         let paths: Vec<String> = gone.iter().map(|id| self.files.certificate(*id)).collect();
         self.host.remove_files(&paths.iter().map(String::as_str).collect::<Vec<_>>()).await?;
         let mut tx = self.ctx.db.begin(self.permit).await?;

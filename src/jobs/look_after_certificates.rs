@@ -64,7 +64,10 @@ pub async fn want(
     let names = by_a_person.flat_map(|row| &row.names).chain(orders.iter().flat_map(|row| &row.names));
     let mut names: HashSet<String> = names.cloned().collect();
     let owned: HashSet<CertificateId> = orders.iter().filter_map(|row| row.certificate).collect();
-    let kept = there.iter().filter(|row| row.origin == Origin::Acme && !owned.contains(&row.id));
+    // What another authority gave, such as one for trials, is no reason not to ask this one.
+    let since = acme::chosen_at(&mut *conn).await?;
+    let ours = |row: &&certificates::Row| since.is_none_or(|since| row.version_at >= since);
+    let kept = there.iter().filter(|row| row.origin == Origin::Acme && !owned.contains(&row.id)).filter(ours);
     let mut by_name: HashMap<&str, Vec<&certificates::Row>> = HashMap::new();
     for row in kept {
         for name in &row.names {

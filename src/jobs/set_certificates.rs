@@ -195,7 +195,8 @@ async fn locked(
     run.still_mine().await?;
     // The files come while the running proxy is asked: what it says is not about them.
     // On the heap: two of them side by side would fill a thread's stack.
-    let writing = Box::pin(ingress::write(ctx, permit, row.id, host, &wanted, By::Notes));
+    let by = if run.attempt > 1 { By::Folder } else { By::Notes };
+    let writing = Box::pin(ingress::write(ctx, permit, row.id, host, &wanted, by));
     let (brought, running) = tokio::join!(writing, Box::pin(certificates::look(host, &wanted)));
     let brought = brought.map_err(troubled)?;
     let note = match brought.len() {

@@ -39,6 +39,10 @@ pub fn next(found: &[(String, Said)], waited: Duration, settle: Duration, asked:
     if has && !has_not {
         return Next::Seen;
     }
+    // A resolver that takes its time is asked once after that, and not again and again.
+    if !has && waited >= SEEN_WITHIN && asked.is_some_and(|asked| asked >= SEEN_WITHIN) {
+        return Next::Over;
+    }
     // Where one has it, the others will. Where none has, this network may have a zone of its own under the same name.
     let due = waited >= settle && asked.is_none_or(|asked| waited >= asked.saturating_add(HEARSAY_PAUSE));
     match has {
@@ -110,6 +114,7 @@ mod tests {
             assert_eq!(next(said, 90, Some(60)), Next::Hearsay);
             assert_eq!(next(said, 150, Some(120)), Next::Hearsay, "once more at the end");
             assert_eq!(next(said, 152, Some(150)), Next::Over);
+            assert_eq!(next(said, 190, Some(152)), Next::Over, "and not again, however long it took");
         }
     }
 
