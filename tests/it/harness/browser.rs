@@ -187,17 +187,17 @@ impl Browser {
         std::fs::write(self.shots.join(file), bytes).unwrap();
     }
 
-    /// True when the page is wider than its window, or a table than its frame, which cuts it off: something sticks out.
+    /// True when the page is wider than its window, or a table is cut off by a frame that cannot be scrolled: something sticks out.
     pub async fn overflows(&self) -> bool {
-        let script = "return [document.documentElement, ...document.querySelectorAll('.table:not(.wide)')] \
-                        .some(one => one.scrollWidth > one.clientWidth + 1)";
+        let script = "return [document.documentElement, ...document.querySelectorAll('.table')] \
+                        .some(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== 'auto')";
         self.client.execute(script, vec![]).await.unwrap() == json!(true)
     }
 
     /// The innermost things that stick out, with their words.
     pub async fn sticking_out(&self) -> String {
         let script = "const wide = document.documentElement.clientWidth; \
-                      const cut = [...document.querySelectorAll('.table:not(.wide)')].filter(one => one.scrollWidth > one.clientWidth + 1); \
+                      const cut = [...document.querySelectorAll('.table')].filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== 'auto'); \
                       if (cut.length) return cut.map(one => one.outerHTML.slice(0, 300)).join('\\n'); \
                       return [...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right > wide + 1) \
                         .filter((one, at, all) => !all.some(other => other !== one && one.contains(other))) \
