@@ -195,12 +195,12 @@ settle() { # where the panel listens and its database: as said, else as it was
   LISTEN=${SKIFF_LISTEN:-$(sed -n 's/^SKIFF_LISTEN=//p' "$SETTINGS" 2>/dev/null || true)}
   LISTEN=${LISTEN:-127.0.0.1:7070}
   [[ $LISTEN =~ ^127(\.(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})){3}:[0-9]+$ ]] && is_port "${LISTEN##*:}" ||
-    fail "SKIFF_LISTEN is a loopback address with a port, such as 127.0.0.1:7070, not \"$LISTEN\". Nothing was changed."
+    fail "SKIFF_LISTEN is a loopback address with a port, such as 127.0.0.1:7070, not \"$LISTEN\"."
   PANEL_PORT=${LISTEN##*:}
-  [ -z "${SKIFF_HTTP_PORT:-}" ] || is_port "$SKIFF_HTTP_PORT" || fail "SKIFF_HTTP_PORT is a port from 1 to 65535, not \"$SKIFF_HTTP_PORT\". Nothing was changed."
+  [ -z "${SKIFF_HTTP_PORT:-}" ] || is_port "$SKIFF_HTTP_PORT" || fail "SKIFF_HTTP_PORT is a port from 1 to 65535, not \"$SKIFF_HTTP_PORT\"."
   case ${SKIFF_HTTPS_PORT:-none} in
     none) ;;
-    *) is_port "$SKIFF_HTTPS_PORT" || fail "SKIFF_HTTPS_PORT is a port from 1 to 65535, or none, not \"$SKIFF_HTTPS_PORT\". Nothing was changed." ;;
+    *) is_port "$SKIFF_HTTPS_PORT" || fail "SKIFF_HTTPS_PORT is a port from 1 to 65535, or none, not \"$SKIFF_HTTPS_PORT\"." ;;
   esac
   # What somebody set by hand stays.
   local kept
@@ -361,7 +361,8 @@ this_machine_as_a_host() { # sets http_port and https_port
   if [ -z "$http_port" ]; then
     http_port=80
     if ! port_free 80; then
-      for http_port in 8080 8000 8888 9080; do port_free "$http_port" && break; done
+      for http_port in 8080 8000 8888 9080 ''; do [ -n "$http_port" ] && ! port_free "$http_port" || break; done
+      [ -n "$http_port" ] || fail "port 80 is used by $(port_owner 80), and 8080, 8000, 8888 and 9080 are taken, too: free one, or say another one with SKIFF_HTTP_PORT=…"
       echo "   port 80 is used by $(port_owner 80); the proxy gets port $http_port"
     fi
   fi

@@ -348,8 +348,7 @@ impl Place<'_> {
         let mut tx = self.ctx.db.begin(self.permit).await?;
         let known = certificates::on_host(&mut tx, self.permit, self.id).await?;
         tx.commit().await?;
-        let noted = known.clone();
-        let mut gone: BTreeSet<CertificateId> = known.into_iter().collect();
+        let mut gone: BTreeSet<CertificateId> = known.iter().copied().collect();
         gone.extend(&self.running.stored);
         gone.retain(|id| !want.certificates.contains(id));
         if gone.is_empty() {
@@ -359,7 +358,7 @@ impl Place<'_> {
         self.host.haproxy().ask(&lines).await?;
         // Noted before, too: whoever is stopped in between leaves no note of a file that is gone.
         let none: Vec<(CertificateId, &str)> =
-            noted.into_iter().filter(|id| gone.contains(id)).map(|id| (id, "")).collect();
+            known.into_iter().filter(|id| gone.contains(id)).map(|id| (id, "")).collect();
         let mut tx = self.ctx.db.begin(self.permit).await?;
         certificates::note_installed(&mut tx, self.permit, self.id, &none).await?;
         tx.commit().await?;

@@ -113,7 +113,7 @@ async fn a_star_is_proven_by_records_that_are_gone_afterwards() {
 }
 
 /// A world whose resolver is this one, with a DNS account at a stand-in of Cloudflare.
-async fn by_cloudflare(names: Names, keepers: &Keepers, pebble: &Pebble) -> (World, DnsAccountId) {
+pub(super) async fn by_cloudflare(names: Names, keepers: &Keepers, pebble: &Pebble) -> (World, DnsAccountId) {
     let mut world = World::idle(fresh_database().await).await;
     (world.ctx.names, world.ctx.dns) = (names, keepers.services.clone());
     world.start_worker();

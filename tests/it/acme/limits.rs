@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use skiff::actions::acme::{self, NewDnsAccount, OrderState};
+use skiff::actions::acme::{self, OrderState};
 use skiff::actions::{Refused, upkeep};
 
 use super::ca::{How, Pebble};
+use super::dns::by_cloudflare;
 use super::http::settle;
 use super::names::NameServer;
-use super::services::{Keepers, TOKEN};
-use super::{again, choose, one, order, order_by_dns, sql};
-use crate::harness::postgres::fresh_database;
+use super::services::Keepers;
+use super::{again, one, order, order_by_dns, sql};
 use crate::harness::world::World;
 
 /// The certificate's time comes, and the clock goes round.
@@ -24,20 +24,11 @@ async fn clock(world: &World) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_is_got_five_times_in_a_week_and_the_last_is_left_for_the_renewal() {
     let names = Arc::new(NameServer::start().await);
+    names.keeps("example.org", "ns1.example.org", "127.0.0.1");
     let keepers = Keepers::start(Some(Arc::clone(&names))).await;
     let pebble = Pebble::start(How { dns: names.address.to_string(), valid_s: 90 * 86_400, binding: None }).await;
-    let mut world = World::idle(fresh_database().await).await;
-    (world.ctx.names, world.ctx.dns) = (names.names(), keepers.services.clone());
-    world.start_worker();
-    choose(&world, &pebble.directory, &pebble.root).await;
-    let form = NewDnsAccount {
-        name: "cloud".into(),
-        kind: "cloudflare".into(),
-        token: TOKEN.into(),
-        ..NewDnsAccount::default()
-    };
+    let (world, account) = by_cloudflare(names.names(), &keepers, &pebble).await;
     let (ctx, owner) = (world.actions(), world.team.owner.clone());
-    let account = acme::add_account(&ctx, &owner, form).await.unwrap().id;
     let (id, job) = order_by_dns(&world, "a.example.org b.example.org", account).await;
     let ended = world.over(job).await;
     assert_eq!(ended.state, "succeeded", "{ended:#?}\n{}", pebble.log());

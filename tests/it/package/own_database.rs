@@ -19,7 +19,8 @@ super -v password="$1" <<'SQL'
 create role keeper login password :'password';
 create database panel owner keeper;
 SQL
-super -d panel -c "create extension pgcrypto; create schema reports authorization keeper; create table reports.kept (a int)"
+super -d panel -c "create extension pgcrypto; create schema reports authorization keeper; create table reports.kept (a int); alter table reports.kept owner to keeper;
+  alter default privileges for role postgres in schema public grant select on tables to keeper; grant create on schema public to keeper"
 "#;
 /// As the panel's program comes there, and what is broken in it: its first migration goes through, and its second one fails.
 const HALF_MIGRATED: &str = r#"#!/bin/bash
@@ -44,7 +45,7 @@ async fn a_database_of_ones_own_is_copied_and_put_back() {
     shelf.good("1.1").await;
     shelf.broken("1.2", HALF_MIGRATED).await;
     let hung = HALF_MIGRATED
-        .replace("echo \"skiff:", "psql -X -q -c 'create view reports.people as select * from people'\necho \"skiff:");
+        .replace("echo \"skiff:", "psql -X -q -c 'create view reports.people as select * from people; create sequence numbers; alter table reports.kept alter a set default nextval($$numbers$$)'\necho \"skiff:");
     shelf.broken("1.3", &hung).await;
     shelf.good("1.4").await;
     let server = Server { host: TestHost::fresh(true, &[(&shelf.folder, AT)]).await };
@@ -78,6 +79,11 @@ async fn a_database_of_ones_own_is_copied_and_put_back() {
             "super -d panel -c 'create view reports.apps as select * from public.apps'",
             "tables or views of other schemas hang on the panel's",
             "super -d panel -c 'drop view reports.apps'",
+        ),
+        (
+            "super -d panel -c 'create type public.mood as enum ()'",
+            "there are types beside the panel's, which has none in its schema public",
+            "super -d panel -c 'drop type public.mood'",
         ),
     ] {
         server.bash(&format!("{SUPER}{before}")).await;
@@ -122,7 +128,15 @@ async fn a_database_of_ones_own_is_copied_and_put_back() {
     assert!(log.contains("something outside the schema public hangs on the panel's tables: remove it"), "{log}");
     assert!(log.contains("The copy is /var/lib/skiff-upgrade/dumps/before-1.3.dump."), "{log}");
     assert!(log.contains("mend that, then: sudo systemctl restart skiff-upgrade"), "{log}");
-    server.bash(&format!("{SUPER} super -d panel -c 'drop view reports.people'; systemctl reset-failed skiff-upgrade; systemctl restart skiff-upgrade")).await;
+    let mended = async |statement: &str| {
+        server.bash(&format!("{SUPER} super -d panel -c '{statement}'; : > /var/lib/skiff-upgrade/log; systemctl reset-failed skiff-upgrade; systemctl restart skiff-upgrade")).await
+    };
+    mended("drop view reports.people").await;
+    // No table, and still somebody's: a column would lose what fills it.
+    server.until("it cannot be put back", "grep -q 'could not be put back' /var/lib/skiff-upgrade/log").await;
+    let fills = "super -d panel -A -t -c \"select column_default from information_schema.columns where table_schema = 'reports'\"";
+    assert_eq!(server.bash(&format!("{SUPER}{fills}")).await.trim_end(), "nextval('numbers'::regclass)");
+    mended("alter table reports.kept alter a drop default").await;
     server.until_upgraded("1.1").await;
     assert_eq!(shape().await, begin);
 
