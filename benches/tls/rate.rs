@@ -105,5 +105,10 @@ async fn once(at: std::net::SocketAddr, trust: &Arc<ClientConfig>, name: &str, k
         let _ = stream.read_to_end(&mut answer).await;
         assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
     }
+    if kind == Kind::Resumed {
+        // Says good-bye, as browsers do: OpenSSL forgets the session of somebody who just hangs up.
+        stream.shutdown().await.expect("it hears the end");
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
     matches!(stream.get_ref().1.handshake_kind(), Some(HandshakeKind::Resumed))
 }

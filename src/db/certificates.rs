@@ -189,30 +189,31 @@ pub async fn some(conn: &mut PgConnection, permit: &Permit, ids: &[CertificateId
     .await
 }
 
-/// Of these certificates, those that a host does not have as they are now: another version was noted, or none, or its file is not
-/// among those that are `there`.
+/// Of these certificates, those that a host does not have as they are now: another version was noted, or none, or it is among those
+/// that got `lost`.
 pub async fn lacking(
     conn: &mut PgConnection,
     permit: &Permit,
     host: HostId,
     wanted: &[CertificateId],
-    there: Option<&[CertificateId]>,
+    lost: &[CertificateId],
 ) -> Result<Vec<Row>, sqlx::Error> {
     let uuids = |ids: &[CertificateId]| -> Vec<Uuid> { ids.iter().map(|id| id.0).collect() };
-    let (wanted, there) = (uuids(wanted), there.map(uuids));
+    // What is noted is looked up for each, not joined: where the tables were not analysed yet, a join holds every one against every other.
     sqlx::query_as!(
         Row,
         r#"select c.id as "id: CertificateId", c.names, c.origin as "origin: Origin", v.id as version, v.issuer, v.serial,
                   v.fingerprint, v.not_before, v.not_after, v.created_at as version_at, c.created_at
              from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
-             left join ledger_certificates l
-               on l.team_id = c.team_id and l.host_id = $2 and l.certificate_id = c.id and l.fingerprint = v.fingerprint
-            where c.team_id = $1 and c.id = any($3) and (l.host_id is null or c.id <> all(coalesce($4::uuid[], array[c.id])))
+            where c.team_id = $1 and c.id = any($3)
+              and (c.id = any($4) or v.fingerprint is distinct from
+                   (select l.fingerprint from ledger_certificates l
+                     where l.team_id = c.team_id and l.host_id = $2 and l.certificate_id = c.id))
             order by c.names, c.created_at, c.id"#,
         permit.team().0,
         host.0,
-        &wanted,
-        there.as_deref(),
+        &uuids(wanted),
+        &uuids(lost),
     )
     .fetch_all(conn)
     .await
@@ -231,9 +232,10 @@ pub async fn noted(
         r#"select c.id as "id: CertificateId", c.names, c.origin as "origin: Origin", v.id as version, v.issuer, v.serial,
                   v.fingerprint, v.not_before, v.not_after, v.created_at as version_at, c.created_at
              from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
-             join ledger_certificates l
-               on l.team_id = c.team_id and l.host_id = $2 and l.certificate_id = c.id and l.fingerprint = v.fingerprint
-            where c.team_id = $1 and c.id = any($3) order by c.names, c.created_at, c.id"#,
+            where c.team_id = $1 and c.id = any($3)
+              and v.fingerprint = (select l.fingerprint from ledger_certificates l
+                                    where l.team_id = c.team_id and l.host_id = $2 and l.certificate_id = c.id)
+            order by c.names, c.created_at, c.id"#,
         permit.team().0,
         host.0,
         &ids,

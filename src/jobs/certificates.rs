@@ -71,13 +71,16 @@ pub async fn lacking(
     by: By,
 ) -> Result<Vec<Brought>, Trouble> {
     let Some(want) = wanted.tls.as_ref().filter(|tls| !tls.certificates.is_empty()) else { return Ok(Vec::new()) };
-    let there = match by {
-        By::Notes => None,
-        By::Folder => Some(in_folder(host, &wanted.home.tls).await?),
-    };
     let needed: Vec<CertificateId> = want.certificates.iter().copied().collect();
+    let lost = match by {
+        By::Notes => Vec::new(),
+        By::Folder => {
+            let there: BTreeSet<CertificateId> = in_folder(host, &wanted.home.tls).await?.into_iter().collect();
+            needed.iter().copied().filter(|id| !there.contains(id)).collect()
+        }
+    };
     let mut tx = ctx.db.begin(permit).await?;
-    let rows = certificates::lacking(&mut tx, permit, id, &needed, there.as_deref()).await?;
+    let rows = certificates::lacking(&mut tx, permit, id, &needed, &lost).await?;
     let brought = open(ctx, permit, &mut tx, rows).await?;
     tx.commit().await?;
     Ok(brought)
@@ -144,11 +147,19 @@ pub async fn note(ctx: &Ctx, permit: &Permit, id: HostId, brought: &[Brought]) -
 
 /// What the running proxy has of HTTPS.
 pub struct Running {
-    routes: Vec<MapEntry>,
+    /// None where they were just brought to what is wanted.
+    routes: Option<Vec<MapEntry>>,
     maps: Vec<Vec<MapEntry>>,
     doors: Vec<String>,
     stored: BTreeSet<CertificateId>,
     listed: BTreeSet<CertificateId>,
+}
+
+impl Running {
+    /// The same after its map of routes was brought to what is wanted.
+    pub fn routed(self) -> Self {
+        Self { routes: None, ..self }
+    }
 }
 
 /// Asks it; none where HTTPS is not wanted of it.
@@ -166,7 +177,7 @@ pub async fn look(host: &Host, wanted: &Ingress) -> Result<Option<Running>, Erro
     let answers = host.haproxy().ask(&questions).await?;
     let answer = |at: usize| answers.get(at).map(String::as_str).unwrap_or_default();
     Ok(Some(Running {
-        routes: words::read_map(answer(maps + 3)),
+        routes: Some(words::read_map(answer(maps + 3))),
         maps: answers.iter().take(maps).map(|text| words::read_map(text)).collect(),
         doors: tls::read_doors(answer(maps)),
         stored: tls::read_stored(answer(maps + 1), files),
@@ -214,11 +225,13 @@ pub async fn settle_seen(
     at.serve(change, &mut said, &mut refused).await?;
     let mut lines = tls::panel_changes(want, &running.doors);
     // Of the routes only the panel's own: those of apps change with their deploys.
-    let mut to_panel = wanted.route_entries();
-    to_panel.retain(|_, slot| slot == tls::PANEL);
-    let of_panel = |entry: &&MapEntry| entry.value == tls::PANEL || to_panel.contains_key(&entry.key);
-    let led: Vec<MapEntry> = running.routes.iter().filter(of_panel).cloned().collect();
-    lines.extend(words::map_changes(&wanted.home.map, &led, &to_panel));
+    if let Some(routes) = &running.routes {
+        let mut to_panel = wanted.route_entries();
+        to_panel.retain(|_, slot| slot == tls::PANEL);
+        let of_panel = |entry: &&MapEntry| entry.value == tls::PANEL || to_panel.contains_key(&entry.key);
+        let led: Vec<MapEntry> = routes.iter().filter(of_panel).cloned().collect();
+        lines.extend(words::map_changes(&wanted.home.map, &led, &to_panel));
+    }
     for ((map, entries), running) in want.maps(files).iter().zip(&running.maps) {
         lines.extend(words::map_changes(map, running, entries));
     }

@@ -66,7 +66,9 @@ pub async fn bring(
     host: &Host,
     wanted: &Ingress,
 ) -> Result<Result<Option<String>, String>, Trouble> {
-    let running = match proxy::look(host).await {
+    // On the heap: the two side by side would fill a thread's stack.
+    let (running, secured) = tokio::join!(Box::pin(proxy::look(host)), Box::pin(certificates::look(host, wanted)));
+    let running = match running {
         Ok(running) => running,
         // One that does not run may start again with the right files; what they bring is noted below.
         Err(_) => {
@@ -85,7 +87,14 @@ pub async fn bring(
                 other => return Ok(Err(format!("{other:?}"))),
             }
         }
-        certificates::settle(ctx, permit, id, host, wanted, brought, false).await?;
+        // Where it did not answer it is asked once more.
+        match secured {
+            Ok(secured) => {
+                let secured = secured.map(certificates::Running::routed);
+                certificates::settle_seen(ctx, permit, id, host, wanted, secured, brought, false).await?
+            }
+            Err(_) => certificates::settle(ctx, permit, id, host, wanted, brought, false).await?,
+        };
         return Ok(Ok(None));
     };
     if let Err(words) = accepts(host, wanted).await? {
