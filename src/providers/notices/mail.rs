@@ -3,13 +3,15 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use lettre::address::{Address, Envelope};
+use lettre::address::Address;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::response::Response;
 
 use super::outward::addresses;
 use super::{Mailing, NotSent, Outside, said};
@@ -32,7 +34,7 @@ pub(super) async fn send(
     let host = server.host.as_ref();
     let message = message(outside, &server.sender, to, letter)?;
     let recipients: Vec<Address> = to.iter().map(address).collect::<Result<_, _>>()?;
-    let envelope = Envelope::new(Some(address(&server.sender)?), recipients).map_err(|_| unfit())?;
+    let sender = address(&server.sender)?;
     let found = addresses(outside, host, server.port).await?;
     let domain = server.sender.as_ref().rsplit('@').next().unwrap_or("localhost");
     let hello = ClientId::Domain(domain.to_owned());
@@ -60,11 +62,66 @@ pub(super) async fn send(
         let mechanisms = [Mechanism::Plain, Mechanism::Login];
         connection.auth(&mechanisms, &credentials).await.map_err(broke("signing in"))?;
     }
-    let taken = connection.send(&envelope, &message).await.map_err(broke("the letter"))?;
-    // It has the letter: how it says good-bye changes nothing.
+    let (taken, refused) = match hand_over(&mut connection, sender, recipients, &message).await {
+        Ok(done) => done,
+        Err(error) => {
+            connection.abort().await;
+            return Err(explain(host, "the letter", &error));
+        }
+    };
+    // It has the letter, or will not have it: how it says good-bye changes nothing.
     let _ = tokio::time::timeout(WORD, connection.quit()).await;
+    let Some(taken) = taken else {
+        let again = refused.iter().any(|(_, error)| !error.is_permanent());
+        let first = refused.first().map(|(_, error)| explain(host, "the letter", error));
+        return Err(NotSent { again, ..first.unwrap_or_else(unfit) });
+    };
     let words: Vec<&str> = taken.message().collect();
-    Ok(format!("{host} answered {}: {}", taken.code(), said(&words.join(" "))))
+    let mut words = format!("{host} answered {}: {}", taken.code(), said(&words.join(" ")));
+    if !refused.is_empty() {
+        let all: Vec<String> = refused.iter().map(|(to, error)| format!("{to} ({})", refusal(error))).collect();
+        words = format!("{}. It did not take it for {}.", words.trim_end_matches('.'), all.join(", "));
+    }
+    Ok(words)
+}
+
+/// Hands a letter over for all receivers that the server takes, and gives those that it does not: one that is dead is in the way of no
+/// other. No answer where it takes none.
+async fn hand_over(
+    connection: &mut AsyncSmtpConnection,
+    sender: Address,
+    receivers: Vec<Address>,
+    message: &[u8],
+) -> Result<(Option<Response>, Vec<(Address, Error)>), Error> {
+    let mut options = Vec::new();
+    let ascii = |address: &Address| <Address as AsRef<str>>::as_ref(address).is_ascii();
+    if !ascii(&sender) || !receivers.iter().all(ascii) {
+        options.push(MailParameter::SmtpUtfEight);
+    }
+    if !message.is_ascii() && connection.server_info().supports_feature(Extension::EightBitMime) {
+        options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+    }
+    connection.command(Mail::new(Some(sender), options)).await?;
+    let (count, mut refused) = (receivers.len(), Vec::new());
+    for receiver in receivers {
+        match connection.command(Rcpt::new(receiver.clone(), Vec::new())).await {
+            Ok(_) => {}
+            Err(error) if error.status().is_some() => refused.push((receiver, error)),
+            Err(error) => return Err(error),
+        }
+    }
+    if refused.len() == count {
+        return Ok((None, refused));
+    }
+    connection.command(Data).await?;
+    Ok((Some(connection.message(message).await?), refused))
+}
+
+/// What was said of one receiver, with its code.
+fn refusal(error: &Error) -> String {
+    let code = error.status().map(|code| format!("{code} ")).unwrap_or_default();
+    let detail = said(&chain(error));
+    format!("{code}{}", after_code(&detail))
 }
 
 fn message(outside: &Outside, sender: &Email, to: &[Email], letter: &Letter) -> Result<Vec<u8>, NotSent> {

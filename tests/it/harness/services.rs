@@ -144,6 +144,8 @@ pub struct Manners {
     pub login: Option<(&'static str, &'static str)>,
     /// It answers this verb like this.
     pub refuses: Option<(&'static str, &'static str)>,
+    /// It takes nothing for this receiver.
+    pub dead: Option<&'static str>,
     /// It closes the connection instead of answering QUIT.
     pub rude: bool,
 }
@@ -280,6 +282,7 @@ async fn session(
                 from = between(line);
                 "250 2.1.0 fine".to_owned()
             }
+            "RCPT" if manners.dead == Some(between(line).as_str()) => "550 5.1.1 no such user here".to_owned(),
             "RCPT" => {
                 to.push(between(line));
                 "250 2.1.5 fine".to_owned()

@@ -113,6 +113,19 @@ async fn what_a_server_refuses_is_said_in_its_words() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_is_dead_is_in_the_way_of_no_other() {
+    for (dead, other) in [("ada@example.org", "ops@example.org"), ("ops@example.org", "ada@example.org")] {
+        let (server, answered) = tried(Manners { dead: Some(dead), ..Manners::default() }, "none", None).await;
+        let words = format!(
+            "localhost answered 250: 2.0.0 queued as 4711. It did not take it for {dead} (550 5.1.1 no such user here)."
+        );
+        assert_eq!((answered.taken, answered.words), (true, words));
+        let mails = server.mails();
+        assert_eq!((mails.len(), &mails[0].to[..]), (1, &[other.to_owned()][..]), "{mails:#?}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_mail_server_it_is_said_where_to_enter_one() {
     let panel = Panel::new().await;
     let mut form = channel("email", "");
