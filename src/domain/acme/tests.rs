@@ -77,7 +77,7 @@ fn it_is_tried_again_ever_later_and_not_at_all_where_a_person_is_needed() {
     let all: Vec<_> = (1..=6).map(|tries| minutes(&dns, tries).unwrap()).collect();
     assert_eq!(all, [1, 2, 5, 15, 15, 15]);
     let until = |hours: u64| Some(NOW + Duration::from_secs(hours * 3_600));
-    let limited = |hours| Trouble::RateLimited { until: until(hours), detail: String::new() };
+    let limited = |hours| Trouble::RateLimited { until: until(hours), detail: String::new(), shared: false };
     assert_eq!(minutes(&limited(34), 1), Some(34 * 60));
     assert_eq!(minutes(&limited(0), 2), Some(60));
     assert_eq!(minutes(&limited(1_000_000), 1), Some(8 * 24 * 60));
@@ -237,4 +237,46 @@ fn a_week_has_five_of_the_same_and_the_last_is_for_the_renewal() {
     assert!(is_counted(LETS_ENCRYPT, days(6)) && is_counted("https://ca.example/dir", days(90)));
     assert!(is_counted(LETS_ENCRYPT, None), "one that cannot be read was got all the same");
     assert!(!is_counted(LETS_ENCRYPT_STAGING, days(90)) && !is_counted("https://ca.example/dir", days(1)));
+}
+
+#[test]
+fn the_address_at_which_a_name_is_unpaused_is_whole() {
+    // As long as the one that Let's Encrypt signs.
+    let address = format!(
+        "https://sfe.letsencrypt.org/sfe/v1/unpause?jwt={}.{}.{}",
+        "e".repeat(36),
+        "y".repeat(290),
+        "J".repeat(43)
+    );
+    let said = format!(
+        "Your account is temporarily prevented from requesting certificates for shop.test and possibly others. Please visit: {address}"
+    );
+    for said in [said.clone(), format!("{said}.")] {
+        let paused = classify(At::Order, "shop.test", "ca", &problem("rateLimited", &said, 429), None);
+        assert!(matches!(paused, Trouble::Paused { .. }), "{paused:?}");
+        let sentence = paused.sentence();
+        assert!(sentence.contains(&format!(" {address} Somebody has to")), "{sentence}");
+    }
+    let endless = classify(At::Order, "shop.test", "ca", &problem("rateLimited", &"paused ".repeat(2_000), 429), None);
+    assert!(endless.sentence().len() < 2_300);
+}
+
+#[test]
+fn a_limit_of_all_names_below_sslip_io_is_said_to_be_everybodys() {
+    let said = |name: &str, detail: &str| {
+        classify(At::Order, name, "ca", &problem("rateLimited", detail, 429), None).sentence()
+    };
+    let many = "too many certificates (50) already issued for \"sslip.io\" in the last 168h0m0s";
+    let shared = said("web-prod.203-0-113-7.sslip.io", many);
+    assert!(
+        shared.contains("This limit is shared by everybody who uses sslip.io: use a domain of your own"),
+        "{shared}"
+    );
+    assert!(!shared.contains("nothing is to be done"), "{shared}");
+    let exact = "too many certificates (5) already issued for this exact set of identifiers in the last 168h0m0s";
+    for (name, detail) in [("shop.test", many), ("notsslip.io", many), ("203-0-113-7.sslip.io", exact)] {
+        assert!(said(name, detail).ends_with("It is tried again after that; nothing is to be done."), "{name}");
+    }
+    let old = serde_json::json!({ "what": "rate_limited", "until": null, "detail": "x" });
+    assert!(matches!(serde_json::from_value(old), Ok(Trouble::RateLimited { shared: false, .. })));
 }

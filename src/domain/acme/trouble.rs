@@ -94,6 +94,9 @@ pub enum Trouble {
         until: Option<OffsetDateTime>,
         /// The authority's words.
         detail: String,
+        /// Whether the name is below a domain that others use too, and the limit is theirs as well.
+        #[serde(default)]
+        shared: bool,
     },
     /// The authority takes no more orders for the name until a person says so.
     Paused {
@@ -187,10 +190,16 @@ impl Trouble {
             Self::DnsAccount { account, detail } => format!(
                 "The DNS account {account} did not take the record: {detail} Look at its token or key, and what it may change."
             ),
-            Self::RateLimited { until, detail } => {
+            Self::RateLimited { until, detail, shared } => {
                 let until = until.and_then(moment).map(|at| format!(" until {at}")).unwrap_or_default();
+                let rest = match shared {
+                    true => {
+                        ". This limit is shared by everybody who uses sslip.io: use a domain of your own, for which there is one of its own."
+                    }
+                    false => "; nothing is to be done.",
+                };
                 format!(
-                    "The certificate authority takes no more orders for this name{until}: {detail} It is tried again after that; nothing is to be done."
+                    "The certificate authority takes no more orders for this name{until}: {detail} It is tried again after that{rest}"
                 )
             }
             Self::Paused { detail } => format!(

@@ -12,7 +12,7 @@ use crate::web::Web;
 use crate::web::actor::Here;
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
-use crate::web::ui::{Badge, Drawn, SafeUrl, Shape, Shell, Tone, Way, page};
+use crate::web::ui::{Badge, Drawn, Linked, SafeUrl, Shape, Shell, Tone, Way, page};
 
 /// The routes.
 pub fn routes() -> Routes {

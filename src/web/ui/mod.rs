@@ -3,6 +3,7 @@
 mod badge;
 mod drawn;
 mod form;
+mod linked;
 mod log;
 mod shell;
 mod url;
@@ -13,6 +14,7 @@ mod whole;
 pub use badge::{Badge, Shape, Tone};
 pub use drawn::Drawn;
 pub use form::{Choice, Count, Field, Form, Group, Input, Sent, about};
+pub use linked::Linked;
 pub use log::{LogText, Piece, pieces};
 pub use shell::{Crumb, Shell, Tab};
 pub use url::SafeUrl;

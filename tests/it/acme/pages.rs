@@ -54,7 +54,7 @@ async fn pages_of_certificates_are_whole() {
         points_to: vec!["203.0.113.4".into(), "2001:db8:1234:5678:9abc:def0:1234:5678".into()],
         expected: vec!["198.51.100.8".into()],
     };
-    let paused = Trouble::Paused { detail: "Your account is temporarily prevented from requesting certificates for a.very.long.name.example.org. Visit https://portal.example/sfe/v1/unpause?jwt=eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.".into() };
+    let paused = Trouble::Paused { detail: "Your account is temporarily prevented from requesting certificates for a.very.long.name.example.org. Visit https://portal.example/sfe/v1/unpause?jwt=eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.".to_owned() + &"eyJhdWQi".repeat(36) + ".Qm9" };
     let proof = Trouble::NotProven {
         name: "old.example.org".into(),
         detail: "Timeout during connect (likely firewall problem).".into(),
@@ -99,6 +99,10 @@ async fn pages_of_certificates_are_whole() {
         .await
         .unwrap();
     look(&browser, &panel, "certificates-automatic", &format!("{team}/certificates/automatic")).await;
+    let Trouble::Paused { detail } = &paused else { unreachable!() };
+    let address = detail.split(' ').next_back().unwrap();
+    let link = browser.client.find(Locator::LinkText(address)).await.unwrap();
+    assert_eq!(link.attr("href").await.unwrap().as_deref(), Some(address));
     look(&browser, &panel, "certificate-authority-chosen", &format!("{team}/certificates/authority")).await;
     look(&browser, &panel, "app-routes-certificate", &format!("{team}/apps/{}/routes", scene.web)).await;
 }

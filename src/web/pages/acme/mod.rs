@@ -19,7 +19,7 @@ use crate::domain::rights::{On, Permission};
 use crate::web::actor::Here;
 use crate::web::error::Problem;
 use crate::web::routes::{Policy, Routes};
-use crate::web::ui::{Badge, Choice, Field, Form, Input, SafeUrl, Sent, Shape, Shell, Tone, When, page_with};
+use crate::web::ui::{Badge, Choice, Field, Form, Input, Linked, SafeUrl, Sent, Shape, Shell, Tone, When, page_with};
 use crate::web::{Web, session};
 
 /// The routes.

@@ -24,7 +24,7 @@ use crate::web::error::Problem;
 use crate::web::pages::acme;
 use crate::web::pages::told::Told;
 use crate::web::routes::{Policy, Routes};
-use crate::web::ui::{Badge, Field, Form, SafeUrl, Sent, Shape, Shell, Tone, page_with};
+use crate::web::ui::{Badge, Field, Form, Linked, SafeUrl, Sent, Shape, Shell, Tone, page_with};
 use crate::web::{Web, session};
 
 /// The routes of this file (of the panel, that is).
