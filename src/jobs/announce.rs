@@ -152,7 +152,7 @@ impl Told {
                 };
                 notice::deploy(id, kind, &self.team, &words)
             }
-            (None, Kind::Certificate) => notice::certificate(id, &self.team, &self.slug, &detail.domain, &detail.cause),
+            (None, Kind::Certificate) => notice::certificate(id, &self.team, &self.slug, detail),
             (None, _) => notice::hosts(id, kind, &self.team, &self.slug, &detail.hosts, detail.offline),
         }
     }

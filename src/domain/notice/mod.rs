@@ -90,15 +90,6 @@ impl Kind {
     pub fn of_slug(slug: &str) -> Option<Self> {
         Self::OFFERED.into_iter().find(|kind| kind.slug() == slug)
     }
-
-    /// Whether it is good or bad news.
-    pub fn tone(self) -> Tone {
-        match self {
-            Self::DeploySucceeded | Self::HostUp => Tone::Good,
-            Self::DeployFailed | Self::DeployReturned | Self::HostDown | Self::Certificate => Tone::Bad,
-            Self::Test => Tone::Plain,
-        }
-    }
 }
 
 /// What kind of news it is.
@@ -159,6 +150,19 @@ pub struct Detail {
     /// Its trouble.
     #[serde(default)]
     pub cause: String,
+    /// Whether a person brought it.
+    #[serde(default)]
+    pub uploaded: bool,
+}
+
+/// Whether trouble that lasts began, or is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It began, or has come further.
+    Began,
+    /// It is over.
+    Over,
 }
 
 /// What is sent: the same words for every service.
@@ -168,6 +172,9 @@ pub struct Letter {
     pub id: Uuid,
     /// What happened.
     pub kind: Kind,
+    /// Whether that began or is over; none of what does not last.
+    #[serde(default)]
+    pub phase: Option<Phase>,
     /// One line.
     pub title: String,
     /// The rest; may be empty.
@@ -176,6 +183,17 @@ pub struct Letter {
     pub path: String,
     /// The team's name.
     pub team: String,
+}
+
+impl Letter {
+    /// Whether it is good or bad news.
+    pub fn tone(&self) -> Tone {
+        match (self.kind, self.phase) {
+            (Kind::DeploySucceeded | Kind::HostUp, _) | (Kind::Certificate, Some(Phase::Over)) => Tone::Good,
+            (Kind::DeployFailed | Kind::DeployReturned | Kind::HostDown | Kind::Certificate, _) => Tone::Bad,
+            (Kind::Test, _) => Tone::Plain,
+        }
+    }
 }
 
 #[cfg(test)]

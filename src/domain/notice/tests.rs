@@ -57,3 +57,25 @@ fn every_kind_that_is_offered_is_known_by_its_word() {
     }
     assert_eq!(Kind::of_slug("test"), None);
 }
+
+#[test]
+fn a_certificate_that_is_well_again_is_good_news_and_one_of_a_persons_leads_to_where_it_is_uploaded() {
+    let letter = |cause: &str, uploaded| {
+        let told = Detail { domain: "shop.example.org".into(), cause: cause.into(), uploaded, ..Detail::default() };
+        certificate(Uuid::nil(), "Acme", "acme", &told)
+    };
+    let bad = letter("It ran out. Upload a newer one.", true);
+    assert_eq!((bad.tone(), bad.phase, bad.path.as_str()), (Tone::Bad, Some(Phase::Began), "/t/acme/certificates"));
+    let bad = letter("Port 80 is closed.", false);
+    assert_eq!((bad.tone(), bad.path.as_str()), (Tone::Bad, "/t/acme/certificates/automatic"));
+    let good = letter("", false);
+    assert_eq!(good.title, "The certificate of shop.example.org is well again");
+    assert_eq!((good.tone(), good.phase), (Tone::Good, Some(Phase::Over)));
+    let of_hosts = |kind| hosts(Uuid::nil(), kind, "Acme", "acme", &[], true);
+    assert_eq!(of_hosts(Kind::HostDown).phase, Some(Phase::Began));
+    assert_eq!((of_hosts(Kind::HostUp).phase, of_hosts(Kind::HostUp).tone()), (Some(Phase::Over), Tone::Good));
+    // One that was written before letters said it is read all the same.
+    let mut old = serde_json::to_value(&good).unwrap();
+    old.as_object_mut().unwrap().remove("phase");
+    assert_eq!(serde_json::from_value::<Letter>(old).unwrap().phase, None);
+}

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{HostTold, Kind, Letter};
+use super::{Detail, HostTold, Kind, Letter, Phase};
 
 /// Hosts that are named in one letter; the others are counted.
 const NAMED: usize = 10;
@@ -50,7 +50,8 @@ pub fn deploy(id: Uuid, kind: Kind, team: &str, told: &Deployed) -> Letter {
     if !told.asked_by.is_empty() {
         lines.push(format!("Asked for by {}.", told.asked_by));
     }
-    Letter { id, kind, title, body: lines.join("\n"), path: told.path.clone(), team: team.to_owned() }
+    let (body, path, team) = (lines.join("\n"), told.path.clone(), team.to_owned());
+    Letter { id, kind, phase: None, title, body, path, team }
 }
 
 /// The letter about hosts that do not answer, or answer again. `slug` is the team's.
@@ -91,17 +92,28 @@ pub fn hosts(id: Uuid, kind: Kind, team: &str, slug: &str, hosts: &[HostTold], o
         [one] if !offline => format!("/t/{slug}/hosts/{}", one.id),
         _ => format!("/t/{slug}/hosts"),
     };
-    Letter { id, kind, title, body: lines.join("\n"), path, team: team.to_owned() }
+    let phase = Some(if down { Phase::Began } else { Phase::Over });
+    Letter { id, kind, phase, title, body: lines.join("\n"), path, team: team.to_owned() }
 }
 
 /// The letter about a certificate; without a cause it is well again.
-pub fn certificate(id: Uuid, team: &str, slug: &str, domain: &str, cause: &str) -> Letter {
-    let title = match cause {
-        "" => format!("The certificate of {domain} is well again"),
-        _ => format!("The certificate of {domain} needs you"),
+pub fn certificate(id: Uuid, team: &str, slug: &str, told: &Detail) -> Letter {
+    let domain = &told.domain;
+    let (title, phase) = match told.cause.as_str() {
+        "" => (format!("The certificate of {domain} is well again"), Phase::Over),
+        _ => (format!("The certificate of {domain} needs you"), Phase::Began),
     };
-    let path = format!("/t/{slug}/certificates/automatic");
-    Letter { id, kind: Kind::Certificate, title, body: cause.to_owned(), path, team: team.to_owned() }
+    // Where a newer one is uploaded, or what was got by itself is looked at.
+    let below = if told.uploaded { "" } else { "/automatic" };
+    Letter {
+        id,
+        kind: Kind::Certificate,
+        phase: Some(phase),
+        title,
+        body: told.cause.clone(),
+        path: format!("/t/{slug}/certificates{below}"),
+        team: team.to_owned(),
+    }
 }
 
 /// The letter of the test button.
@@ -109,6 +121,7 @@ pub fn test(id: Uuid, team: &str, slug: &str, channel: &str, who: &str) -> Lette
     Letter {
         id,
         kind: Kind::Test,
+        phase: None,
         title: format!("A test from Skiff to {channel}"),
         body: format!("{who} tried whether notices of the team {team} arrive here. They do."),
         path: format!("/t/{slug}/notices"),

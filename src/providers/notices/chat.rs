@@ -36,7 +36,7 @@ fn mrkdwn(text: &str) -> String {
 
 /// Discord, by a webhook (docs.discord.com, "Execute Webhook").
 pub(super) async fn discord(outside: &Outside, url: &Url, letter: &Letter) -> Result<String, NotSent> {
-    let colour = match letter.kind.tone() {
+    let colour = match letter.tone() {
         Tone::Good => 0x1B7F55,
         Tone::Bad => 0xB42318,
         Tone::Plain => 0x5B6B79,

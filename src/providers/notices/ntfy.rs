@@ -10,7 +10,7 @@ use crate::domain::notice::{Letter, Tone};
 
 pub(super) async fn send(outside: &Outside, url: &Url, token: &str, letter: &Letter) -> Result<String, NotSent> {
     let topic = url.path().trim_matches('/');
-    let (priority, tag) = match letter.kind.tone() {
+    let (priority, tag) = match letter.tone() {
         Tone::Good => (3, "white_check_mark"),
         Tone::Bad => (4, "warning"),
         Tone::Plain => (3, "sailboat"),

@@ -25,6 +25,7 @@ pub(super) async fn send(outside: &Outside, url: &Url, secret: &str, letter: &Le
     let body = json!({
         "id": letter.id,
         "event": letter.kind,
+        "phase": letter.phase,
         "title": letter.title,
         "body": letter.body,
         "url": outside.link(letter),

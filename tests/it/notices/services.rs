@@ -189,6 +189,7 @@ async fn a_webhook_is_signed_over_time_and_body_and_no_redirect_is_followed() {
     let json = asked.json();
     assert_eq!((json["event"].as_str(), asked.header("skiff-event")), (Some("test"), "test"));
     assert_eq!(json["id"].as_str(), Some(asked.header("skiff-delivery")));
+    assert!(json["phase"].is_null(), "it neither begins nor ends: {json}");
     assert_eq!((json["sent_at"].as_i64(), json["team"].as_str()), (Some(timestamp), Some("Shop")));
 
     let answered = notices::test(&ctx, &panel.owner, id).await.unwrap();
