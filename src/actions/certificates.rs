@@ -15,7 +15,7 @@ use crate::domain::certificate::{self, Age, Checked, Facts, Field, Origin};
 use crate::domain::ids::{CertificateId, HostId};
 use crate::domain::rights::{Actor, Permission, Permit};
 use crate::domain::secret::Secret;
-use crate::jobs::{look_after_certificates, panel_address, set_certificates};
+use crate::jobs::{ends_of_certificates, panel_address, set_certificates};
 use crate::queue;
 use crate::vault;
 
@@ -182,7 +182,7 @@ pub async fn upload(ctx: &Ctx, actor: &Actor, input: NewCertificate) -> Result<U
     let action = if replaced { "certificate.replaced" } else { "certificate.uploaded" };
     record(&mut tx, &permit, action, id, &checked.facts, true).await?;
     set_certificates::ask_all(&mut tx, &permit, actor.who().cause()).await?;
-    look_after_certificates::tell_of_one(&mut tx, &permit, checked.facts.not_after).await?;
+    ends_of_certificates::tell_of_one(&mut tx, &permit, checked.facts.not_after).await?;
     // A name of the panel's on trial may have waited for nothing else.
     queue::hurry(&mut tx, &permit, panel_address::LOCK).await?;
     tx.commit().await?;
@@ -223,7 +223,7 @@ pub async fn remove(ctx: &Ctx, actor: &Actor, id: CertificateId) -> Result<(), R
     db::certificates::remove(&mut tx, &permit, id).await?;
     record(&mut tx, &permit, "certificate.removed", id, &facts, false).await?;
     set_certificates::ask_all(&mut tx, &permit, actor.who().cause()).await?;
-    look_after_certificates::tell_of_one(&mut tx, &permit, facts.not_after).await?;
+    ends_of_certificates::tell_of_one(&mut tx, &permit, facts.not_after).await?;
     tx.commit().await?;
     Ok(())
 }

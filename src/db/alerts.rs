@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::ids::{AlertId, HostId, ProjectId};
+use crate::domain::ids::{AcmeOrderId, AlertId, CertificateId, HostId, ProjectId};
 use crate::domain::notice::{Detail, Kind};
 use crate::domain::rights::Permit;
 
@@ -141,30 +141,105 @@ pub async fn happened(
     .map(drop)
 }
 
-/// What becomes of a certificate: trouble is told when it begins, and when it is over; the same trouble again says nothing new.
-/// Whoever looks after certificates calls this in the transaction in which it finds out; `cause` is none where all is well.
+/// Why a certificate needs somebody.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs<'a> {
+    /// Why, and what to try.
+    pub cause: &'a str,
+    /// How far it has come: each stage is told once. Empty for trouble without stages.
+    pub stage: &'a str,
+    /// Whether a person brought it.
+    pub uploaded: bool,
+}
+
+/// The stage of trouble in which nothing goes on before a person has done something.
+pub const PERSON: &str = "person";
+
+/// What becomes of a certificate: trouble is told when it begins, when it has come to another stage, and when it is over; the same trouble
+/// again, or another one in its place, says nothing new, and what is shown is the latest. Whoever looks after certificates calls this in
+/// the transaction in which it finds out; `needs` is none where all is well.
 pub async fn certificate(
     conn: &mut PgConnection,
     permit: &Permit,
     certificate: Uuid,
     names: &[String],
-    cause: Option<&str>,
+    needs: Option<Needs<'_>>,
 ) -> Result<(), sqlx::Error> {
-    let domain = names.first().map(String::as_str).unwrap_or_default();
-    let project = project_of(&mut *conn, permit, names).await?;
-    let is_news = match cause {
-        Some(cause) => {
-            let (kind, subject_kind) = (CERTIFICATE, "certificate");
-            open(conn, permit, &New { kind, subject_kind, subject: certificate, name: domain, cause, project }).await?
-        }
-        None => close(conn, permit, CERTIFICATE, certificate).await?,
+    let is_news = match needs {
+        Some(needs) => is_news(&mut *conn, permit, certificate, names, &needs).await?,
+        None => close(&mut *conn, permit, CERTIFICATE, certificate).await?,
     };
-    if !is_news {
-        return Ok(());
+    if is_news { tell(conn, permit, names, needs).await } else { Ok(()) }
+}
+
+/// Notes trouble, and says whether it is to be told.
+async fn is_news(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    subject: Uuid,
+    names: &[String],
+    needs: &Needs<'_>,
+) -> Result<bool, sqlx::Error> {
+    let known = sqlx::query!(
+        "select cause, stage from alerts
+          where team_id = $1 and kind = $2 and subject_id = $3 and closed_at is null for update",
+        permit.team().0,
+        CERTIFICATE,
+        subject,
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    // What was told in the same words before there were stages is told.
+    let told = known.as_ref().is_some_and(|known| {
+        needs.stage.is_empty() || known.stage == needs.stage || known.stage.is_empty() && known.cause == needs.cause
+    });
+    let mut is_news = false;
+    if !told {
+        // It is no better: what was told before ends without news.
+        close(&mut *conn, permit, CERTIFICATE, subject).await?;
+        let name = names.first().map(String::as_str).unwrap_or_default();
+        let project = project_of(&mut *conn, permit, names).await?;
+        let (kind, subject_kind, cause) = (CERTIFICATE, "certificate", needs.cause);
+        is_news = open(&mut *conn, permit, &New { kind, subject_kind, subject, name, cause, project }).await?;
     }
-    let cause = cause.unwrap_or_default().to_owned();
-    let detail = Detail { domain: domain.to_owned(), cause, ..Detail::default() };
+    sqlx::query!(
+        "update alerts set cause = $4, stage = case when $5 = '' then stage else $5 end
+          where team_id = $1 and kind = $2 and subject_id = $3 and closed_at is null
+            and (cause <> $4 or $5 not in ('', stage))",
+        permit.team().0,
+        CERTIFICATE,
+        subject,
+        needs.cause,
+        needs.stage,
+    )
+    .execute(conn)
+    .await?;
+    Ok(is_news)
+}
+
+/// Tells of it.
+async fn tell(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    names: &[String],
+    needs: Option<Needs<'_>>,
+) -> Result<(), sqlx::Error> {
+    let project = project_of(&mut *conn, permit, names).await?;
+    let (cause, uploaded) = needs.map(|needs| (needs.cause.to_owned(), needs.uploaded)).unwrap_or_default();
+    let detail = Detail { domain: names.first().cloned().unwrap_or_default(), cause, uploaded, ..Detail::default() };
     happened(conn, permit, Kind::Certificate, project, &detail).await
+}
+
+/// A certificate was got: what was wrong with the order, and with what it had got before, is over, and that is told once.
+pub async fn got(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    (order, certificate): (AcmeOrderId, CertificateId),
+    names: &[String],
+) -> Result<(), sqlx::Error> {
+    let not_had = close(&mut *conn, permit, CERTIFICATE, order.0).await?;
+    let ran_out = close(&mut *conn, permit, CERTIFICATE, certificate.0).await?;
+    if not_had || ran_out { tell(conn, permit, names, None).await } else { Ok(()) }
 }
 
 /// The project that all routes under these names belong to, where they are one's. Stars, and the panel's own name, are the team's.
@@ -186,33 +261,6 @@ async fn project_of(
     .fetch_all(conn)
     .await?;
     Ok(<[ProjectId; 1]>::try_from(found).ok().map(|[one]| one))
-}
-
-/// An uploaded certificate that serves runs out, or does so no more: told when it is first seen, and again when its cause has other
-/// words.
-pub async fn runs_out(
-    conn: &mut PgConnection,
-    permit: &Permit,
-    id: Uuid,
-    names: &[String],
-    cause: Option<&str>,
-) -> Result<(), sqlx::Error> {
-    let known = sqlx::query_scalar!(
-        "select cause from alerts where team_id = $1 and kind = $2 and subject_id = $3 and closed_at is null",
-        permit.team().0,
-        CERTIFICATE,
-        id,
-    )
-    .fetch_optional(&mut *conn)
-    .await?;
-    match (known.as_deref(), cause) {
-        (None, None) => return Ok(()),
-        (Some(known), Some(cause)) if known == cause => return Ok(()),
-        // It is no better: what was told before ends without news.
-        (Some(_), Some(_)) => drop(close(&mut *conn, permit, CERTIFICATE, id).await?),
-        _ => {}
-    }
-    certificate(conn, permit, id, names, cause).await
 }
 
 /// The certificates of which an alert is open.

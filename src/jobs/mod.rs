@@ -5,6 +5,7 @@ pub mod certificates;
 pub mod check_host;
 pub mod current;
 pub mod deploy;
+pub mod ends_of_certificates;
 pub mod execute;
 pub mod keep_renewal;
 pub mod log;

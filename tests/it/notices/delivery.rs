@@ -29,13 +29,13 @@ use crate::harness::world::World;
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// A runner of notices.
-struct Telling {
+pub(super) struct Telling {
     stop: CancellationToken,
     running: tokio::task::JoinHandle<()>,
 }
 
 impl Telling {
-    fn start(world: &World) -> Self {
+    pub(super) fn start(world: &World) -> Self {
         let how = RunnerSettings { concurrency: 4, ..RunnerSettings::default() };
         let runner = Runner::new(world.db.db.clone(), world.changes.clone(), jobs::notices(&world.ctx), how);
         let stop = CancellationToken::new();
@@ -56,12 +56,12 @@ impl Drop for Telling {
     }
 }
 
-async fn world() -> World {
+pub(super) async fn world() -> World {
     World::idle(fresh_database().await).await
 }
 
 /// Apps that stand nowhere: their deploys end as the test says.
-async fn app(world: &World) -> (AppId, Uuid) {
+pub(super) async fn app(world: &World) -> (AppId, Uuid) {
     let spec = Spec::web(8080, "/up".parse().unwrap());
     let source = Source::Image(Image { image: "web:1".parse().unwrap(), login: None });
     let app = world.app_of(HostId(Uuid::now_v7()), source, spec).await;
@@ -104,7 +104,7 @@ async fn ended(world: &World, app: AppId, state: DeployState) -> DeployId {
 }
 
 /// Waits until this is so of the deliveries.
-async fn until(world: &World, so: impl Fn(&[(String, i32, String)]) -> bool) -> Vec<(String, i32, String)> {
+pub(super) async fn until(world: &World, so: impl Fn(&[(String, i32, String)]) -> bool) -> Vec<(String, i32, String)> {
     let begun = std::time::Instant::now();
     loop {
         let all = deliveries(&world.db).await;
@@ -212,6 +212,13 @@ async fn a_certificate_that_runs_out_is_told_to_those_of_its_project() {
     let asked = service.asked();
     assert!(asked.len() == 3 && asked.iter().all(|asked| asked.path == "/ours"), "{asked:?}");
     assert!(asked[1].json()["body"].as_str().unwrap().contains("within a week"), "{}", asked[1].json());
+    let phases: Vec<String> = asked.iter().map(|asked| asked.json()["phase"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(phases, ["began", "began", "over"]);
+    assert!(
+        asked[1].json()["url"].as_str().unwrap().ends_with("/certificates"),
+        "where one uploads: {}",
+        asked[1].json()
+    );
     assert!(home::get(&ctx, &owner).await.unwrap().needs.iter().all(|need| !need.certificate));
     let all = notices::alerts(&ctx, &owner).await.unwrap();
     assert!(all.len() == 2 && all.iter().all(|alert| alert.closed_at.is_some()), "{all:?}");

@@ -112,19 +112,63 @@ async fn when_no_host_answers_one_alert_says_so_and_one_says_it_is_over() {
 }
 
 #[tokio::test]
-async fn trouble_with_a_certificate_is_told_when_it_begins_and_when_it_is_over() {
+async fn trouble_with_a_certificate_is_told_when_it_begins_when_it_needs_a_person_and_when_it_is_over() {
+    use skiff::db::alerts::{self, Needs, PERSON};
     let world = World::idle(fresh_database().await).await;
+    let mut form = webhook("hook", "http://127.0.0.1:9/");
+    form.wanted.events = vec!["certificate".into()];
+    add(&world.actions(), &world.team.owner, form).await;
     let permit = &world.team.permit;
     let id = uuid::Uuid::now_v7();
     let mut tx = world.db.begin(permit).await.unwrap();
-    for cause in [Some("Port 80 is closed."), Some("Port 80 is closed."), None, None, Some("CAA forbids it.")] {
-        skiff::db::alerts::certificate(&mut tx, permit, id, &["shop.example.org".to_owned()], cause).await.unwrap();
+    let names = ["shop.example.org".to_owned()];
+    for (cause, stage) in [
+        ("Port 80 is closed.", ""),
+        ("Port 80 is closed.", ""),
+        ("Rate limited.", ""),
+        ("It is paused.", PERSON),
+        ("It is paused.", PERSON),
+        ("The account is not accepted.", PERSON),
+        ("The authority is away.", ""),
+        ("It is paused again.", PERSON),
+        ("", ""),
+        ("", ""),
+        ("CAA forbids it.", ""),
+    ] {
+        let needs = (!cause.is_empty()).then_some(Needs { cause, stage, uploaded: false });
+        alerts::certificate(&mut tx, permit, id, &names, needs).await.unwrap();
+        if let Some(needs) = needs {
+            let open = alerts::of_certificates(&mut tx, permit, 9).await.unwrap();
+            assert!(open.len() == 1 && open[0].cause == needs.cause, "the latest is shown: {open:?}");
+        }
     }
     tx.commit().await.unwrap();
-    let rows: Vec<(String, bool)> =
-        sqlx::query_as("select cause, closed_at is null from alerts order by opened_at, id")
-            .fetch_all(&mut world.db.superuser().await)
-            .await
-            .unwrap();
-    assert_eq!(rows, [("Port 80 is closed.".to_owned(), false), ("CAA forbids it.".to_owned(), true)]);
+    let told: Vec<String> = sqlx::query_scalar("select detail->>'cause' from notice_events order by id")
+        .fetch_all(&mut world.db.superuser().await)
+        .await
+        .unwrap();
+    assert_eq!(told, ["Port 80 is closed.", "It is paused.", "", "CAA forbids it."]);
+    let rows: Vec<(String, bool)> = sqlx::query_as("select cause, closed_at is null from alerts order by id")
+        .fetch_all(&mut world.db.superuser().await)
+        .await
+        .unwrap();
+    let rows: Vec<(&str, bool)> = rows.iter().map(|(cause, open)| (cause.as_str(), *open)).collect();
+    assert_eq!(rows, [("Rate limited.", false), ("It is paused again.", false), ("CAA forbids it.", true)]);
+
+    // What was got ends what was wrong with the order and with the certificate before it, in one letter.
+    let (order, certificate) =
+        (skiff::domain::ids::AcmeOrderId(id), skiff::domain::ids::CertificateId(uuid::Uuid::now_v7()));
+    let mut tx = world.db.begin(permit).await.unwrap();
+    let needs = Needs { cause: "It ran out.", stage: "over 2026-01-02", uploaded: false };
+    alerts::certificate(&mut tx, permit, certificate.0, &names, Some(needs)).await.unwrap();
+    for _ in 0..2 {
+        alerts::got(&mut tx, permit, (order, certificate), &names).await.unwrap();
+    }
+    assert!(alerts::of_certificates(&mut tx, permit, 9).await.unwrap().is_empty());
+    tx.commit().await.unwrap();
+    let told: Vec<String> = sqlx::query_scalar("select detail->>'cause' from notice_events order by id offset 4")
+        .fetch_all(&mut world.db.superuser().await)
+        .await
+        .unwrap();
+    assert_eq!(told, ["It ran out.", ""]);
 }

@@ -2,6 +2,7 @@
 //! hosts is told.
 
 mod delivery;
+mod ends;
 mod hosts;
 mod mail;
 mod pages;
