@@ -51,18 +51,14 @@ pub async fn settings(conn: &mut PgConnection) -> Result<Option<Settings>, sqlx:
     .await
 }
 
-/// Since when it is the one that is asked, as it is.
-pub async fn chosen_at(conn: &mut PgConnection) -> Result<Option<OffsetDateTime>, sqlx::Error> {
-    sqlx::query_scalar!("select changed_at from acme_settings").fetch_optional(conn).await
-}
-
-/// Chooses. The teams' certificates are looked at soon after.
+/// Chooses. The teams' certificates are looked at soon after: those of another authority are got anew then.
 pub async fn choose(conn: &mut PgConnection, settings: &Settings) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into acme_settings (directory, email, ca_root, eab_id, eab_sealed, terms_agreed_by, terms_agreed_at)
          values ($1, $2, $3, $4, $5, $6, $7)
          on conflict (one) do update set directory = $1, email = $2, ca_root = $3, eab_id = $4, eab_sealed = $5,
-                terms_agreed_by = $6, terms_agreed_at = $7, changed_at = now()",
+                terms_agreed_by = $6, terms_agreed_at = $7, changed_at = now(),
+                directory_at = case when acme_settings.directory = $1 then acme_settings.directory_at else now() end",
         settings.directory,
         settings.email,
         settings.ca_root,

@@ -27,6 +27,8 @@ pub struct Row {
     pub not_before: Option<OffsetDateTime>,
     /// Until when.
     pub not_after: Option<OffsetDateTime>,
+    /// The directory of the authority that gave it; none or empty where nothing is there, or that is not known.
+    pub directory: Option<String>,
     /// When the authority wants it renewed.
     pub window_start: Option<OffsetDateTime>,
     /// Until when.
@@ -51,6 +53,13 @@ pub struct Row {
     pub created_at: OffsetDateTime,
 }
 
+impl Row {
+    /// True where what is there was given by another authority than the one with this directory.
+    pub fn is_of_another_than(&self, directory: &str) -> bool {
+        self.directory.as_deref().is_some_and(|of| !of.is_empty() && of != directory)
+    }
+}
+
 /// The team's orders by their names; or only this one.
 pub async fn list(
     conn: &mut PgConnection,
@@ -61,6 +70,9 @@ pub async fn list(
         Row,
         r#"select o.id as "id: AcmeOrderId", o.names, o.dns_account_id as "dns_account: DnsAccountId",
                   d.name as "dns_account_name?", o.certificate_id as "certificate: CertificateId", o.not_before, o.not_after,
+                  (select v.directory from certificates c
+                     join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
+                    where c.team_id = o.team_id and c.id = o.certificate_id) as directory,
                   o.window_start, o.window_end, o.trouble as "trouble: Json<Trouble>", o.tries, o.next_at, o.tried_at,
                   o.order_url, o.order_directory, o.order_key, o.created_at,
                   (select j.id from jobs j where j.team_id = o.team_id and j.kind = 'obtain_certificate'
@@ -86,6 +98,9 @@ pub async fn page(
         Row,
         r#"select o.id as "id: AcmeOrderId", o.names, o.dns_account_id as "dns_account: DnsAccountId",
                   d.name as "dns_account_name?", o.certificate_id as "certificate: CertificateId", o.not_before, o.not_after,
+                  (select v.directory from certificates c
+                     join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
+                    where c.team_id = o.team_id and c.id = o.certificate_id) as directory,
                   o.window_start, o.window_end, o.trouble as "trouble: Json<Trouble>", o.tries, o.next_at, o.tried_at,
                   o.order_url, o.order_directory, o.order_key, o.created_at,
                   (select j.id from jobs j where j.team_id = o.team_id and j.kind = 'obtain_certificate'
@@ -183,6 +198,28 @@ pub async fn revive(conn: &mut PgConnection, permit: &Permit) -> Result<u64, sql
         "update acme_orders o set next_at = now() from acme_settings s
           where o.team_id = $1 and o.next_at is null and o.trouble->>'what' in ('account', 'binding')
             and (o.tried_at < s.changed_at or o.tried_at < now() - interval '1 day')",
+        permit.team().0,
+    );
+    Ok(done.execute(conn).await?.rows_affected())
+}
+
+/// Has orders got anew whose certificate another authority gave than the one that is chosen, and those that went wrong at another one: the
+/// first at once, many over some minutes, very many as slowly as an authority takes them. None is put off by that. How many are due.
+pub async fn make_those_of_others_due(conn: &mut PgConnection, permit: &Permit) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "with due as (
+           select o.id, now() + make_interval(secs => case when n.nth <= 150 then 2 * (n.nth - 1) else 300 + 40 * (n.nth - 150) end) as at
+             from acme_orders o
+             join (select o.id, row_number() over (order by o.created_at, o.id) as nth
+                     from acme_orders o cross join acme_settings s
+                     left join certificates c on c.team_id = o.team_id and c.id = o.certificate_id
+                     left join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
+                    where o.team_id = $1
+                      and case when o.trouble is null then v.directory <> '' and v.directory <> s.directory
+                               else o.tried_at < s.directory_at end) n on n.id = o.id
+            where o.team_id = $1)
+         update acme_orders o set next_at = due.at from due
+          where o.team_id = $1 and o.id = due.id and (o.next_at is null or o.next_at > due.at)",
         permit.team().0,
     );
     Ok(done.execute(conn).await?.rows_affected())

@@ -29,8 +29,6 @@ pub struct Row {
     pub not_before: OffsetDateTime,
     /// Until when.
     pub not_after: OffsetDateTime,
-    /// When this version came.
-    pub version_at: OffsetDateTime,
     /// When the certificate was first stored.
     pub created_at: OffsetDateTime,
 }
@@ -130,6 +128,41 @@ pub async fn add_version(
     Ok(true)
 }
 
+/// Notes which authority gave a version, by its directory.
+pub async fn note_directory(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    version: Uuid,
+    directory: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update certificate_versions set directory = $3 where team_id = $1 and id = $2",
+        permit.team().0,
+        version,
+        directory,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// The team's certificates that another authority gave than the one with this directory.
+pub async fn of_others(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    directory: &str,
+) -> Result<Vec<CertificateId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select c.id as "id: CertificateId"
+             from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
+            where c.team_id = $1 and v.directory <> '' and v.directory <> $2"#,
+        permit.team().0,
+        directory,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// The team's certificates that have a version, by their names; or only this one.
 pub async fn list(
     conn: &mut PgConnection,
@@ -139,7 +172,7 @@ pub async fn list(
     sqlx::query_as!(
         Row,
         r#"select c.id as "id: CertificateId", c.names, c.origin as "origin: Origin", v.id as version, v.issuer, v.serial,
-                  v.fingerprint, v.not_before, v.not_after, v.created_at as version_at, c.created_at
+                  v.fingerprint, v.not_before, v.not_after, c.created_at
              from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
             where c.team_id = $1 and ($2::uuid is null or c.id = $2) order by c.names, c.created_at, c.id"#,
         permit.team().0,
@@ -159,7 +192,7 @@ pub async fn page(
     sqlx::query_as!(
         Row,
         r#"select c.id as "id: CertificateId", c.names, c.origin as "origin: Origin", v.id as version, v.issuer, v.serial,
-                  v.fingerprint, v.not_before, v.not_after, v.created_at as version_at, c.created_at
+                  v.fingerprint, v.not_before, v.not_after, c.created_at
              from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
             where c.team_id = $1
               and ($2::uuid is null
@@ -179,7 +212,7 @@ pub async fn some(conn: &mut PgConnection, permit: &Permit, ids: &[CertificateId
     sqlx::query_as!(
         Row,
         r#"select c.id as "id: CertificateId", c.names, c.origin as "origin: Origin", v.id as version, v.issuer, v.serial,
-                  v.fingerprint, v.not_before, v.not_after, v.created_at as version_at, c.created_at
+                  v.fingerprint, v.not_before, v.not_after, c.created_at
              from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
             where c.team_id = $1 and c.id = any($2) order by c.names, c.created_at, c.id"#,
         permit.team().0,
@@ -203,7 +236,7 @@ pub async fn lacking(
     sqlx::query_as!(
         Row,
         r#"select c.id as "id: CertificateId", c.names, c.origin as "origin: Origin", v.id as version, v.issuer, v.serial,
-                  v.fingerprint, v.not_before, v.not_after, v.created_at as version_at, c.created_at
+                  v.fingerprint, v.not_before, v.not_after, c.created_at
              from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
             where c.team_id = $1 and c.id = any($3)
               and (c.id = any($4) or v.fingerprint is distinct from
@@ -230,7 +263,7 @@ pub async fn noted(
     sqlx::query_as!(
         Row,
         r#"select c.id as "id: CertificateId", c.names, c.origin as "origin: Origin", v.id as version, v.issuer, v.serial,
-                  v.fingerprint, v.not_before, v.not_after, v.created_at as version_at, c.created_at
+                  v.fingerprint, v.not_before, v.not_after, c.created_at
              from certificates c join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
             where c.team_id = $1 and c.id = any($3)
               and v.fingerprint = (select l.fingerprint from ledger_certificates l

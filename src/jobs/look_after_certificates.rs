@@ -1,7 +1,7 @@
 //! A team's certificates held against its routes, some times a day: domains that have none get an order, orders for names that
 //! lead nowhere any more go, and the authority is asked when it wants what is there renewed. Not here: getting one.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,15 +10,16 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::Ctx;
+use super::ends_of_certificates;
 use super::log::Log;
 use super::obtain_certificate::{self, current_leaf};
 use super::set_certificates;
 use super::stop::detail;
 use crate::db::acme_orders::{self, Row};
-use crate::db::{acme, acme_routes, alerts, certificates, host_logins, job_steps};
+use crate::db::{acme, acme_routes, certificates, host_logins, job_steps};
 use crate::domain::acme::{CertName, MOST_ORDERS, Trouble, Window, renew_at};
 use crate::domain::cause::Cause;
-use crate::domain::certificate::{ByName, Candidate, Origin, wildcard_over};
+use crate::domain::certificate::{Origin, wildcard_over};
 use crate::domain::ids::{AcmeOrderId, CertificateId};
 use crate::domain::job::StepState;
 use crate::domain::rights::Permit;
@@ -54,9 +55,10 @@ pub async fn want(
     cause: &Cause,
 ) -> Result<Wanted, sqlx::Error> {
     let mut wanted = Wanted::default();
-    if domains.is_empty() || acme::settings(&mut *conn).await?.is_none() {
+    if domains.is_empty() {
         return Ok(wanted);
     }
+    let Some(settings) = acme::settings(&mut *conn).await? else { return Ok(wanted) };
     let now = acme_orders::now(&mut *conn).await?;
     let there = certificates::list(&mut *conn, permit, None).await?;
     let orders = acme_orders::list(&mut *conn, permit, None).await?;
@@ -65,8 +67,9 @@ pub async fn want(
     let mut names: HashSet<String> = names.cloned().collect();
     let owned: HashSet<CertificateId> = orders.iter().filter_map(|row| row.certificate).collect();
     // What another authority gave, such as one for trials, is no reason not to ask this one.
-    let since = acme::chosen_at(&mut *conn).await?;
-    let ours = |row: &&certificates::Row| since.is_none_or(|since| row.version_at >= since);
+    let of_others: HashSet<CertificateId> =
+        certificates::of_others(&mut *conn, permit, &settings.directory).await?.into_iter().collect();
+    let ours = |row: &&certificates::Row| !of_others.contains(&row.id);
     let kept = there.iter().filter(|row| row.origin == Origin::Acme && !owned.contains(&row.id)).filter(ours);
     let mut by_name: HashMap<&str, Vec<&certificates::Row>> = HashMap::new();
     for row in kept {
@@ -158,9 +161,9 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     tx.commit().await?;
     let Some(first) = first else { return Ok(Outcome::Again { after: Duration::ZERO, why: String::new() }) };
     let Some(settings) = settings else {
-        // Those that a person brings run out all the same.
+        // Those that are there run out all the same.
         let mut tx = ctx.db.begin(permit).await?;
-        tell_of_uploaded(&mut tx, permit).await?;
+        ends_of_certificates::tell(&mut tx, permit).await?;
         tx.commit().await?;
         return Ok(Outcome::Succeeded);
     };
@@ -168,21 +171,25 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     log.began(first);
     let mut tx = ctx.db.begin(permit).await?;
     let gone = acme_routes::remove_unrouted(&mut tx, permit).await?;
-    tell_of_uploaded(&mut tx, permit).await?;
     acme_orders::revive(&mut tx, permit).await?;
+    let others = acme_orders::make_those_of_others_due(&mut tx, permit).await?;
     let domains = acme_routes::domains_without(&mut tx, permit).await?;
     let wanted = want(&mut tx, permit, &domains, &run.cause).await?;
     let dropped = certificates::remove_unwanted(&mut tx, permit).await?;
+    ends_of_certificates::tell(&mut tx, permit).await?;
     if dropped > 0 {
         set_certificates::ask_all(&mut tx, permit, run.cause.clone()).await?;
     }
     let all = acme_orders::count(&mut tx, permit).await?;
     tx.commit().await?;
-    let nothing = gone == 0 && wanted == Wanted::default() && dropped == 0;
+    let nothing = gone == 0 && wanted == Wanted::default() && dropped == 0 && others == 0;
     let changed = if nothing { StepState::Unchanged } else { StepState::Changed };
     let mut note = format!("{} new, {gone} no longer wanted", wanted.asked);
     if wanted.taken > 0 {
         note.push_str(&format!("; {} that were kept renewed again", wanted.taken));
+    }
+    if others > 0 {
+        note.push_str(&format!("; {others} that were of another authority are got anew"));
     }
     if dropped > 0 {
         note.push_str(&format!("; {dropped} that nobody needs removed"));
@@ -198,7 +205,10 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     let data_key = host_logins::data_key(&mut tx, permit).await?;
     let account = acme::account(&mut tx, permit, &settings).await?;
     tx.commit().await?;
-    let held: Vec<Row> = rows.into_iter().filter(|row| row.trouble.is_none() && row.not_after.is_some()).collect();
+    // Of one that another authority gave this one knows nothing, and it is not renewed when its time comes, but now.
+    let of_this = |row: &Row| !row.is_of_another_than(&settings.directory);
+    let held = rows.into_iter().filter(|row| row.trouble.is_none() && row.not_after.is_some() && of_this(row));
+    let held: Vec<Row> = held.collect();
     let Some(account) = account.filter(|_| !held.is_empty()) else {
         log.ended(first + 1, StepState::Unchanged, "there is none");
         log.flush().await;
@@ -213,48 +223,6 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     log.ended(first + 1, state, detail(note));
     log.flush().await;
     Ok(Outcome::Succeeded)
-}
-
-/// Certificates of a person that serve and run out: nobody renews them but that person. The same where no authority is chosen.
-async fn tell_of_uploaded(conn: &mut PgConnection, permit: &Permit) -> Result<(), sqlx::Error> {
-    alerts::close_unwanted_certificates(&mut *conn, permit).await?;
-    let now = acme_orders::now(&mut *conn).await?;
-    let all = certificates::list(&mut *conn, permit, None).await?;
-    let candidates: Vec<Candidate> =
-        all.iter().map(|row| Candidate { id: row.id, names: row.names.clone(), not_after: row.not_after }).collect();
-    let domains = acme_routes::domains(&mut *conn, permit).await?;
-    let by_name = ByName::new(&candidates);
-    let serving: BTreeSet<_> =
-        domains.iter().filter_map(|domain| by_name.choose(domain, now)).map(|one| one.id).collect();
-    let open: BTreeSet<_> = alerts::open_certificates(&mut *conn, permit).await?.into_iter().collect();
-    for row in all.iter().filter(|row| row.origin == Origin::Uploaded) {
-        let cause = serving.contains(&row.id).then(|| ends_soon(row.not_after, now)).flatten();
-        if cause.is_none() && !open.contains(&row.id.0) {
-            continue;
-        }
-        alerts::runs_out(&mut *conn, permit, row.id.0, &row.names, cause.as_deref()).await?;
-    }
-    Ok(())
-}
-
-/// The same after one came or went: where none is told of and this one is good for long, there is nothing to say, and thousands are not read.
-pub async fn tell_of_one(conn: &mut PgConnection, permit: &Permit, ends: OffsetDateTime) -> Result<(), sqlx::Error> {
-    let now = acme_orders::now(&mut *conn).await?;
-    if ends_soon(ends, now).is_none() && alerts::open_certificates(&mut *conn, permit).await?.is_empty() {
-        return Ok(());
-    }
-    tell_of_uploaded(conn, permit).await
-}
-
-/// What is said of a certificate that ends within 30 days, again within 7, and when it has ended.
-fn ends_soon(ends: OffsetDateTime, now: OffsetDateTime) -> Option<String> {
-    let on = ends.date();
-    Some(match (ends - now).whole_days() {
-        _ if ends <= now => format!("It ran out on {on}: browsers refuse it. Upload a newer one."),
-        0..=6 => format!("It runs out within a week, on {on}. Upload a newer one before that."),
-        7..=29 => format!("It runs out within a month, on {on}. Upload a newer one before that."),
-        _ => return None,
-    })
 }
 
 /// Asks about each, and writes down what was said.

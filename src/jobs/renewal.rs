@@ -140,6 +140,7 @@ async fn take_over(
     got: &BTreeSet<CertificateId>,
 ) -> Result<usize, Stop> {
     let mut taken = 0;
+    let from = asked_at(host).await.map_err(|error| stop::on_host(&reached.row.name, error))?;
     for id in got {
         let file = TlsFiles::default().certificate(*id);
         let pem = match host.get(&file).await {
@@ -149,7 +150,7 @@ async fn take_over(
         };
         run.still_mine().await?;
         if let Some(pem) = pem
-            && take(ctx, run, log, reached, *id, &pem).await?
+            && take(ctx, run, log, reached, *id, (&pem, &from)).await?
         {
             taken += 1;
         }
@@ -159,14 +160,23 @@ async fn take_over(
     Ok(taken)
 }
 
-/// One certificate. True where it was taken over.
+/// The directory of the authority that the host asks: that which was chosen when the panel was there last.
+async fn asked_at(host: &Host) -> Result<String, Error> {
+    match host.get(&renewed::path("settings")).await {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().to_owned()),
+        Err(Error::NotFound { .. }) => Ok(String::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// One certificate, and the directory of the authority that it is from. True where it was taken over.
 async fn take(
     ctx: &Ctx,
     run: &Run,
     log: &Log,
     reached: &Reached,
     id: CertificateId,
-    pem: &Secret<String>,
+    (pem, from): (&Secret<String>, &str),
 ) -> Result<bool, Stop> {
     let (permit, host) = (&run.permit, reached.id());
     let mut tx = run.begin().await?;
@@ -211,14 +221,17 @@ async fn take(
             let next = renew_at(order.id.0, facts.not_before, facts.not_after, None);
             let valid = (facts.not_before, facts.not_after);
             acme_orders::note_got(&mut tx, permit, order.id, id, valid, next).await?;
-            // The authority counts what the host asked for, too.
-            if let Some(settings) = acme::settings(&mut tx).await?
-                && is_counted(&settings.directory, Some(valid.1 - valid.0))
-            {
-                let names: Vec<CertName> = order.names.iter().filter_map(|name| name.parse().ok()).collect();
-                acme::note_issue(&mut tx, &settings.directory, &names_key(&names), Some(valid.0)).await?;
+            let chosen = acme::settings(&mut tx).await?.map(|settings| settings.directory);
+            // One that was chosen before is believed where the former certificate was of it.
+            if let Some(from) = order.directory.clone().filter(|of| of == from).or(chosen) {
+                certificates::note_directory(&mut tx, permit, version, &from).await?;
+                // The authority counts what the host asked for, too.
+                if !from.is_empty() && is_counted(&from, Some(valid.1 - valid.0)) {
+                    let names: Vec<CertName> = order.names.iter().filter_map(|name| name.parse().ok()).collect();
+                    acme::note_issue(&mut tx, &from, &names_key(&names), Some(valid.0)).await?;
+                }
             }
-            alerts::certificate(&mut tx, permit, order.id.0, &order.names, None).await?;
+            alerts::got(&mut tx, permit, (order.id, id), &order.names).await?;
             log.say(None, format!("{at} renewed the certificate for {names} itself; it is taken over"));
         }
         (Verdict::Taken | Verdict::Known, _) => {}

@@ -34,7 +34,7 @@ use crate::jobs::obtain_certificate;
 pub enum OrderState {
     /// It is there, and is renewed by itself.
     Valid,
-    /// It is there, and could not be renewed yet.
+    /// It is there, and could not be renewed yet, or is of another authority than the one that is chosen.
     NotRenewed,
     /// It is being got.
     Underway,
@@ -74,20 +74,26 @@ pub struct OrderView {
 }
 
 impl OrderView {
-    fn of(row: Row, now: OffsetDateTime) -> Self {
+    /// `directory` is that of the authority that is chosen; none where none is.
+    fn of(row: Row, now: OffsetDateTime, directory: Option<&str>) -> Self {
         let left = row.not_after.map(|end| end - now);
         let there = left.is_some_and(|left| left.is_positive());
         let days = left.map_or(0, |left| left.whole_days());
+        let other = there && directory.is_some_and(|directory| row.is_of_another_than(directory));
+        let whose = if other { "of another authority, " } else { "" };
         let valid = || match days {
-            0 => format!("valid {} h", left.map_or(0, |left| left.whole_hours())),
-            1 => "valid 1 day".to_owned(),
-            days => format!("valid {days} days"),
+            0 => format!("{whose}valid {} h", left.map_or(0, |left| left.whole_hours())),
+            1 => format!("{whose}valid 1 day"),
+            days => format!("{whose}valid {days} days"),
         };
         let brief = row.trouble.as_ref().map(|trouble| trouble.brief());
         let person = row.trouble.as_ref().is_some_and(|trouble| trouble.needs_a_person());
         let (state, words) = match (&brief, row.job) {
             (Some(brief), _) if person => (OrderState::NeedsYou, brief.clone()),
             (_, Some(_)) if !there => (OrderState::Underway, "being got".to_owned()),
+            // It is got anew, by the one that is chosen.
+            (None, Some(_)) if other => (OrderState::Underway, valid()),
+            (None, None) if other => (OrderState::NotRenewed, valid()),
             (None, _) if there => (OrderState::Valid, valid()),
             (Some(brief), _) if there => (OrderState::NotRenewed, format!("{}, not renewed: {brief}", valid())),
             (Some(brief), _) if row.not_after.is_none() => (OrderState::Waiting, brief.clone()),
@@ -111,6 +117,11 @@ impl OrderView {
     }
 }
 
+/// The directory of the authority that is chosen.
+async fn directory(tx: &mut crate::db::Tx<'_>) -> Result<Option<String>, sqlx::Error> {
+    Ok(acme::settings(tx).await?.map(|settings| settings.directory))
+}
+
 /// Orders on one page.
 pub const ON_PAGE: i64 = 100;
 
@@ -123,18 +134,18 @@ pub async fn list(ctx: &Ctx, actor: &Actor) -> Result<Vec<OrderView>, Refused> {
 pub async fn page(ctx: &Ctx, actor: &Actor, after: Option<AcmeOrderId>) -> Result<Vec<OrderView>, Refused> {
     let Open { mut tx, permit, .. } = gate::team_for(ctx, actor, Permission::View).await?;
     let rows = acme_orders::page(&mut tx, &permit, after, ON_PAGE).await?;
-    let now = acme_orders::now(&mut tx).await?;
+    let (now, chosen) = (acme_orders::now(&mut tx).await?, directory(&mut tx).await?);
     tx.commit().await?;
-    Ok(rows.into_iter().map(|row| OrderView::of(row, now)).collect())
+    Ok(rows.into_iter().map(|row| OrderView::of(row, now, chosen.as_deref())).collect())
 }
 
 /// One order.
 pub async fn get(ctx: &Ctx, actor: &Actor, id: AcmeOrderId) -> Result<OrderView, Refused> {
     let Open { mut tx, permit, .. } = gate::team_for(ctx, actor, Permission::View).await?;
     let row = acme_orders::list(&mut tx, &permit, Some(id)).await?.pop().ok_or(Refused::NotFound)?;
-    let now = acme_orders::now(&mut tx).await?;
+    let (now, chosen) = (acme_orders::now(&mut tx).await?, directory(&mut tx).await?);
     tx.commit().await?;
-    Ok(OrderView::of(row, now))
+    Ok(OrderView::of(row, now, chosen.as_deref()))
 }
 
 /// A certificate that shall be got for several names, or for all below one.
@@ -262,9 +273,9 @@ pub(super) async fn try_again(
 pub async fn of_name(ctx: &Ctx, actor: &Actor, name: &str) -> Result<Option<OrderView>, Refused> {
     let Open { mut tx, permit, .. } = gate::team_for(ctx, actor, Permission::View).await?;
     let row = acme_orders::of_name(&mut tx, &permit, name).await?;
-    let now = acme_orders::now(&mut tx).await?;
+    let (now, chosen) = (acme_orders::now(&mut tx).await?, directory(&mut tx).await?);
     tx.commit().await?;
-    Ok(row.map(|row| OrderView::of(row, now)))
+    Ok(row.map(|row| OrderView::of(row, now, chosen.as_deref())))
 }
 
 /// The same, in the caller's transaction and by its permit.
@@ -282,7 +293,8 @@ async fn now(tx: &mut crate::db::Tx<'_>, permit: &Permit, actor: &Actor, id: Acm
         )));
     }
     if row.job.is_none() {
-        let valid = row.not_after.is_some_and(|end| end > moment);
+        let ours = !row.is_of_another_than(&settings.directory);
+        let valid = ours && row.not_after.is_some_and(|end| end > moment);
         within_the_week(tx, &settings, &row.names, valid).await?;
     }
     acme_orders::make_due(tx, permit, id).await?;

@@ -10,7 +10,7 @@ use crate::domain::ids::{AcmeOrderId, AppId, JobId};
 use crate::domain::rights::{Actor, Permission};
 use crate::jobs::{look_after_certificates, set_certificates};
 
-use super::{NOBODY_CHOSE, OrderState, OrderView, now, too_many_orders};
+use super::{NOBODY_CHOSE, OrderState, OrderView, directory, now, too_many_orders};
 
 /// How a domain's certificate stands.
 #[derive(Clone, Debug)]
@@ -39,7 +39,8 @@ pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainVi
     let domains = acme_routes::domains_of(&mut tx, &permit, app).await?;
     let rows = acme_orders::list(&mut tx, &permit, None).await?;
     let there = certificates::list(&mut tx, &permit, None).await?;
-    let chosen = acme::settings(&mut tx).await?.is_some();
+    let directory = directory(&mut tx).await?;
+    let chosen = directory.is_some();
     let moment = acme_orders::now(&mut tx).await?;
     tx.commit().await?;
     let candidates: Vec<Candidate> =
@@ -67,7 +68,7 @@ pub async fn of_app(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<Vec<DomainVi
         let row = exact.or_else(|| rows.iter().find(|row| row.names.iter().any(|name| covers(name, &domain))));
         match row {
             Some(row) => {
-                let order = OrderView::of(row.clone(), moment);
+                let order = OrderView::of(row.clone(), moment, directory.as_deref());
                 DomainView {
                     domain,
                     state: Some(order.state),

@@ -66,10 +66,11 @@ impl Work<'_> {
                 id
             }
         };
+        certificates::note_directory(&mut tx, permit, version, &self.settings.directory).await?;
         let valid = (facts.not_before, facts.not_after);
         acme_orders::note_got(&mut tx, permit, self.row.id, id, valid, renewal).await?;
         self.count(&mut tx, Some(facts.not_after - facts.not_before)).await?;
-        alerts::certificate(&mut tx, permit, self.row.id.0, &self.row.names, None).await?;
+        alerts::got(&mut tx, permit, (self.row.id, id), &self.row.names).await?;
         set_certificates::ask_all(&mut tx, permit, run.cause.clone()).await?;
         // A name of the panel's on trial may have waited for nothing else.
         queue::hurry(&mut tx, permit, panel_address::LOCK).await?;

@@ -174,7 +174,12 @@ impl ObtainCertificate {
             acme_orders::note_trouble(&mut tx, &run.permit, self.order, &trouble, after, over).await?;
             // A name that was just entered has the time to come to lead here before anybody is told of it.
             if tries >= TOLD_AFTER || after.is_none() {
-                alerts::certificate(&mut tx, &run.permit, self.order.0, &row.names, Some(&reason)).await?;
+                let needs = alerts::Needs {
+                    cause: &reason,
+                    stage: if after.is_none() { alerts::PERSON } else { "" },
+                    uploaded: false,
+                };
+                alerts::certificate(&mut tx, &run.permit, self.order.0, &row.names, Some(needs)).await?;
             }
             // An account that is not accepted is not tried again: whoever asks next asks with another one.
             if matches!(trouble, Trouble::Account { .. })
@@ -210,8 +215,11 @@ impl ObtainCertificate {
         let mut tx = ctx.db.begin(&run.permit).await?;
         let row = acme_orders::list(&mut tx, &run.permit, Some(self.order)).await?.pop();
         let now = acme_orders::now(&mut tx).await?;
+        let settings = acme::settings(&mut tx).await?;
         tx.commit().await?;
-        Ok(row.is_some_and(|row| row.trouble.is_none() && row.next_at.is_some_and(|next| next > now)))
+        // One of the authority that was chosen before is got anew all the same.
+        let ours = |row: &Row| settings.is_none_or(|settings| !row.is_of_another_than(&settings.directory));
+        Ok(row.is_some_and(|row| row.trouble.is_none() && row.next_at.is_some_and(|next| next > now) && ours(&row)))
     }
 
     async fn obtain(&self, ctx: &Ctx, run: &Run, log: &Log) -> Result<(), Stop> {
@@ -318,7 +326,7 @@ impl Work<'_> {
         }
         if let Some(until) = enough_until(&issues, now) {
             let detail = format!("{MOST_A_WEEK} for exactly these names were got within 7 days, as many as it gives.");
-            return Err(Trouble::RateLimited { until: Some(until), detail }.into());
+            return Err(Trouble::RateLimited { until: Some(until), detail, shared: false }.into());
         }
         let key = KeyPair::generate().map_err(no_key)?;
         let place = Context::acme_key(run.permit.team(), id.0);
@@ -342,9 +350,10 @@ impl Work<'_> {
         KeyPair::try_from(opened.expose().as_slice()).ok()
     }
 
-    /// The certificate that is replaced, for the authority to know that it is.
+    /// The certificate that is replaced, for the authority to know that it is; none where another one gave it.
     async fn former(&self) -> Result<Option<Vec<u8>>, sqlx::Error> {
-        let Some(certificate) = self.row.certificate else { return Ok(None) };
+        let known_there = !self.row.is_of_another_than(&self.settings.directory);
+        let Some(certificate) = self.row.certificate.filter(|_| known_there) else { return Ok(None) };
         current_leaf(self.ctx, self.run, certificate, &self.data_key).await
     }
 }

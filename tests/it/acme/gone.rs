@@ -231,6 +231,8 @@ async fn a_host_renews_while_the_panel_is_gone_and_the_panel_takes_it_over() {
         "select v.fingerprint = l.fingerprint from certificates c join certificate_versions v on v.id = c.current_id
                   join ledger_certificates l on l.certificate_id = c.id";
     assert!(one::<bool>(&scene.world, same).await, "it is the panel's own now");
+    let from = "select v.directory = s.directory from certificates c join certificate_versions v on v.id = c.current_id, acme_settings s";
+    assert!(one::<bool>(&scene.world, from).await, "of the authority that was chosen");
     let mut tx = scene.world.db.begin(&scene.world.team.permit).await.unwrap();
     set_certificates::ask(&mut tx, &scene.world.team.permit, scene.id, "host", cause()).await.unwrap();
     tx.commit().await.unwrap();

@@ -1,6 +1,7 @@
 //! Certificates that are got by themselves: from Pebble, a real authority, with real proxies and a real name server; and what goes
 //! wrong at one, by a stand-in that speaks the protocol.
 
+mod another;
 pub mod ca;
 mod dns;
 mod doctor;
