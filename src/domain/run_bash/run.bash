@@ -114,6 +114,7 @@ servers() { proxy 'show stat' | awk -F, -v backend="$slot" '$1 == backend && $2 
 write_config() {
   local text=''
   grep -qx "    # $slot speaks h2c" "$CONFIG" && PROTO=' proto h2'
+  grep -qx "    # $slot is told who comes" "$CONFIG" && PROTO=' send-proxy-v2'
   for ((i = 0; i < ${#started[@]}; i++)); do
     text+="    server ${started[i]} ${addresses[i]}:$PORT weight $WEIGHT${PROTO:-}"$'\n'
   done

@@ -29,7 +29,7 @@ use crate::jobs::certificates::{self as bringing, Brought, By, Trouble};
 use crate::jobs::stop::{Stop, detail};
 use crate::jobs::{Ctx, proxy};
 use crate::queue::Run;
-use crate::remote::{File, Host, PUT_FILES, Probe as Met};
+use crate::remote::{Error, File, Host, PUT_FILES, Probe as Met};
 
 /// Where the proxy's file stands on every host.
 pub const CONFIG: &str = "/etc/skiff/haproxy.cfg";
@@ -37,7 +37,9 @@ pub const CONFIG: &str = "/etc/skiff/haproxy.cfg";
 pub(super) const MODE: u32 = 0o644;
 /// The file has hashes of passwords in it, where routes ask for one. HAProxy reads it as root.
 pub(super) const CONFIG_MODE: u32 = 0o640;
-/// Between two tries for a host's lock: it is held for as long as a file takes to be written.
+/// Between the first two tries for a host's lock, which is held for as long as a file takes to be written.
+const LOCK_FIRST: Duration = Duration::from_millis(2);
+/// Between two later ones.
 const LOCK_PAUSE: Duration = Duration::from_millis(15);
 /// A lock is given up after this long: its holder's lease is over by then.
 const LOCK_LIMIT: Duration = Duration::from_secs(40);
@@ -145,8 +147,8 @@ impl Here<'_> {
     pub(super) async fn admit(&self, name: &ContainerName, address: Ipv4Addr) -> Result<Done, Stop> {
         let slot = self.slot().await?;
         let port = self.work.want.release.spec.port.unwrap_or(0);
-        let h2c = self.front().await?.h2c;
-        self.tell(&ingress::admit(slot, name, address, port, h2c)).await?;
+        let wire = self.front().await?.wire();
+        self.tell(&ingress::admit(slot, name, address, port, wire)).await?;
         Ok(Done::changed(""))
     }
 
@@ -228,6 +230,7 @@ impl Here<'_> {
 /// Takes the lock on a host's proxy file.
 pub async fn lock(ctx: &Ctx, run: &Run, host: HostId, name: &str) -> Result<(), Stop> {
     let until = Instant::now() + LOCK_LIMIT;
+    let mut pause = LOCK_FIRST;
     loop {
         let mut tx = ctx.db.begin(&run.permit).await?;
         let taken = locks::take(&mut tx, &run.permit, host, run.job, run.fence).await?;
@@ -239,7 +242,8 @@ pub async fn lock(ctx: &Ctx, run: &Run, host: HostId, name: &str) -> Result<(), 
             // Whoever holds it has a living lease: nothing is wrong, it takes its time.
             return Err(Stop::Again(format!("Another job holds the file of the proxy of {name}.")));
         }
-        sleep(LOCK_PAUSE).await;
+        sleep(pause).await;
+        pause = (pause * 2).min(LOCK_PAUSE);
     }
 }
 
@@ -426,10 +430,16 @@ pub async fn write(
     by: By,
 ) -> Result<Vec<Brought>, Trouble> {
     let brought = bringing::lacking(ctx, permit, id, host, wanted, by).await?;
-    let certificates = bringing::paths(wanted, &brought);
+    put(host, wanted, &brought).await?;
+    Ok(brought)
+}
+
+/// The same where it is known which certificates are new there.
+pub async fn put(host: &Host, wanted: &Ingress, brought: &[Brought]) -> Result<(), Error> {
+    let certificates = bringing::paths(wanted, brought);
     let (config, map, peers) = (wanted.haproxy_cfg(), wanted.routes_map(), wanted.peers_list());
     let lists = bringing::lists(wanted);
-    let mut files: Vec<File<'_>> = bringing::files(&certificates, &brought).collect();
+    let mut files: Vec<File<'_>> = bringing::files(&certificates, brought).collect();
     files.push(File { path: wanted.home.map.as_ref(), bytes: map.as_bytes(), mode: MODE });
     files.push(File { path: wanted.home.peers.as_ref(), bytes: peers.as_bytes(), mode: MODE });
     files.extend(lists.iter().map(|(path, text)| File { path, bytes: text.as_bytes(), mode: MODE }));
@@ -438,7 +448,7 @@ pub async fn write(
     for some in files.chunks(PUT_FILES) {
         host.put_all(some).await?;
     }
-    Ok(brought)
+    Ok(())
 }
 
 /// What that means for a job.

@@ -6,6 +6,7 @@ use super::apps::{free_port, get};
 use super::proxy::{Proxy, until};
 use super::{address, backend, route};
 use skiff::domain::ingress::admit;
+use skiff::domain::rules::Wire;
 
 #[test]
 fn an_app_is_asked_by_http_2_where_it_says_so() {
@@ -28,7 +29,7 @@ fn an_app_is_asked_by_http_2_where_it_says_so() {
     });
     until("the app answers", || (get(proxy.port(), "grpc.test", "/").body == "by 2.0").then_some(()));
     // One that comes while the proxy runs is spoken to in the same way.
-    proxy.tell(&admit(1, &"grpc-2".parse().unwrap(), address(2), port, true));
+    proxy.tell(&admit(1, &"grpc-2".parse().unwrap(), address(2), port, Wire::H2c));
     proxy.tell(&skiff::domain::ingress::drain(1, &"grpc-1".parse().unwrap()));
     until("the second answers", || (get(proxy.port(), "grpc.test", "/").body == "by 2.0").then_some(()));
     child.kill().unwrap();
