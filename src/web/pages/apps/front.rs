@@ -49,7 +49,14 @@ pub fn form(action: SafeUrl, here: &Here, input: &EditFront) -> Form {
             Choice::new("sticky", "Same instance", "who came once is sent there again, until the proxy is reloaded"),
             ticked(&input.sticky),
         ),
-        (Choice::new("h2c", "HTTP/2 to the app", "without TLS, for gRPC"), ticked(&input.h2c)),
+        (
+            Choice::new(
+                "h2c",
+                "HTTP/2 to the app",
+                "without TLS, for gRPC; its health check over HTTP is asked so too",
+            ),
+            ticked(&input.h2c),
+        ),
     ];
     let filled = input.ports.iter().map(|pair| (pair.name.clone(), pair.value.clone()));
     let rows = filled.chain(std::iter::repeat_n((String::new(), String::new()), FREE)).collect();
