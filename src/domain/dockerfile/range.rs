@@ -163,7 +163,7 @@ impl Bound {
             Sign::Above => known_is.is_gt() || (finer && known_is.is_eq()),
             Sign::UpTo => known_is.is_lt() || same(known.len()),
             Sign::Below => known_is.is_lt() || (finer && known_is.is_eq()),
-            Sign::Not => finer || !same(known.len()),
+            Sign::Not => self.numbers.len() > known.len() || !same(known.len()),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use skiff::actions::Refused;
 use skiff::actions::hosts::{self, SetHttpsPort};
 use skiff::actions::panel::{self, NewAddress};
+use skiff::actions::{self, Refused};
 
 use super::{NAME, Stage};
 use crate::harness::panel::Panel;
@@ -37,16 +37,12 @@ async fn the_name_goes_with_the_port_of_https_and_its_host_stays() {
 
     // Another port is one for the panel's name, too, from the moment it is listened on.
     set("8443").await.unwrap();
-    assert_eq!(panel::base_url(ctx).await.unwrap(), "https://panel.test");
+    links_are_made_with(ctx, "https://panel.test").await;
     assert_eq!(stage.authority.get(stage.at(), 443, NAME, "/login").await.unwrap().status, 200);
     let ended = stage.world.provision_again(stage.id).await;
     assert_eq!(ended.state, "succeeded", "{ended:#?}");
     stage.until("it is known", |view| view.serving.as_ref().is_some_and(|line| line.url.ends_with(":8443"))).await;
-    let begun = tokio::time::Instant::now();
-    while panel::base_url(ctx).await.unwrap() != "https://panel.test:8443" {
-        assert!(begun.elapsed() < Duration::from_secs(30), "links are made with the new port");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    links_are_made_with(ctx, "https://panel.test:8443").await;
     assert_eq!(stage.authority.get(stage.at(), 8443, NAME, "/login").await.unwrap().status, 200);
     let plain = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let led = plain.get(format!("http://{}/login", stage.host.address)).header("host", NAME).send().await.unwrap();
@@ -61,6 +57,15 @@ async fn the_name_goes_with_the_port_of_https_and_its_host_stays() {
         "what will serve none any more leads nowhere"
     );
     forget().await.unwrap();
+}
+
+/// Waits until they are: names are read again when those that were read have grown old.
+async fn links_are_made_with(ctx: &actions::Ctx, url: &str) {
+    let begun = tokio::time::Instant::now();
+    while panel::base_url(ctx).await.unwrap() != url {
+        assert!(begun.elapsed() < Duration::from_secs(30), "links are made with {url}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test]
