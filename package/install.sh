@@ -23,6 +23,8 @@ NEED_MB=1500
 LOCK_S=180
 # The package is some 10 MB; a slow line is waited for, a dead one is not.
 FETCH_S=900
+# Nothing that is published is longer, in KiB: whoever is on the way fills no disk.
+SUMS_KIB=64 PACKAGE_KIB=262144
 
 fail() { printf '\ninstall.sh: %s\n' "$*" >&2; more "$*" >&2; exit 1; }
 LEADS_TO=
@@ -131,8 +133,8 @@ tools() { # what looking at the package needs
   apt_get "install ${missing[*]}" install -y --no-install-recommends "${missing[@]}"
 }
 
-fetch() { # fetch ADDRESS FILE
-  curl -fsSL --proto '=https,http' --connect-timeout 20 --max-time "$FETCH_S" --retry 2 -o "$2" -- "$1" ||
+fetch() { # fetch ADDRESS FILE KIB
+  (ulimit -f "$3"; exec curl -fsSL --proto '=https,http' --connect-timeout 20 --max-time "$FETCH_S" --retry 2 --max-filesize "$(($3 * 1024))" -o "$2" -- "$1") ||
     fail "$1 could not be fetched; curl's reason is above. Check the address and this machine's network."
 }
 
@@ -141,7 +143,7 @@ get() { # puts SHA256SUMS, SHA256SUMS.sig and the package it names into $WORK
   case $from in
     http://* | https://*)
       case $from in *.deb) named=${from##*/} folder=${from%/*} ;; *) folder=${from%/} ;; esac
-      fetch "$folder/SHA256SUMS" "$WORK/SHA256SUMS"; fetch "$folder/SHA256SUMS.sig" "$WORK/SHA256SUMS.sig" ;;
+      fetch "$folder/SHA256SUMS" "$WORK/SHA256SUMS" "$SUMS_KIB"; fetch "$folder/SHA256SUMS.sig" "$WORK/SHA256SUMS.sig" "$SUMS_KIB" ;;
     *)
       if [ -d "$from" ]; then folder=${from%/}
       elif [ -f "$from" ]; then named=$(basename "$from") folder=$(dirname "$from")
@@ -155,7 +157,7 @@ get() { # puts SHA256SUMS, SHA256SUMS.sig and the package it names into $WORK
   NAME=${named:-$(sed -n 's/^[0-9a-f]\{64\}  \(skiff_[0-9A-Za-z.+~-]*_amd64\.deb\)$/\1/p' "$WORK/SHA256SUMS" | sort -V | tail -n 1)}
   [[ $NAME =~ ^skiff_[0-9A-Za-z.+~-]+_amd64\.deb$ ]] || fail "there is no package for amd64 in $folder."
   case $from in
-    http://* | https://*) fetch "$folder/$NAME" "$WORK/$NAME" ;;
+    http://* | https://*) fetch "$folder/$NAME" "$WORK/$NAME" "$PACKAGE_KIB" ;;
     *) cp "$folder/$NAME" "$WORK/$NAME" || fail "$folder/$NAME cannot be read." ;;
   esac
   awk -v name="$NAME" 'NF == 2 && $2 == name' "$WORK/SHA256SUMS" > "$WORK/one"

@@ -32,6 +32,8 @@ SPARE_MB=150
 FULL_MB=20
 # The package is some 10 MB; a slow line is waited for, a dead one is not.
 FETCH_S=900
+# Nothing that is published is longer, in KiB: whoever is on the way fills no disk.
+SUMS_KIB=64 PACKAGE_KIB=262144
 # Another package manager may be at work; it is waited for that long.
 LOCK_S=180
 
@@ -74,8 +76,8 @@ settle() {
 
 # ── what is to come, looked at ────────────────────────────────────────────────────────────────────────────────────────
 
-fetch() { # fetch ADDRESS FILE
-  curl -fsSL --proto '=https,http' --connect-timeout 20 --max-time "$FETCH_S" --retry 2 -o "$2" -- "$1" ||
+fetch() { # fetch ADDRESS FILE KIB
+  (ulimit -f "$3"; exec curl -fsSL --proto '=https,http' --connect-timeout 20 --max-time "$FETCH_S" --retry 2 --max-filesize "$(($3 * 1024))" -o "$2" -- "$1") ||
     fail "$1 could not be fetched; curl's reason is above. Nothing was changed."
 }
 get() { # the package, compared with what was signed, into $STATE/fetched/new.deb
@@ -85,7 +87,7 @@ get() { # the package, compared with what was signed, into $STATE/fetched/new.de
   case $from in
     http://* | https://*)
       case $from in *.deb) named=${from##*/} folder=${from%/*} ;; *) folder=${from%/} ;; esac
-      fetch "$folder/SHA256SUMS" "$got/SHA256SUMS"; fetch "$folder/SHA256SUMS.sig" "$got/SHA256SUMS.sig" ;;
+      fetch "$folder/SHA256SUMS" "$got/SHA256SUMS" "$SUMS_KIB"; fetch "$folder/SHA256SUMS.sig" "$got/SHA256SUMS.sig" "$SUMS_KIB" ;;
     *)
       if [ -d "$from" ]; then folder=${from%/}
       elif [ -f "$from" ]; then named=$(basename -- "$from") folder=$(dirname -- "$from")
@@ -99,7 +101,7 @@ get() { # the package, compared with what was signed, into $STATE/fetched/new.de
   name=${named:-$(sed -n "s/^[0-9a-f]\{64\}  \(skiff_[0-9A-Za-z.+~-]*_$arch\.deb\)\$/\1/p" "$got/SHA256SUMS" | sort -V | tail -n 1)}
   [[ $name =~ ^skiff_[0-9A-Za-z.+~-]+_$arch\.deb$ ]] || fail "there is no package for $arch in $folder. Nothing was changed."
   case $from in
-    http://* | https://*) fetch "$folder/$name" "$got/$name" ;;
+    http://* | https://*) fetch "$folder/$name" "$got/$name" "$PACKAGE_KIB" ;;
     *) cp -- "$folder/$name" "$got/$name" || fail "$folder/$name cannot be read, or the disk is full. Nothing was changed." ;;
   esac
   awk -v name="$name" 'NF == 2 && $2 == name' "$got/SHA256SUMS" > "$got/one"

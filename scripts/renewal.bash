@@ -21,19 +21,25 @@ file() { # file PATH TEXT
 [ ! -L "$FOLDER" ] || refuse "$FOLDER is a symbolic link: Skiff writes only into folders of its own."
 
 if [ "${WANTED:-}" != yes ]; then
+  if systemd && [ -e "$UNIT.timer" ]; then systemctl disable --quiet --now skiff-renew.timer; systemctl stop skiff-renew.service; fi
+  if [ -d "$FOLDER" ]; then
+    # One that is at work gives the proxy its answer back first.
+    exec 9>"$FOLDER/lock"
+    flock -w "$WAIT_S" 9 || refuse "A renewal on the server does not end: $FOLDER/log says what it does."
+    # A killed one did not. The file is the unit's to write, so that it runs behind the unit's walls and nowhere else.
+    if [ -e "$FOLDER/former" ] && [ -f "$FOLDER/renew.bash" ]; then
+      rm -f "$FOLDER/list"; flock -u 9
+      if systemd && [ -e "$UNIT.service" ]; then systemctl start skiff-renew.service
+      else runuser -u skiff -- /bin/bash --noprofile --norc "$FOLDER/renew.bash"; fi
+    fi
+  fi
   if [ -e "$UNIT.timer" ] || [ -e "$UNIT.service" ]; then
-    if systemd; then systemctl disable --quiet --now skiff-renew.timer; systemctl stop skiff-renew.service; fi
     rm -f "$UNIT.timer" "$UNIT.service" || refuse "$UNIT.timer cannot be removed."
     ! systemd || systemctl daemon-reload
     did "the timer is gone"
   fi
   [ ! -e "$CRON" ] || { rm -f "$CRON" && did "$CRON is gone"; } || refuse "$CRON cannot be removed."
   if [ -d "$FOLDER" ]; then
-    # One that is at work gives the proxy its answer back first.
-    exec 9>"$FOLDER/lock"
-    flock -w "$WAIT_S" 9 || refuse "A renewal on the server does not end: $FOLDER/log says what it does."
-    # A killed one did not.
-    [ ! -e "$FOLDER/former" ] || [ ! -f "$FOLDER/renew.bash" ] || { rm -f "$FOLDER/list"; flock -u 9; runuser -u skiff -- /bin/bash --noprofile --norc "$FOLDER/renew.bash"; }
     rm -rf "$FOLDER" || refuse "$FOLDER cannot be removed."
     did "the server's own account and its settings are gone"
   fi
@@ -67,9 +73,9 @@ ExecStart=$command
 TimeoutStartSec=45min
 UMask=0077
 Nice=10
-# It writes certificates and one list of the proxy, speaks to the proxy's sockets and to the authority, and may become nobody else.
+# It writes certificates and one map of the proxy, not its file, which root reads; speaks to the proxy's sockets and to the authority, and may become nobody else.
 ProtectSystem=strict
-ReadWritePaths=/etc/skiff $FOLDER
+ReadWritePaths=-/etc/skiff/certs -/etc/skiff/maps $FOLDER
 # The user is in the group docker, which is a way to root.
 InaccessiblePaths=-/run/docker.sock -/run/containerd
 NoNewPrivileges=yes

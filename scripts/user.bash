@@ -14,6 +14,9 @@ if ! getent passwd skiff >/dev/null; then
     refuse "The user skiff cannot be made."
   did "made the user skiff"
 fi
+# By this note a user is told from one of the same name that is somebody's: that one is not made root.
+[ "$(getent passwd skiff | cut -d: -f5 | cut -d, -f1)" = "Skiff signs in as this user" ] ||
+  refuse "There is a user skiff on this server that Skiff did not make. Rename or remove it, then try again."
 case " $(id -nG skiff) " in
   *" docker "*) ;;
   *) usermod --append --groups docker skiff || refuse "The user skiff cannot be put into the group docker."; did "put skiff into the group docker" ;;

@@ -2,7 +2,7 @@
 //! proxy does beside one that was configured by hand with the same certificates, and certificates that change while visitors come.
 //! `cargo bench --bench tls [-- --domains 1000 --rounds 9 --seconds 4]`, as root. It ends with 1 where a mark is missed.
 //!
-//! Timed from the call that asks to the first whole handshake under the new name, as a visitor who tries every millisecond finds it: the
+//! Timed from the call that asks to the first whole handshake under the new name, as a visitor who tries every three milliseconds finds it: the
 //! transaction, the queue, the files by SFTP, and the running proxy are all in it. What an authority takes to issue is not: the
 //! certificate is brought. The panel, the visitors and the proxy share the machine's cores.
 #![allow(

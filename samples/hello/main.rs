@@ -1,5 +1,6 @@
 //! A web app of one file and the standard library: see README.md for its paths and its ways to misbehave.
 
+mod h2c;
 mod ws;
 
 use std::env;
@@ -43,6 +44,7 @@ struct Settings {
     up_status: Option<u16>,
     redirect: Option<String>,
     hang: bool,
+    h2c: bool,
 }
 
 fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
@@ -65,6 +67,7 @@ fn main() -> io::Result<()> {
         up_status: number("UP_STATUS"),
         redirect: env::var("REDIRECT").ok(),
         hang: env::var("HANG").is_ok(),
+        h2c: env::var("H2C").is_ok(),
     }));
     sleep_unless_leaving(number("START_DELAY_MS").unwrap_or(0));
     let port: u16 = number("PORT").unwrap_or(8080);
@@ -147,6 +150,10 @@ fn serve(stream: TcpStream, settings: &Settings) {
     let Ok(writing) = stream.try_clone() else { return };
     let mut writer = writing;
     let mut reader = BufReader::new(stream);
+    if settings.h2c {
+        let _ = h2c::serve(reader, &mut writer, &format!("{}\n", settings.version));
+        return;
+    }
     loop {
         let Ok(Some(head)) = read_head(&mut reader) else { return };
         let _busy = Busy::new();

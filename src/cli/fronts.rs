@@ -37,6 +37,9 @@ pub struct Front {
     /// several times, and replaces those that are there
     #[arg(long = "port", value_name = "PORT[=NETWORKS]")]
     pub ports: Option<Vec<String>>,
+    /// Begin each of these with a line of the PROXY protocol, version 2, which names the client
+    #[arg(long, value_name = "on|off")]
+    pub send_proxy: Option<OnOff>,
     /// No such ports any more
     #[arg(long, conflicts_with = "ports")]
     pub no_ports: bool,
@@ -115,14 +118,18 @@ pub async fn proxy(input: Proxy) -> Result<String, Failed> {
 impl Front {
     /// What is wanted, over what is there; none where nothing was said.
     fn over(&self, known: &Value) -> Result<Option<Value>, Failed> {
-        let mut wanted =
-            of(known, &["maintenance_allow", "maintenance_page", "error_page", "gzip", "sticky", "h2c", "ports"]);
+        let mut wanted = of(
+            known,
+            &["maintenance_allow", "maintenance_page", "error_page", "gzip", "sticky", "h2c", "ports", "send_proxy"],
+        );
         let mut said = false;
         let mut set = |name: &str, value: Value| {
             said = true;
             wanted.insert(name.to_owned(), value);
         };
-        for (name, choice) in [("gzip", self.gzip), ("sticky", self.sticky), ("h2c", self.h2c)] {
+        let choices =
+            [("gzip", self.gzip), ("sticky", self.sticky), ("h2c", self.h2c), ("send_proxy", self.send_proxy)];
+        for (name, choice) in choices {
             if let Some(choice) = choice {
                 set(name, json!(choice == OnOff::On));
             }
@@ -137,6 +144,7 @@ impl Front {
         }
         if self.no_ports {
             set("ports", json!([]));
+            set("send_proxy", json!(false));
         }
         if let Some(ports) = &self.ports {
             set("ports", json!(ports.iter().map(|port| one_port(port)).collect::<Result<Vec<_>, _>>()?));
@@ -199,6 +207,7 @@ fn front_words(front: &Value) -> String {
         ("gzip", "text compressed"),
         ("sticky", "same instance"),
         ("h2c", "HTTP/2 to the app"),
+        ("send_proxy", "PROXY protocol to the app"),
     ] {
         lines.push(format!("{words}: {}", at(front, name)));
     }

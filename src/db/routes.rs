@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::domain::app::Route;
-use crate::domain::ids::{AppId, EnvironmentId, HostId, ProjectId, RouteId};
+use crate::domain::ids::{AppId, EnvironmentId, HostId, ProjectId, RouteId, TeamId};
 use crate::domain::names::{Domain, PathPrefix};
 use crate::domain::rights::Permit;
 use crate::domain::rules::{Front, Port, Rules};
@@ -39,6 +39,38 @@ pub async fn hold_name(conn: &mut PgConnection, domain: &str) -> Result<(), sqlx
         .execute(conn)
         .await
         .map(drop)
+}
+
+/// The environments, with their projects, of other apps of the team that have routes of this domain.
+pub async fn neighbours(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    domain: &Domain,
+    app: AppId,
+) -> Result<Vec<(ProjectId, EnvironmentId)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select distinct e.project_id as "project: ProjectId", e.id as "environment: EnvironmentId"
+             from routes t join apps a on a.team_id = t.team_id and a.id = t.app_id
+             join environments e on e.team_id = a.team_id and e.id = a.environment_id
+            where t.team_id = $1 and t.domain = $2 and t.app_id <> $3"#,
+        permit.team().0,
+        domain.as_ref(),
+        app.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.project, row.environment)).collect())
+}
+
+/// True where an app of another team has a route of this domain. For the door, which sees the routes of all teams.
+pub async fn is_elsewhere(conn: &mut PgConnection, team: TeamId, domain: &Domain) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from routes where domain = $1 and team_id <> $2) as "elsewhere!""#,
+        domain.as_ref(),
+        team.0,
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// Claims a route for an app. False where it is claimed already, by whomever; the panel's own names are.

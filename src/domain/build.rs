@@ -42,6 +42,20 @@ impl BuildKey {
         Self(hash.0.finalize().into())
     }
 
+    /// The name under which builds of this recipe keep caches (`RUN --mount=type=cache`), whatever the commit: 32 hex digits. Who
+    /// builds by another recipe, or from another branch, neither finds them nor puts anything there.
+    pub fn caches(git: &Git, dockerfile: Option<&DockerfileText>) -> String {
+        let mut hash = Hasher(Sha256::new());
+        hash.part("skiff caches 1");
+        hash.part(git.url.as_ref());
+        hash.part(git.branch.as_ref());
+        let nothing = "0".repeat(40).parse().unwrap_or_else(|_| unreachable!("forty digits are a commit"));
+        hash.part(&Self::of(git, &nothing, dockerfile).hex());
+        let mut digits = hex::encode(hash.0.finalize());
+        digits.truncate(32);
+        digits
+    }
+
     /// Its 32 bytes, as the table has them.
     pub fn bytes(&self) -> &[u8] {
         &self.0

@@ -354,6 +354,20 @@ pub struct Front {
     pub h2c: bool,
     /// Ports whose connections go to the app as they are.
     pub ports: Vec<Port>,
+    /// Each of these begins with a line of the PROXY protocol, which names the client.
+    pub send_proxy: bool,
+}
+
+/// How an app is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// By HTTP/1.1, or as whoever comes speaks.
+    Plain,
+    /// By HTTP/2 without TLS.
+    H2c,
+    /// As whoever comes speaks, after a line of the PROXY protocol, version 2
+    /// (<https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>).
+    Proxied,
 }
 
 /// A port of an app's hosts whose connections go to the app as they are, without HTTP.
@@ -367,6 +381,15 @@ pub struct Port {
 }
 
 impl Front {
+    /// How the app is spoken to.
+    pub fn wire(&self) -> Wire {
+        match self {
+            Self { send_proxy: true, .. } if !self.ports.is_empty() => Wire::Proxied,
+            Self { h2c: true, .. } => Wire::H2c,
+            _ => Wire::Plain,
+        }
+    }
+
     /// True where nothing is asked for.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()

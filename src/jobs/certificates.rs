@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Ctx;
 use crate::db::{certificates, host_logins};
 use crate::domain::ids::{CertificateId, HostId};
-use crate::domain::ingress::{self as words, Answer, Home, Ingress, MapEntry, Tls, TlsFiles, tls};
+use crate::domain::ingress::{self as words, Answer, FilePath, Home, Ingress, MapEntry, Tls, TlsFiles, tls};
 use crate::domain::rights::Permit;
 use crate::domain::secret::Secret;
 use crate::remote::{Error, File, Host};
@@ -156,6 +156,20 @@ pub struct Running {
 }
 
 impl Running {
+    /// True where it serves what is wanted of HTTPS, and nothing else. Its files were written before it was told.
+    pub fn serves(&self, wanted: &Ingress) -> bool {
+        let Some(want) = &wanted.tls else { return false };
+        let same = |map: &FilePath, running: &[MapEntry], entries: &BTreeMap<String, String>| {
+            words::map_changes(map, running, entries).is_empty()
+        };
+        let maps = want.maps(&wanted.home.tls);
+        self.listed == want.certificates
+            && self.stored.is_subset(&want.certificates)
+            && tls::panel_changes(want, &self.doors).is_empty()
+            && maps.iter().zip(&self.maps).all(|((map, entries), running)| same(map, running, entries))
+            && self.routes.as_ref().is_none_or(|routes| same(&wanted.home.map, routes, &wanted.route_entries()))
+    }
+
     /// The same after its map of routes was brought to what is wanted.
     pub fn routed(self) -> Self {
         Self { routes: None, ..self }

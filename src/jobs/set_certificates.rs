@@ -193,12 +193,16 @@ async fn locked(
     told.began(0);
     let wanted = ingress::of_host(ctx, permit, row.id, &Listens::now(row)).await?;
     run.still_mine().await?;
-    // The files come while the running proxy is asked: what it says is not about them.
     // On the heap: two of them side by side would fill a thread's stack.
     let by = if run.attempt > 1 { By::Folder } else { By::Notes };
-    let writing = Box::pin(ingress::write(ctx, permit, row.id, host, &wanted, by));
-    let (brought, running) = tokio::join!(writing, Box::pin(certificates::look(host, &wanted)));
+    let lacking = Box::pin(certificates::lacking(ctx, permit, row.id, host, &wanted, by));
+    let (brought, running) = tokio::join!(lacking, Box::pin(certificates::look(host, &wanted)));
     let brought = brought.map_err(troubled)?;
+    let serves = running.as_ref().is_ok_and(|running| running.as_ref().is_some_and(|seen| seen.serves(&wanted)));
+    // Somebody may wait for the lock: files that stand there already are not written again.
+    if by == By::Folder || !serves || !brought.is_empty() {
+        ingress::put(host, &wanted, &brought).await.map_err(|error| troubled(error.into()))?;
+    }
     let note = match brought.len() {
         0 => "they are there".to_owned(),
         1 => "one is new".to_owned(),

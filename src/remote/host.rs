@@ -13,7 +13,7 @@ use super::io::Io;
 use super::link::{Door, Link};
 use super::mirror::Mirror;
 use super::pool::{Login, PoolSettings};
-use super::probe::{self, Probe};
+use super::probe::{self, Probe, Way};
 use super::script::{self, Exit, RemoteScript, Stream};
 use crate::domain::names::HttpPath;
 
@@ -145,16 +145,17 @@ impl Host {
         self.files.remove_folder(path, names).await
     }
 
-    /// Asks a server over HTTP from the host's side, without following redirects.
+    /// Asks a server over HTTP from the host's side under this name, without following redirects.
     pub async fn probe_http(
         &self,
         address: IpAddr,
         port: u16,
         path: &HttpPath,
-        host_header: &str,
+        name: &str,
+        way: Way,
         limit: Duration,
     ) -> Result<Probe, Error> {
-        probe::http(&self.control, address, port, path, host_header, limit).await
+        probe::http(&self.control, address, port, path, name, way, limit).await
     }
 
     /// Opens a port from the host's side and closes it again.

@@ -19,6 +19,7 @@ mod pool;
 mod probe;
 mod script;
 mod session;
+mod tls;
 mod wire;
 
 pub use error::Error;
@@ -28,5 +29,5 @@ pub use lines::{CUT_MARK, LINE_BYTES};
 pub use mirror::Mirror;
 pub use pass::{Pass, run_once};
 pub use pool::{Jump, Login, Pool, PoolSettings};
-pub use probe::Probe;
+pub use probe::{Probe, Way};
 pub use script::{Exit, RemoteScript, Stream};

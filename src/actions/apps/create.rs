@@ -7,7 +7,7 @@ use super::forms::NewApp;
 use super::{configuration, entries, source};
 use crate::actions::fields::Fields;
 use crate::actions::gate::{self, Open};
-use crate::actions::routes::generated;
+use crate::actions::routes::{claims, generated};
 use crate::actions::sealing::Sealer;
 use crate::actions::{Ctx, Refused, projects};
 use crate::db::secrets::Owner;
@@ -88,7 +88,7 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewApp) -> Result<AppId, Re
         db::volumes::insert(&mut tx, &permit, id, mount.volume, &mount.name).await?;
     }
     for route in &spec.routes {
-        claim(&mut tx, &permit, id, route).await?;
+        claim(ctx, &mut tx, &permit, actor, id, route).await?;
     }
     if spec.routes.is_empty() && spec.kind == Kind::Web {
         let given = generated::claim(&mut tx, &permit, id, host, environment, slug.as_ref()).await?;
@@ -105,7 +105,17 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewApp) -> Result<AppId, Re
 }
 
 /// Claims a route, or says in words that it is taken, never by whom.
-async fn claim(tx: &mut Tx<'_>, permit: &Permit, app: AppId, route: &Route) -> Result<(), Refused> {
+async fn claim(
+    ctx: &Ctx,
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    actor: &Actor,
+    app: AppId,
+    route: &Route,
+) -> Result<(), Refused> {
+    if let Some(why) = claims::barred(ctx, tx, permit, actor, app, &route.domain).await? {
+        return Err(Refused::field("routes", why));
+    }
     if db::routes::claim(tx, permit, RouteId(Uuid::now_v7()), app, route).await? {
         return Ok(());
     }

@@ -84,7 +84,12 @@ pub async fn set_mail(ctx: &Ctx, actor: &Actor, input: SetMail) -> Result<(), Re
     let team = permit.team();
     let password = if input.password.is_empty() {
         // A password is not sent to another server, nor for another user, only because it was left alone.
-        let same = |mail: &Mail| mail.server.host == host && mail.server.username == username && !username.is_empty();
+        // Nor in clear, or to whoever listens on another port there.
+        let same = |mail: &Mail| {
+            let MailServer { host: server, port: door, security: before, username: user, .. } = &mail.server;
+            let weaker = security == Security::None && *before != Security::None;
+            *server == host && *door == port && !weaker && *user == username && !username.is_empty()
+        };
         match known.filter(same).and_then(|mail| mail.sealed.map(|sealed| (mail.version, sealed))) {
             Some((old, sealed)) => {
                 let opened = ctx.vault.unseal(&data_key, &Context::notice_mail(team, old), &sealed);

@@ -44,6 +44,8 @@ pub struct EditFront {
     pub error_page: String,
     /// Ports whose connections go to the app as they are, and the networks one may come from, separated by spaces or commas.
     pub ports: Vec<Pair>,
+    /// `yes` begins each of these with a line of the PROXY protocol.
+    pub send_proxy: String,
 }
 
 /// Whom a host believes about where a request comes from.

@@ -96,5 +96,6 @@ fn words(front: &Front) -> Value {
         "page of maintenance": length(&front.maintenance_page),
         "page of errors": length(&front.error_page),
         "ports": front.ports.iter().map(|port| port.port.to_string()).collect::<Vec<_>>(),
+        "PROXY protocol to the app": front.send_proxy,
     })
 }

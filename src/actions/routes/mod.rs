@@ -2,6 +2,7 @@
 //! release: a change holds at once, on every host, as soon as its HAProxy has accepted it. Not here: telling the proxies;
 //! that is a job.
 
+pub(in crate::actions) mod claims;
 mod forms;
 mod front;
 pub(in crate::actions) mod generated;
@@ -58,7 +59,7 @@ pub async fn change(ctx: &Ctx, actor: &Actor, id: AppId, change: Change) -> Resu
 /// Lets another domain and path lead to an app.
 pub async fn add(ctx: &Ctx, actor: &Actor, id: AppId, input: NewRoute, rules: EditRules) -> Result<Changed, Refused> {
     let mut edit = begin_edit(ctx, actor, id, Permission::EditApps).await?;
-    let route = added(&mut edit, &input, rules).await?;
+    let route = added(ctx, actor, &mut edit, &input, rules).await?;
     let words = json!({ "route": words(&route.1), "rules": rules_words(&route.2) });
     let domains = [route.1.domain.to_string()];
     look_after_certificates::want(&mut edit.tx, &edit.permit, &domains, &actor.who().cause()).await?;
@@ -68,7 +69,13 @@ pub async fn add(ctx: &Ctx, actor: &Actor, id: AppId, input: NewRoute, rules: Ed
 }
 
 /// Adds the route within the caller's transaction.
-async fn added(edit: &mut Editing, input: &NewRoute, rules: EditRules) -> Result<(RouteId, Route, Rules), Refused> {
+async fn added(
+    ctx: &Ctx,
+    actor: &Actor,
+    edit: &mut Editing,
+    input: &NewRoute,
+    rules: EditRules,
+) -> Result<(RouteId, Route, Rules), Refused> {
     let mut fields = Fields::default();
     let domain = fields.text("domain", &input.domain);
     let path = fields.text("path", &input.path);
@@ -87,6 +94,9 @@ async fn added(edit: &mut Editing, input: &NewRoute, rules: EditRules) -> Result
     let (Some(route), Some(rules), true) = (route, rules, fields.fine()) else { return Err(fields.refuse()) };
     if spec.routes.contains(&route) {
         return Err(Refused::field("domain", "This domain and path lead here already."));
+    }
+    if let Some(why) = claims::barred(ctx, &mut edit.tx, &edit.permit, actor, edit.app.id, &route.domain).await? {
+        return Err(Refused::field("domain", why));
     }
     let id = RouteId(Uuid::now_v7());
     // One that was left behind by a deploy of former times is ours already.

@@ -47,7 +47,7 @@ pub async fn preview(ctx: &Ctx, actor: &Actor, id: AppId, change: Change) -> Res
     for row in &rows {
         before.push(of_host_in(&mut edit.tx, &edit.permit, row.id, &Listens::now(row)).await?);
     }
-    make(&mut edit, actor, change).await?;
+    make(ctx, &mut edit, actor, change).await?;
     db::routes::apply(&mut edit.tx, &edit.permit, id).await?;
     let mut all = Vec::new();
     for (row, before) in rows.iter().zip(before) {
@@ -84,9 +84,9 @@ fn between(host: &str, before: &Ingress, after: &Ingress) -> HostDifference {
     HostDifference { host: host.to_owned(), blocks, reload: before.fixed() != after.fixed() }
 }
 
-async fn make(edit: &mut Editing, actor: &Actor, change: Change) -> Result<(), Refused> {
+async fn make(ctx: &Ctx, edit: &mut Editing, actor: &Actor, change: Change) -> Result<(), Refused> {
     match change {
-        Change::Add(route, rules) => added(edit, &route, rules).await.map(drop),
+        Change::Add(route, rules) => added(ctx, actor, edit, &route, rules).await.map(drop),
         Change::Rules(route, rules) => ruled(edit, route, rules).await.map(drop),
         Change::Remove(route) => removed(edit, route).await.map(drop),
         Change::Front(input) => front::fronted(edit, actor, &input).await.map(drop),

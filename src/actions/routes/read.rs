@@ -134,15 +134,25 @@ pub(super) fn front(fields: &mut Fields, input: &EditFront, known: &Front) -> Op
     let maintenance_page = fields.optional("maintenance_page", &input.maintenance_page);
     let error_page = fields.optional("error_page", &input.error_page);
     let ports = ports(fields, &input.ports);
+    let send_proxy = fields.choice("send_proxy", input.send_proxy.trim(), &YES_OR_NO);
+    if ports.is_empty() && send_proxy == Some(true) {
+        fields.wrong(
+            "send_proxy",
+            "This is for ports without HTTP: requests say in X-Forwarded-For who comes. Leave it off.",
+        );
+    }
     if !ports.is_empty() && (gzip == Some(true) || sticky == Some(true) || h2c == Some(true)) {
         fields.wrong(
             "ports",
             "Connections on ports go to the app as they are: leave compression, HTTP/2 and the same instance off.",
         );
     }
-    let (Some(gzip), Some(sticky), Some(h2c), true) = (gzip, sticky, h2c, fields.fine()) else { return None };
+    let (Some(gzip), Some(sticky), Some(h2c), Some(send_proxy), true) = (gzip, sticky, h2c, send_proxy, fields.fine())
+    else {
+        return None;
+    };
     let maintenance = known.maintenance;
-    Some(Front { maintenance, maintenance_allow, maintenance_page, error_page, gzip, sticky, h2c, ports })
+    Some(Front { maintenance, maintenance_allow, maintenance_page, error_page, gzip, sticky, h2c, ports, send_proxy })
 }
 
 fn ports(fields: &mut Fields, raw: &[Pair]) -> Vec<Port> {
@@ -250,6 +260,7 @@ pub fn front_form(front: &Front) -> EditFront {
         maintenance_page: text(front.maintenance_page.clone().map(String::from)),
         error_page: text(front.error_page.clone().map(String::from)),
         ports: front.ports.iter().map(port).collect(),
+        send_proxy: yes(front.send_proxy),
     }
 }
 

@@ -51,8 +51,14 @@ fn every_trouble_says_what_to_try() {
         Trouble::Elsewhere { name: name(), points_to: vec!["1.2.3.4".into()], expected: vec!["5.6.7.8".into()] };
     assert_eq!(
         elsewhere.sentence(),
-        "shop.test points to 1.2.3.4, expected 5.6.7.8. Change its records (A and AAAA) to the server's address."
+        "shop.test points to 1.2.3.4, expected 5.6.7.8. Change its A record to the server's address, and remove an AAAA record: proxies take IPv4 only for now."
     );
+    let closed = |address: &str| {
+        Trouble::PortClosed { name: name(), address: address.into(), detail: "refused".into() }.sentence()
+    };
+    assert!(closed("5.6.7.8").contains("Open it in the firewall"), "{}", closed("5.6.7.8"));
+    let six = closed("2001:db8::1");
+    assert!(six.contains("take IPv4 only") && six.contains("remove that record") && !six.contains("firewall"), "{six}");
     let until = Some(datetime!(2026-11-27 03:04:05.678 UTC));
     let limited = classify(At::Order, "shop.test", "ca", &problem("rateLimited", "too many", 429), until);
     assert_eq!(

@@ -146,13 +146,17 @@ impl Trouble {
         match self {
             Self::NoAddress { name } => {
                 format!(
-                    "{name} has no address yet. Let its A or AAAA record name the server, and wait until that is seen everywhere."
+                    "{name} has no address yet. Let its A record name the server, and wait until that is seen everywhere."
                 )
             }
             Self::Elsewhere { name, points_to, expected } => format!(
-                "{name} points to {}, expected {}. Change its records (A and AAAA) to the server's address.",
+                "{name} points to {}, expected {}. Change its A record to the server's address, and remove an AAAA record: proxies take IPv4 only for now.",
                 list(points_to),
                 list(expected)
+            ),
+            Self::PortClosed { name, address, detail } if address.contains(':') => format!(
+                "Port 80 of {address}, where an AAAA record of {name} leads, does not answer: {detail}. Servers' proxies take IPv4 only for \
+                 now, and an authority asks there first: remove that record, unless something in between (a CDN, a load balancer) takes IPv6."
             ),
             Self::PortClosed { name, address, detail } => format!(
                 "Port 80 of {address}, where {name} leads, does not answer: {detail}. Open it in the firewall of the server and of its provider."
@@ -170,12 +174,13 @@ impl Trouble {
                 "The domain's CAA records forbid this authority to sign for {name}: {detail} Add a CAA record that names the authority, or remove them."
             ),
             Self::NotProven { name, detail } => format!(
-                "The certificate authority did not accept the proof for {name}: {detail} Look whether the name leads to this server from everywhere."
+                "The certificate authority did not accept the proof for {name}: {detail} Look whether the name leads to this server from everywhere, \
+                 and by IPv4 alone: an AAAA record leads past the proxy."
             ),
             Self::NotFound { name, address, detail } => format!(
                 "The certificate authority did not accept the proof for {name}: {detail} From inside its own network {address} is not reached, \
                  as is usual behind NAT, while the server's proxy answers. So either port 80 of {address} is not led on to this server, or \
-                 it is closed in the provider's firewall; or {name} leads to another server, and its records (A and AAAA) have to name this one."
+                 it is closed in the provider's firewall; or {name} leads to another server, and its A record has to name this one."
             ),
             Self::NotSeen { record, found } => {
                 let found = if found.is_empty() { String::new() } else { format!(": {found}") };

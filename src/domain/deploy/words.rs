@@ -91,7 +91,7 @@ impl Failure {
                 "Check that the program listens on this port and on all addresses (0.0.0.0, not 127.0.0.1). If it is just slow, raise the start period."
             }
             Self::HealthRefused { .. } => {
-                "The port was open, then not: look into the log for a crash or a restart, and check that it speaks plain HTTP."
+                "The port was open, then not: look into the log for a crash or a restart, and check that it speaks plain HTTP; where HTTP/2 to the app is on for its routes, HTTP/2 without TLS."
             }
             Self::HealthTimedOut { .. } => {
                 "Check what the health path waits for, such as a database; raise the check's timeout if it is slow by nature."
@@ -101,6 +101,9 @@ impl Failure {
             }
             Self::HealthAnswered { status: 401 | 403 } => "Let the health path answer without signing in.",
             Self::HealthAnswered { status: 404 } => "Check the health path: the program does not know it.",
+            Self::HealthAnswered { status: 405 | 415 } => {
+                "The program does not answer a plain GET there. Choose a path that does; where it speaks gRPC alone, choose TCP (the port opens) as its check."
+            }
             Self::HealthAnswered { .. } => {
                 "Open the health path on your own machine, and read the program's last lines in the log."
             }
@@ -151,7 +154,7 @@ impl Failure {
                 "Look at `systemctl status skiff-haproxy` there, or provision the host again. Then deploy again."
             }
             Self::NotReachedThroughProxy { .. } => {
-                "Check that nothing else listens on the host's HTTP port, and that its firewall lets the proxy reach containers."
+                "Check that nothing else listens on the host's HTTP port, and that its firewall lets the proxy reach containers. Where HTTP/2 to the app is on for its routes, the app must speak it without TLS."
             }
             Self::TurnedBad { .. } => "What it printed last is in the log of its watch, among the jobs.",
             Self::Refused { .. } => "",
@@ -190,6 +193,7 @@ mod tests {
             Failure::HealthRefused { port: 80 },
             Failure::HealthTimedOut { seconds: 60 },
             Failure::HealthAnswered { status: 500 },
+            Failure::HealthAnswered { status: 405 },
             Failure::HealthRedirected { to: "/login".to_owned() },
             Failure::HealthCommand { code: 1 },
             Failure::ImageNotFound { image: image() },

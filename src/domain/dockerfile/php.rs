@@ -58,6 +58,8 @@ pub fn look(files: &Files, port: Option<u16>) -> Recognised {
     making.line(format!(
         "    && sed -ri 's#^(\\s*DocumentRoot) .*#\\1 /var/www/html{folder}#' /etc/apache2/sites-available/000-default.conf"
     ));
+    // What begins with a dot is no page: settings, passwords, the repository's own.
+    making.line("RUN printf '%s\\n' '<LocationMatch \"/\\.(?!well-known/)\">' 'Require all denied' '</LocationMatch>' > /etc/apache2/conf-enabled/dot-files.conf");
     making.line("WORKDIR /var/www/html");
     making.line(match composer {
         true => "COPY --from=packages --chown=www-data:www-data /app ./",

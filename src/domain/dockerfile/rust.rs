@@ -58,6 +58,8 @@ pub fn look(files: &Files, port: Option<u16>) -> Recognised {
     making.line(format!("FROM {} AS build", bases::RUST)).lines(["WORKDIR /src", "COPY . ."]);
     making.line("RUN --mount=type=cache,target=/usr/local/cargo/registry \\");
     making.line(format!("    --mount=type=cache,id={program}-target,target=/src/target,sharing=locked \\"));
+    // Every file comes with its commit's time, and cargo goes by times: an older commit would count as built already.
+    making.line("    find . -path ./target -prune -o -type f -exec touch {} + && \\");
     making.line(format!("    cargo build --release {locked}--bin {program} && cp target/release/{program} /server"));
     making.line("").line(format!("FROM {}", bases::DEBIAN));
     if files.text("Cargo.lock").is_some_and(|text| text.contains("name = \"openssl-sys\"")) {

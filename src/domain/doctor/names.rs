@@ -91,7 +91,7 @@ pub fn name(seen: &NameSeen) -> Finding {
                 area,
                 of,
                 format!("There is no such name, so nobody reaches {} by it.", seen.app),
-                format!("Where the domain is managed, add an A or AAAA record that leads to {to}{address}."),
+                format!("Where the domain is managed, add an A record that leads to {to}{address}."),
                 topic,
             );
         }
@@ -99,11 +99,26 @@ pub fn name(seen: &NameSeen) -> Finding {
     };
     let met: Vec<&str> =
         seen.hosts.iter().filter(|host| seen.leads_to(host, addresses)).map(|host| host.name.as_str()).collect();
+    let deaf = seen.deaf(addresses);
+    let by_6 = || {
+        let what = format!(
+            "It leads to {} too, and the proxy of {to} takes IPv4 only: who comes by IPv6 finds nobody.",
+            list(&deaf)
+        );
+        Finding::warn(
+            area,
+            of,
+            what,
+            "Remove the AAAA record; an authority that is asked for a certificate goes there first.",
+            topic,
+        )
+    };
     if let Proof::Asked(found) = &seen.proof
         && found.iter().any(|(_, met)| *met != Met::NotAsked)
     {
         let expected: Vec<IpAddr> = wanted.iter().copied().collect();
         return match reachable(of, found, &expected) {
+            None if !deaf.is_empty() => by_6(),
             None if met.is_empty() => {
                 Finding::ok(area, of, format!("It leads to {}, where this panel's proxy answers.", list(addresses)))
             }
@@ -121,6 +136,9 @@ pub fn name(seen: &NameSeen) -> Finding {
             ),
             Some(trouble) => not_met(of, &to, &address, addresses, &trouble, found),
         };
+    }
+    if !deaf.is_empty() {
+        return by_6();
     }
     if !met.is_empty() {
         return Finding::ok(area, of, format!("It leads to {}.", met.join(", ")));
@@ -172,6 +190,17 @@ impl NameSeen {
         self.hosts.iter().flat_map(|host| &host.addresses).chain(own).copied().collect()
     }
 
+    /// Its IPv6 addresses that are a host's own, where no proxy listens; not those at which one was seen to answer, through something else.
+    fn deaf(&self, addresses: &BTreeSet<IpAddr>) -> Vec<IpAddr> {
+        let answers = |address: &IpAddr| match &self.proof {
+            Proof::NotAsked => false,
+            Proof::Asked(found) => found.iter().any(|(at, met)| at == address && *met == Met::Us),
+        };
+        let wanted = self.wanted();
+        let six = addresses.iter().filter(|address| address.is_ipv6() && wanted.contains(address));
+        six.filter(|address| !answers(address)).copied().collect()
+    }
+
     fn leads_to(&self, host: &HostAt, addresses: &BTreeSet<IpAddr>) -> bool {
         host.addresses.intersection(addresses).next().is_some() || (host.here && !self.own.is_empty())
     }
@@ -187,6 +216,11 @@ fn not_met(
     found: &[(IpAddr, Met)],
 ) -> Finding {
     let (what, act, topic) = match trouble {
+        Trouble::PortClosed { address, detail, .. } if address.contains(':') => (
+            format!("It leads to {}, and port 80 of {address} does not answer: {detail}.", list(addresses)),
+            "Servers' proxies take IPv4 only for now: remove the AAAA record, unless something in between (a CDN, a load balancer) is to take IPv6.",
+            Topic::CertificatePort,
+        ),
         Trouble::PortClosed { address, detail, .. } => (
             format!("It leads to {}, and port 80 of {address} does not answer: {detail}.", list(addresses)),
             "Open the port in the firewall of the server and of its provider.",
@@ -202,7 +236,14 @@ fn not_met(
                 "It leads to {}, which is not {to}{address}: this panel's proxy does not answer there.",
                 list(addresses)
             ),
-            "Change the record. Where something stands in between (a CDN, a load balancer), it has to pass on /.well-known/acme-challenge/.",
+            match addresses.iter().any(IpAddr::is_ipv6) {
+                true => {
+                    "Change the A record, and remove the AAAA record: proxies take IPv4 only for now. Where something stands in between (a CDN, a load balancer), it has to pass on /.well-known/acme-challenge/."
+                }
+                false => {
+                    "Change the record. Where something stands in between (a CDN, a load balancer), it has to pass on /.well-known/acme-challenge/."
+                }
+            },
             Topic::DomainElsewhere,
         ),
     };

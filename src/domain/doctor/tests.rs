@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use expect_test::{Expect, expect};
@@ -166,6 +167,32 @@ fn seen(leads_to: Resolved, host: &str) -> NameSeen {
 }
 
 #[test]
+fn an_aaaa_record_leads_past_the_proxy() {
+    let both: BTreeSet<IpAddr> = ["203.0.113.7", "2001:db8::7"].map(|text| text.parse().unwrap()).into();
+    let proof = |six: Met| {
+        let met = |at: &IpAddr| (*at, if at.is_ipv6() { six.clone() } else { Met::Us });
+        Proof::Asked(both.iter().map(met).collect())
+    };
+    let led = seen(Resolved::Addresses(both.clone()), "203.0.113.7");
+    let mut known = led.clone();
+    known.hosts[0].addresses = both.clone();
+    let found = [
+        name(&known),
+        name(&NameSeen { proof: proof(Met::NotAsked), ..known.clone() }),
+        name(&NameSeen { proof: proof(Met::Nobody("connection refused".into())), ..known.clone() }),
+        name(&NameSeen { proof: proof(Met::Us), ..known }),
+        name(&NameSeen { proof: proof(Met::Nobody("connection refused".into())), ..led }),
+    ];
+    check(&found, expect![[r#"
+        look | shop.example.org | It leads to 2001:db8::7 too, and the proxy of fra-1 takes IPv4 only: who comes by IPv6 finds nobody. | Remove the AAAA record; an authority that is asked for a certificate goes there first. | /docs/panel-trouble#a-domain-leads-elsewhere
+        look | shop.example.org | It leads to 2001:db8::7 too, and the proxy of fra-1 takes IPv4 only: who comes by IPv6 finds nobody. | Remove the AAAA record; an authority that is asked for a certificate goes there first. | /docs/panel-trouble#a-domain-leads-elsewhere
+        look | shop.example.org | It leads to 203.0.113.7, 2001:db8::7, and port 80 of 2001:db8::7 does not answer: connection refused. | Servers' proxies take IPv4 only for now: remove the AAAA record, unless something in between (a CDN, a load balancer) is to take IPv6. | /docs/automatic-certificates#port-80-does-not-answer
+        ok | shop.example.org | It leads to fra-1, whose proxy answers. |  | 
+        look | shop.example.org | It leads to 203.0.113.7, 2001:db8::7, which is not fra-1 (203.0.113.7): this panel's proxy does not answer there. | Change the A record, and remove the AAAA record: proxies take IPv4 only for now. Where something stands in between (a CDN, a load balancer), it has to pass on /.well-known/acme-challenge/. | /docs/panel-trouble#a-domain-leads-elsewhere
+    "#]]);
+}
+
+#[test]
 fn a_domain_leads_to_its_app_or_it_is_said_where_to() {
     let to = |text: &str| Resolved::Addresses([text.parse().unwrap()].into());
     let found = [
@@ -182,7 +209,7 @@ fn a_domain_leads_to_its_app_or_it_is_said_where_to() {
             ok | shop.example.org | It leads to fra-1. |  | 
             look | shop.example.org | It leads to 198.51.100.1, which is not fra-1 (203.0.113.7). | Where something stands in between (a CDN, a load balancer), that is as it should be. Else change the record. | /docs/panel-trouble#a-domain-leads-elsewhere
             look | shop.example.org | It leads to 198.51.100.1; whether that is fra-1 cannot be told from its inner address. | Once a certificate authority is chosen, an answer of the proxy is asked for under the name, and this is known. Where that address is led on to the server, that is as it should be. Else change the record. | /docs/panel-trouble#a-domain-leads-elsewhere
-            bad | shop.example.org | There is no such name, so nobody reaches shop by it. | Where the domain is managed, add an A or AAAA record that leads to fra-1 (203.0.113.7). | /docs/panel-trouble#a-domain-leads-elsewhere
+            bad | shop.example.org | There is no such name, so nobody reaches shop by it. | Where the domain is managed, add an A record that leads to fra-1 (203.0.113.7). | /docs/panel-trouble#a-domain-leads-elsewhere
             look | shop.example.org | It could not be looked up: no answer in 3 s. | See that the panel's machine reaches its name server, then look again. | /docs/panel-trouble#a-domain-leads-elsewhere
             ok | hello.localhost | It leads to the machine of whoever asks, as all names below localhost do. |  | 
         "#]],
@@ -352,11 +379,11 @@ fn certificates_are_told_by_what_is_to_be_done() {
         expect![[r#"
         bad | panel.example | It is the panel's own name, and there is no valid certificate for it: nobody comes in by it. | Upload one for it, or choose a certificate authority. On its machine the panel is still reached by its loopback address. | /docs/https#the-panels-own-address
         bad | paused.example | The certificate authority has paused this name after many failures: See https://ca.example/unpause. Somebody has to unpause it there, and then press “Get one now”. | Nothing goes on by itself before that: then press Get one now, under Hosts → Certificates → Automatic. | /docs/automatic-certificates#paused
-        bad | gone.example | It has run out. gone.example has no address yet. Let its A or AAAA record name the server, and wait until that is seen everywhere. | It is tried again by itself; Get one now, under Hosts → Certificates → Automatic, tries it at once. | /docs/automatic-certificates#waiting-for-dns
+        bad | gone.example | It has run out. gone.example has no address yet. Let its A record name the server, and wait until that is seen everywhere. | It is tried again by itself; Get one now, under Hosts → Certificates → Automatic, tries it at once. | /docs/automatic-certificates#waiting-for-dns
         bad | over.example | It has expired: browsers refuse it. | Upload a new one for the same names. | /docs/https#a-certificate-ends
         bad | over-too.example | It has expired, and was not renewed: browsers refuse it. | Press Get one now, under Hosts → Certificates → Automatic: it says what is in the way. | /docs/automatic-certificates#renewal
-        look | new.example | new.example has no address yet. Let its A or AAAA record name the server, and wait until that is seen everywhere. | It is tried again by itself; Get one now, under Hosts → Certificates → Automatic, tries it at once. | /docs/automatic-certificates#waiting-for-dns
-        look | troubled.example | Not renewed, and good for 24 h more. troubled.example has no address yet. Let its A or AAAA record name the server, and wait until that is seen everywhere. | It is tried again by itself; Get one now, under Hosts → Certificates → Automatic, tries it at once. | /docs/automatic-certificates#waiting-for-dns
+        look | new.example | new.example has no address yet. Let its A record name the server, and wait until that is seen everywhere. | It is tried again by itself; Get one now, under Hosts → Certificates → Automatic, tries it at once. | /docs/automatic-certificates#waiting-for-dns
+        look | troubled.example | Not renewed, and good for 24 h more. troubled.example has no address yet. Let its A record name the server, and wait until that is seen everywhere. | It is tried again by itself; Get one now, under Hosts → Certificates → Automatic, tries it at once. | /docs/automatic-certificates#waiting-for-dns
         look | soon.example | It ends in 12 days, and nobody renews it. | Upload the next one for the same names. | /docs/https#a-certificate-ends
         look | late.example | It ends in 10 days, and was not renewed. | Is the panel running all the time? Press Renew now, under Hosts → Certificates → Automatic. | /docs/automatic-certificates#renewal
         look | before.example | fra-1 still serves the one before. | It is brought again by itself. If it stays so, make the host ready again. | /docs/https#a-host-serves-the-one-before

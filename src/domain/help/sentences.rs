@@ -7,6 +7,8 @@ use super::Topic;
 const WORDS: &[(&str, Topic)] = &[
     // Troubles of certificates come first: they quote what others said.
     ("has no address yet. Let its A", Topic::CertificateDns),
+    ("Change its A record to", Topic::CertificateDns),
+    // As it was said before.
     ("Change its records (A and AAAA)", Topic::CertificateDns),
     ("certificate authority could not look", Topic::CertificateDns),
     ("Port 80 of ", Topic::CertificatePort),

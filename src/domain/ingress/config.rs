@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::rules::Wire;
+
 /// File descriptors a worker may use, where the system allows so many: about 25,000 connections, each with its server's,
 /// which need about 800 MB at most. An upper bound and not `maxconn`, because HAProxy refuses to start where the system
 /// allows less than that needs.
@@ -32,6 +34,8 @@ defaults
     retries 3
     retry-on conn-failure
     option redispatch 1
+    # X_Real_IP reaches many apps as X-Real-IP does: what is no letter, digit or hyphen in a header's name goes no further.
+    option http-restrict-req-hdr-names delete
     # A reload must not cut kept connections: they are closed with their next answer.
     option idle-close-on-response
     # A browser opens connections ahead; they end without an error page.
@@ -72,9 +76,17 @@ pub(in crate::domain) fn servers_end(slot: u32) -> String {
 
 /// What stands after a server's name, in the file as well as in the running proxy. No checks by the proxy: Skiff proves
 /// health itself before an instance is admitted, and a connection refused later is tried at another instance at once.
-pub(in crate::domain) fn server_options(address: std::net::Ipv4Addr, port: u16, h2c: bool) -> String {
-    let proto = if h2c { " proto h2" } else { "" };
-    format!("{address}:{port} weight {FULL_WEIGHT}{proto}")
+pub(in crate::domain) fn server_options(address: std::net::Ipv4Addr, port: u16, wire: Wire) -> String {
+    format!("{address}:{port} weight {FULL_WEIGHT}{}", wire_option(wire))
+}
+
+/// What stands after a server by how it is spoken to.
+fn wire_option(wire: Wire) -> &'static str {
+    match wire {
+        Wire::Plain => "",
+        Wire::H2c => " proto h2",
+        Wire::Proxied => " send-proxy-v2",
+    }
 }
 
 /// The whole file.
@@ -155,7 +167,8 @@ pub(super) fn fixed(ingress: &Ingress) -> String {
     for backend in backends {
         // Where the requests go to other hosts too, the rules stand in two backends.
         let mixed = ingress.is_mixed(backend);
-        put(&mut text, format_args!("{} {mixed} {} {}\n", backend.slot, backend.front.h2c, backend.is_tcp()));
+        let told = if backend.front.wire() == Wire::Proxied { " told" } else { "" };
+        put(&mut text, format_args!("{} {mixed} {} {}{told}\n", backend.slot, backend.front.h2c, backend.is_tcp()));
         text.push_str(&rules::lines(backend));
     }
     let digest = Sha256::digest(text.as_bytes());
@@ -166,23 +179,33 @@ pub(super) fn fixed(ingress: &Ingress) -> String {
 /// `;…`, follow `..`, or overlook capitals. A request that would come by another route so than as it is written is refused, or a route that
 /// asks for a password could be gone around (domains with a path of their own have keys for that; see `Ingress::route_entries`).
 fn routing(map: &FilePath) -> String {
+    let mut as_read = String::new();
+    for nth in 1..=READINGS {
+        put(&mut as_read, format_args!("    acl as-read var(txn.read),field({nth},{OR}),strcmp(txn.route) eq 0\n"));
+    }
     format!(
         r#"    # The longest route that the request's host, path and one more slash begin with, and the one that a kind reader would take.
     http-request set-var(txn.host) req.hdr(host),field(1,:),field(1,/),rtrim(.),lower
+    # With it begin the keys of a kind reader: nobody asks for those by name.
+    http-request deny deny_status 400 if {{ var(txn.host) -m beg {KIND} }}
     http-request set-var(txn.path) path
     http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),map_beg({map})
     http-request deny deny_status 400 if {{ path -m found }} !{{ path,url_dec -m found }}
     http-request set-var(txn.path) "path,url_dec,lower,regsub(';[^/]*',,g),regsub('[/\\\\]+',/,g)"
     http-request set-var(txn.read) str({KIND}),concat(,txn.host),concat(,txn.path,/),map_beg({map})
     acl kind var(txn.read) -m found
-    http-request deny deny_status 400 if kind !{{ var(txn.read),strcmp(txn.route) eq 0 }} || kind {{ var(txn.path) -m reg /\.\.?(/|$) }} || kind {{ path_sub -i %00 }}
+{as_read}    http-request deny deny_status 400 if kind !as-read || kind {{ var(txn.path) -m reg /\.\.?(/|$) }} || kind {{ path_sub -i %00 }}
     http-request set-var(txn.slot) var(txn.route),field(1,:)
 "#
     )
 }
 
-/// Before the keys that kind readers are held against: no host begins with it.
+/// Before the keys that kind readers are held against. A host that begins with it is refused.
 pub(super) const KIND: char = '~';
+/// Between the places of routes that differ in capitals alone: a kind reader may mean any of them.
+pub(super) const OR: char = '|';
+/// So many of them are looked at; by a further one a request is refused.
+const READINGS: usize = 4;
 
 /// Appends formatted text; writing to a `String` does not fail.
 pub(super) fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
@@ -217,15 +240,17 @@ fn backend(text: &mut String, ingress: &Ingress, slot: u32) {
     let from = if taken.is_tcp() { tcp::FROM } else { "" };
     put(text, format_args!("\nbackend {}{from}\n", slot_name(slot)));
     text.push_str(&rules::lines(taken));
-    if taken.front.h2c {
-        // Read by `run.bash`.
-        put(text, format_args!("    # {} speaks h2c\n", slot_name(slot)));
+    // Read by `run.bash`.
+    match taken.front.wire() {
+        Wire::Plain => {}
+        Wire::H2c => put(text, format_args!("    # {} speaks h2c\n", slot_name(slot))),
+        Wire::Proxied => put(text, format_args!("    # {} is told who comes\n", slot_name(slot))),
     }
     put(text, format_args!("    # app {}\n{}\n", taken.app, servers_begin(slot)));
     let mut servers: Vec<_> = taken.servers.iter().collect();
     servers.sort();
     for (name, address) in servers {
-        put(text, format_args!("    server {name} {}\n", server_options(*address, taken.port, taken.front.h2c)));
+        put(text, format_args!("    server {name} {}\n", server_options(*address, taken.port, taken.front.wire())));
     }
     put(text, format_args!("{}\n", servers_end(slot)));
 }

@@ -216,19 +216,19 @@ impl Ingress {
     }
 
     /// The same once more as a kind reader takes them, without capitals, for domains of which a path leads elsewhere. Routes that differ
-    /// in capitals alone have none: there capitals are meant.
+    /// in capitals alone share a key, with the places of all of them: there capitals are meant.
     fn kind_entries(all: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let domain = |key: &str| key.split('/').next().unwrap_or_default().to_owned();
         let deep = |key: &&String| key.find('/').is_some_and(|at| at + 1 < key.len());
         let domains: BTreeSet<String> = all.keys().filter(deep).map(|key| domain(key)).collect();
-        let mut kind: BTreeMap<String, Option<&String>> = BTreeMap::new();
+        let mut kind: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (key, place) in all.iter().filter(|(key, _)| domains.contains(&domain(key))) {
-            let known = kind.entry(format!("{}{}", config::KIND, key.to_ascii_lowercase())).or_insert(Some(place));
-            if *known != Some(place) {
-                *known = None;
+            let places = kind.entry(format!("{}{}", config::KIND, key.to_ascii_lowercase())).or_default();
+            if !places.contains(&place.as_str()) {
+                places.push(place);
             }
         }
-        kind.into_iter().filter_map(|(key, place)| Some((key, place?.clone()))).collect()
+        kind.into_iter().map(|(key, places)| (key, places.join(&config::OR.to_string()))).collect()
     }
 
     /// What the map says of a route: its backend, and behind a colon its rules, where it has some.

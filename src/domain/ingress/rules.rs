@@ -21,6 +21,8 @@ const STICKY_FOR: &str = "2h";
 const MAINTENANCE: &str = "This app is being worked on. Try again in a few minutes.\n";
 /// Seconds after which a program may ask again.
 const RETRY_AFTER: u32 = 120;
+/// How long the first byte of a body may take that does not say how long it is; then it is answered 408.
+const FIRST_BYTE: &str = "10s";
 /// Plain text.
 const TEXT: &str = "content-type \"text/plain; charset=utf-8\"";
 /// A page.
@@ -134,17 +136,15 @@ fn what(text: &mut String, Ruled { id, route, rules }: &Ruled) {
     }
     if let Some(kib) = rules.body_kib {
         let bytes = u64::from(kib) * 1024;
-        // What does not say how long it is cannot be measured before it has gone through: chunks, and what HTTP/2 sends so.
+        // What does not say how long it is cannot be measured before it has gone through: chunks, and what HTTP/2 sends so. There
+        // only the first byte tells a request with a body from one without; a websocket, whose method is GET, is not waited for.
         put(text, format_args!("acl unmeasured-{id} req.hdr(transfer-encoding) -m found"));
         put(text, format_args!("acl reads-{id} method GET HEAD OPTIONS"));
         let answer = format!("status 411 {TEXT} string \"Say how long this is: the app takes at most {kib} KB.\\n\"");
         put(text, format_args!("http-request return {answer} if on-{id} unmeasured-{id}"));
-        put(
-            text,
-            format_args!(
-                "http-request return {answer} if on-{id} !reads-{id} {{ req.ver 2.0 }} !{{ req.hdr(content-length) -m found }}"
-            ),
-        );
+        let unsaid = format!("on-{id} !reads-{id} {{ req.ver 2.0 }} !{{ req.hdr(content-length) -m found }}");
+        put(text, format_args!("http-request wait-for-body time {FIRST_BYTE} at-least 1 if {unsaid}"));
+        put(text, format_args!("http-request return {answer} if {unsaid} {{ req.body_size gt 0 }}"));
         put(
             text,
             format_args!(

@@ -8,13 +8,14 @@ use super::config::{FIXED, KIND, server_options};
 use super::{Backend, FilePath, Ingress, MapEntry, ServerSeen, slot_name};
 use crate::domain::names::ContainerName;
 use crate::domain::observed::Served;
+use crate::domain::rules::Wire;
 
 /// Adds a server and sets it up. It is the very line of the file, because `default-server` does not apply to servers
 /// that are added. Where the server is already there the first line is refused and the second still does its work.
-pub fn admit(slot: u32, name: &ContainerName, address: Ipv4Addr, port: u16, h2c: bool) -> Vec<String> {
+pub fn admit(slot: u32, name: &ContainerName, address: Ipv4Addr, port: u16, wire: Wire) -> Vec<String> {
     let backend = slot_name(slot);
     vec![
-        format!("add server {backend}/{name} {}", server_options(address, port, h2c)),
+        format!("add server {backend}/{name} {}", server_options(address, port, wire)),
         format!("set server {backend}/{name} state ready"),
     ]
 }

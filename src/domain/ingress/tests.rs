@@ -7,6 +7,7 @@ use super::*;
 use crate::domain::ids::HostId;
 use crate::domain::names::Domain;
 use crate::domain::observed::Served;
+use crate::domain::rules::Wire;
 
 fn route(domain: &str, path: &str) -> Route {
     Route { domain: domain.parse::<Domain>().unwrap(), path: path.parse().unwrap() }
@@ -80,7 +81,8 @@ fn spares_are_added_before_they_run_out() {
 #[test]
 fn a_server_is_added_with_the_line_of_the_file() {
     let name = "web-1".parse().unwrap();
-    let lines = [admit(2, &name, [10, 64, 0, 2].into(), 8080, false), drain(2, &name), dismiss(2, &name)].concat();
+    let lines =
+        [admit(2, &name, [10, 64, 0, 2].into(), 8080, Wire::Plain), drain(2, &name), dismiss(2, &name)].concat();
     expect![[r#"
         add server b0002/web-1 10.64.0.2:8080 weight 100
         set server b0002/web-1 state ready
@@ -207,13 +209,19 @@ fn a_host_takes_requests_of_the_others_for_its_own_instances_alone() {
             tcp-request connection reject unless { so_id 102 } || { src -f /etc/skiff/maps/peers.lst }
             # The longest route that the request's host, path and one more slash begin with, and the one that a kind reader would take.
             http-request set-var(txn.host) req.hdr(host),field(1,:),field(1,/),rtrim(.),lower
+            # With it begin the keys of a kind reader: nobody asks for those by name.
+            http-request deny deny_status 400 if { var(txn.host) -m beg ~ }
             http-request set-var(txn.path) path
             http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),map_beg(/etc/skiff/maps/routes.map)
             http-request deny deny_status 400 if { path -m found } !{ path,url_dec -m found }
             http-request set-var(txn.path) "path,url_dec,lower,regsub(';[^/]*',,g),regsub('[/\\\\]+',/,g)"
             http-request set-var(txn.read) str(~),concat(,txn.host),concat(,txn.path,/),map_beg(/etc/skiff/maps/routes.map)
             acl kind var(txn.read) -m found
-            http-request deny deny_status 400 if kind !{ var(txn.read),strcmp(txn.route) eq 0 } || kind { var(txn.path) -m reg /\.\.?(/|$) } || kind { path_sub -i %00 }
+            acl as-read var(txn.read),field(1,|),strcmp(txn.route) eq 0
+            acl as-read var(txn.read),field(2,|),strcmp(txn.route) eq 0
+            acl as-read var(txn.read),field(3,|),strcmp(txn.route) eq 0
+            acl as-read var(txn.read),field(4,|),strcmp(txn.route) eq 0
+            http-request deny deny_status 400 if kind !as-read || kind { var(txn.path) -m reg /\.\.?(/|$) } || kind { path_sub -i %00 }
             http-request set-var(txn.slot) var(txn.route),field(1,:)
             http-request set-var(txn.inner) bool(true)
             http-request set-var(txn.timing) var(txn.route),field(2,:)

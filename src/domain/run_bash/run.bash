@@ -113,7 +113,6 @@ servers() { proxy 'show stat' | awk -F, -v backend="$slot" '$1 == backend && $2 
 # The proxy's file lists exactly the new instances, so that a reload finds the same answer. First the file.
 write_config() {
   local text=''
-  grep -qx "    # $slot speaks h2c" "$CONFIG" && PROTO=' proto h2'
   for ((i = 0; i < ${#started[@]}; i++)); do
     text+="    server ${started[i]} ${addresses[i]}:$PORT weight $WEIGHT${PROTO:-}"$'\n'
   done
@@ -165,6 +164,12 @@ if [ -n "$PORT" ]; then
   command -v socat >/dev/null || fail 'socat is not installed: apt-get install socat'
   slot=$(awk -v app="    # app $APP" '$0 == app { getline; print $2; exit }' "$CONFIG")
   [[ $slot =~ ^b[0-9]+$ ]] || fail "The proxy's file $CONFIG has no backend of this app."
+  if grep -qx "    # $slot speaks h2c" "$CONFIG"; then
+    PROTO=' proto h2'
+    # Bash speaks no HTTP/2: that the port opens has to do.
+    [ "$HEALTH" != http ] || HEALTH=tcp
+  fi
+  ! grep -qx "    # $slot is told who comes" "$CONFIG" || PROTO=' send-proxy-v2'
 fi
 
 if [ "$STOP_FIRST" = yes ]; then

@@ -13,7 +13,7 @@ use crate::domain::job::Stream;
 use crate::domain::names::ContainerName;
 use crate::jobs::log::Log;
 use crate::jobs::stop::Stop;
-use crate::remote::Probe as Met;
+use crate::remote::{Probe as Met, Way};
 
 /// The first question comes this soon after the start; the pause then doubles up to the app's own interval.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -70,6 +70,11 @@ impl Here<'_> {
         let interval = Duration::from_millis(u64::from(health.interval_ms));
         let limit = Duration::from_millis(u64::from(health.timeout_ms));
         let mut pause = FIRST_PAUSE.min(interval);
+        // As the proxy will ask it.
+        let way = match health.probe {
+            Probe::Http { .. } if self.front().await?.h2c => Way::H2c,
+            _ => Way::Plain,
+        };
         loop {
             let answer = match &health.probe {
                 Probe::Alive { seconds } => {
@@ -94,7 +99,8 @@ impl Here<'_> {
                     Err(error) => return Err(self.failed(error)),
                 },
                 Probe::Http { path } => {
-                    match self.host.probe_http(address.into(), port, path, "health.skiff.internal", limit).await {
+                    let name = "health.skiff.internal";
+                    match self.host.probe_http(address.into(), port, path, name, way, limit).await {
                         Ok(Met::Status(200..=299)) => return Ok(()),
                         Ok(answer) => last.answer(answer),
                         Err(error) => return Err(self.failed(error)),
@@ -234,7 +240,7 @@ impl Last {
                 self.seen(Seen::TimedOut);
                 "no answer".to_owned()
             }
-            Met::Closed => {
+            Met::Closed | Met::NoCertificate => {
                 self.opened = true;
                 self.seen = Some(Seen::Refused);
                 "connection closed".to_owned()

@@ -14,14 +14,12 @@ use crate::db::fronts;
 use crate::db::host_logins::Row;
 use crate::db::ledger::{backends, instances, locks, peers};
 use crate::db::{acme, certificates, panel_addresses};
-use crate::domain::app::{Kind, Probe, Route};
+use crate::domain::app::{Kind, Route};
 use crate::domain::certificate::{ByName, Candidate};
 use crate::domain::deploy::Failure;
 use crate::domain::ids::{AppId, HostId};
-use crate::domain::ingress::{
-    self, Answer, Backend, Home, Ingress, NOWHERE, PEER_PORT, PanelDoor, Peer, Peering, Ruled, Thumbprint, Tls,
-};
-use crate::domain::names::{ContainerName, Domain, HttpPath};
+use crate::domain::ingress::{self, Answer, Backend, Home, Ingress, PanelDoor, Peer, Peering, Ruled, Thumbprint, Tls};
+use crate::domain::names::{ContainerName, Domain};
 use crate::domain::rights::Permit;
 use crate::domain::rules::Front;
 use crate::domain::trust::Trust;
@@ -29,7 +27,7 @@ use crate::jobs::certificates::{self as bringing, Brought, By, Trouble};
 use crate::jobs::stop::{Stop, detail};
 use crate::jobs::{Ctx, proxy};
 use crate::queue::Run;
-use crate::remote::{File, Host, PUT_FILES, Probe as Met};
+use crate::remote::{Error, File, Host, PUT_FILES};
 
 /// Where the proxy's file stands on every host.
 pub const CONFIG: &str = "/etc/skiff/haproxy.cfg";
@@ -37,16 +35,14 @@ pub const CONFIG: &str = "/etc/skiff/haproxy.cfg";
 pub(super) const MODE: u32 = 0o644;
 /// The file has hashes of passwords in it, where routes ask for one. HAProxy reads it as root.
 pub(super) const CONFIG_MODE: u32 = 0o640;
-/// Between two tries for a host's lock: it is held for as long as a file takes to be written.
+/// Between the first two tries for a host's lock, which is held for as long as a file takes to be written.
+const LOCK_FIRST: Duration = Duration::from_millis(2);
+/// Between two later ones.
 const LOCK_PAUSE: Duration = Duration::from_millis(15);
 /// A lock is given up after this long: its holder's lease is over by then.
 const LOCK_LIMIT: Duration = Duration::from_secs(40);
-/// How long one request through the proxy may take to be answered.
-const ASK_LIMIT: Duration = Duration::from_secs(5);
-/// How long the proxy may take to send the first good answer: a server set up by file and socket answers at once.
-const ASK_PERIOD: Duration = Duration::from_secs(10);
 /// Between two questions.
-const ASK_PAUSE: Duration = Duration::from_millis(25);
+pub(super) const ASK_PAUSE: Duration = Duration::from_millis(25);
 /// Between two looks at what still drains: the first ones quick, because most requests are.
 const DRAIN_FIRST: Duration = Duration::from_millis(20);
 /// Between two looks later on.
@@ -145,50 +141,9 @@ impl Here<'_> {
     pub(super) async fn admit(&self, name: &ContainerName, address: Ipv4Addr) -> Result<Done, Stop> {
         let slot = self.slot().await?;
         let port = self.work.want.release.spec.port.unwrap_or(0);
-        let h2c = self.front().await?.h2c;
-        self.tell(&ingress::admit(slot, name, address, port, h2c)).await?;
+        let wire = self.front().await?.wire();
+        self.tell(&ingress::admit(slot, name, address, port, wire)).await?;
         Ok(Done::changed(""))
-    }
-
-    /// Where a request is sure to be answered by an instance here: where others answer too, at the door for the other hosts.
-    async fn own_door(&self) -> Result<(Ipv4Addr, u16), Stop> {
-        let (listens, permit) = (Listens::now(&self.reached.row), &self.work.run.permit);
-        let port = u16::try_from(listens.port).unwrap_or(80);
-        let Some(address) = listens.peers else { return Ok((Ipv4Addr::LOCALHOST, port)) };
-        let mut tx = self.work.ctx.db.begin(permit).await?;
-        let ledger = Ledger::read(&mut tx, permit, self.reached.id()).await?;
-        tx.commit().await?;
-        Ok(if ledger.shares(self.work.want.release.app) { (address, PEER_PORT) } else { (Ipv4Addr::LOCALHOST, port) })
-    }
-
-    /// One request through the proxy, as a visitor would send it. Any answer of the app will do; the proxy's own 421, 502,
-    /// 503 and 504 will not.
-    pub(super) async fn ask_through(&self) -> Result<Done, Stop> {
-        let spec = &self.work.want.release.spec;
-        let route = match self.open_route().await? {
-            Ok(route) => route,
-            Err(why) => return Ok(Done::unchanged(why)),
-        };
-        let path = asked_path(&route, &spec.health.probe);
-        let (address, port) = self.own_door().await?;
-        let until = Instant::now() + ASK_PERIOD;
-        loop {
-            let domain = route.domain.as_ref();
-            let answer = self.host.probe_http(address.into(), port, &path, domain, ASK_LIMIT).await;
-            let answer = answer.map_err(|e| self.failed(e))?;
-            match answer {
-                Met::Status(NOWHERE | 502..=504) | Met::Refused | Met::Closed | Met::TimedOut => {}
-                Met::Status(status) | Met::Redirect(status, _) => {
-                    return Ok(Done::changed(format!("{domain} answers {status}")));
-                }
-                Met::Open => return Ok(Done::changed("")),
-            }
-            if Instant::now() > until {
-                let (host, detail) = (self.reached.row.name.clone(), format!("{domain}{path}: {answer:?}"));
-                return Err(Stop::Failed(Failure::NotReachedThroughProxy { host, detail }));
-            }
-            sleep(ASK_PAUSE).await;
-        }
     }
 
     pub(super) async fn drain(&self, name: &ContainerName, seconds: u16, seq: i32) -> Result<Done, Stop> {
@@ -228,6 +183,7 @@ impl Here<'_> {
 /// Takes the lock on a host's proxy file.
 pub async fn lock(ctx: &Ctx, run: &Run, host: HostId, name: &str) -> Result<(), Stop> {
     let until = Instant::now() + LOCK_LIMIT;
+    let mut pause = LOCK_FIRST;
     loop {
         let mut tx = ctx.db.begin(&run.permit).await?;
         let taken = locks::take(&mut tx, &run.permit, host, run.job, run.fence).await?;
@@ -239,7 +195,8 @@ pub async fn lock(ctx: &Ctx, run: &Run, host: HostId, name: &str) -> Result<(), 
             // Whoever holds it has a living lease: nothing is wrong, it takes its time.
             return Err(Stop::Again(format!("Another job holds the file of the proxy of {name}.")));
         }
-        sleep(LOCK_PAUSE).await;
+        sleep(pause).await;
+        pause = (pause * 2).min(LOCK_PAUSE);
     }
 }
 
@@ -251,24 +208,13 @@ pub async fn unlock(ctx: &Ctx, run: &Run, host: HostId) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What to ask through the proxy: the health check's path where the route covers it, else the route itself.
-fn asked_path(route: &Route, probe: &Probe) -> HttpPath {
-    let root = || "/".parse().unwrap_or_else(|_| unreachable!("'/' is a path"));
-    match probe {
-        Probe::Http { path } if route.path.as_ref() == "/" || path.as_ref().starts_with(route.path.as_ref()) => {
-            path.clone()
-        }
-        _ => route.path.as_ref().parse().unwrap_or_else(|_| root()),
-    }
-}
-
 /// Where a proxy listens.
 #[derive(Clone, Copy, Debug)]
 pub struct Listens {
-    port: i32,
+    pub(super) port: i32,
     /// The port of HTTPS, where it serves that.
     pub https: Option<u16>,
-    peers: Option<Ipv4Addr>,
+    pub(super) peers: Option<Ipv4Addr>,
 }
 
 impl Listens {
@@ -426,10 +372,16 @@ pub async fn write(
     by: By,
 ) -> Result<Vec<Brought>, Trouble> {
     let brought = bringing::lacking(ctx, permit, id, host, wanted, by).await?;
-    let certificates = bringing::paths(wanted, &brought);
+    put(host, wanted, &brought).await?;
+    Ok(brought)
+}
+
+/// The same where it is known which certificates are new there.
+pub async fn put(host: &Host, wanted: &Ingress, brought: &[Brought]) -> Result<(), Error> {
+    let certificates = bringing::paths(wanted, brought);
     let (config, map, peers) = (wanted.haproxy_cfg(), wanted.routes_map(), wanted.peers_list());
     let lists = bringing::lists(wanted);
-    let mut files: Vec<File<'_>> = bringing::files(&certificates, &brought).collect();
+    let mut files: Vec<File<'_>> = bringing::files(&certificates, brought).collect();
     files.push(File { path: wanted.home.map.as_ref(), bytes: map.as_bytes(), mode: MODE });
     files.push(File { path: wanted.home.peers.as_ref(), bytes: peers.as_bytes(), mode: MODE });
     files.extend(lists.iter().map(|(path, text)| File { path, bytes: text.as_bytes(), mode: MODE }));
@@ -438,7 +390,7 @@ pub async fn write(
     for some in files.chunks(PUT_FILES) {
         host.put_all(some).await?;
     }
-    Ok(brought)
+    Ok(())
 }
 
 /// What that means for a job.

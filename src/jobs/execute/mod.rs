@@ -1,6 +1,7 @@
 //! Running a plan: stage after stage, the lanes of a stage side by side, the steps of a lane one after another.
 //! It has no opinions: what to do is the plan's, what a failure means is the deploy's.
 
+mod ask;
 pub mod bring;
 mod containers;
 mod health;

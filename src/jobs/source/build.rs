@@ -164,6 +164,7 @@ impl Work<'_> {
             dockerfile: archive.dockerfile,
             target: git.target.clone(),
             args: git.args.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            caches: BuildKey::caches(git, self.files.written),
             secrets: self.secrets.clone(),
             logins: Vec::new(),
             tags: Vec::new(),

@@ -47,6 +47,9 @@ pub struct BuildRequest<S> {
     pub target: Option<BuildTarget>,
     /// Build arguments: visible in the image.
     pub args: Vec<(EnvName, EnvValue)>,
+    /// The name under which cache mounts are kept; a build under another name has others. BuildKit alone knows them
+    /// (`BUILDKIT_CACHE_MOUNT_NS`, <https://docs.docker.com/reference/dockerfile/#buildkit-built-in-build-args>).
+    pub caches: String,
     /// Secrets: never in a layer.
     pub secrets: Vec<BuildSecret>,
     /// Registries and their logins, for base images.
@@ -163,7 +166,7 @@ impl Docker {
             return Err(Error::SecretsUnsupported);
         }
         let mut tasks = Tasks::default();
-        let mut query = query(&request);
+        let mut query = query(&request, buildkit);
         if buildkit {
             let answers = session::Answers::new(request.secrets, request.logins);
             let id = session::open(&self.transport, &mut tasks, answers).await?;
@@ -186,10 +189,16 @@ impl Docker {
     }
 }
 
+/// The argument that names caches: whatever a person says of it does not hold.
+const CACHES: &str = "BUILDKIT_CACHE_MOUNT_NS";
+
 /// The parameters of the call, encoded.
-fn query<S>(request: &BuildRequest<S>) -> String {
-    let args: std::collections::BTreeMap<&str, &str> =
+fn query<S>(request: &BuildRequest<S>, buildkit: bool) -> String {
+    let mut args: std::collections::BTreeMap<&str, &str> =
         request.args.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+    if buildkit {
+        args.insert(CACHES, &request.caches);
+    }
     let labels: std::collections::BTreeMap<&str, &str> =
         request.labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let mut query = url::form_urlencoded::Serializer::new(String::new());

@@ -131,15 +131,21 @@ async fn a_claimed_address_is_refused_without_saying_whose_it_is() {
         panic!("the address was given away twice")
     };
     assert_eq!(wrong[0].field, "routes");
-    assert_eq!(wrong[0].sentence, "taken.example.org/ leads to another app already. Use another domain or path.");
+    assert_eq!(wrong[0].sentence, "taken.example.org leads to another app already. Use another domain.");
     assert!(projects::list(&panel.ctx, &panel.owner).await.unwrap().is_empty(), "nothing of it was kept");
     let app = panel.app(&panel.owner, "free").await;
-    for (domain, path) in [("taken.example.org", "/"), ("Taken.Example.ORG", ""), ("free.example.org", "/")] {
+    // No path of it either: it would take requests of the other's visitors, or what is given away would lead nowhere.
+    for (domain, path) in [
+        ("taken.example.org", "/"),
+        ("Taken.Example.ORG", ""),
+        ("taken.example.org", "/other"),
+        ("free.example.org", "/"),
+    ] {
         let route = NewRoute { domain: domain.into(), path: path.into() };
         let added = routes::add(&panel.ctx, &panel.owner, app, route, Default::default()).await;
         assert_eq!(fields(added), ["domain"], "{domain}{path}");
     }
-    let beside = NewRoute { domain: "taken.example.org".into(), path: "/other".into() };
+    let beside = NewRoute { domain: "free.example.org".into(), path: "/other".into() };
     routes::add(&panel.ctx, &panel.owner, app, beside, Default::default()).await.unwrap();
 }
 

@@ -1,8 +1,10 @@
 //! Rules of routes as they are asked for: what is refused, in which words, and what comes back out.
 
-use skiff::actions::apps::{self, NewRoute, Pair, PlaceApp};
+use skiff::actions::apps::{self, NewApp, NewRoute, Pair, PlaceApp};
 use skiff::actions::hosts::{self, SetHttpPort};
+use skiff::actions::projects::{self, NewEnvironment};
 use skiff::actions::routes::{self, Change, EditFront, EditRules, EditTrust, rules_form};
+use skiff::actions::tokens::{self, NewToken};
 use skiff::actions::{Refused, audit};
 use skiff::domain::ids::{AppId, HostId, RouteId};
 
@@ -77,6 +79,35 @@ async fn rules_that_somebody_else_changed_meanwhile_are_not_replaced_unseen() {
     let again = EditRules { answer_headers: "X-A: 1".into(), ..read().await };
     routes::set_rules(&panel.ctx, &panel.owner, app, route, again).await.unwrap();
     assert_eq!((names().await, read().await.answer_headers), (vec!["ada".to_owned()], "X-A: 1".to_owned()));
+}
+
+#[tokio::test]
+async fn a_path_of_a_domain_is_for_those_who_may_change_what_leads_there_already() {
+    let panel = Panel::new().await;
+    let (ctx, owner, host) = (&panel.ctx, &panel.owner, panel.host(&panel.owner, "fra").await);
+    let shop = panel.app(owner, "shop").await;
+    let project = apps::get(ctx, owner, shop).await.unwrap().line.project;
+    let dev = projects::create_environment(ctx, owner, project, NewEnvironment { name: "dev".into() }).await.unwrap();
+    let scope = format!("environment:{dev}");
+    let form = NewToken { name: "dev".into(), role: "developer".into(), scope, days: "1".into() };
+    let made = tokens::create(ctx, owner, form).await.unwrap();
+    let developer = tokens::caller(ctx, made.secret.expose(), "").await.unwrap().unwrap().actor;
+    let sketch = |routes: &[(&str, &str)]| {
+        let routes = routes.iter().map(|(domain, path)| NewRoute { domain: (*domain).into(), path: (*path).into() });
+        let (environment, host) = (dev.to_string(), host.to_string());
+        NewApp { environment, host, routes: routes.collect(), ..new_app("sketch") }
+    };
+    let said = sentence(apps::create(ctx, &developer, sketch(&[("shop.example.org", "/login")])).await);
+    assert!(said.starts_with("shop.example.org leads to apps that you may not change."), "{said}");
+    let own = apps::create(ctx, &developer, sketch(&[("sketch.example.org", "/")])).await.unwrap();
+    let add = async |actor, domain: &str, path: &str| {
+        let route = NewRoute { domain: domain.into(), path: path.into() };
+        routes::add(ctx, actor, own, route, EditRules::default()).await
+    };
+    let said = sentence(add(&developer, "shop.example.org", "/login").await);
+    assert!(said.starts_with("shop.example.org leads to apps that you may not change."), "{said}");
+    add(&developer, "sketch.example.org", "/api").await.unwrap();
+    add(owner, "shop.example.org", "/login").await.unwrap();
 }
 
 #[tokio::test]

@@ -128,6 +128,25 @@ fn the_script_alone_turns_the_proxy_to_the_release_and_stops_the_other() {
 }
 
 #[test]
+fn one_that_speaks_http_2_alone_is_taken_by_its_port() {
+    let port = free_port();
+    let _apps = super::h2c::Apps::serve(port, &[1, 126]);
+    let proxy = Proxy::start(|ingress| {
+        ingress.backends = vec![backend(1, port, &[("old-1", 1)])];
+        ingress.backends[0].front.h2c = true;
+        ingress.routes = vec![(route("shop.test", "/"), 1)];
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let out = run(folder.path(), &release(port), &[], Some(&proxy));
+    assert!(out.status.success(), "{out:?}");
+    let servers: Vec<_> = proxy.servers().into_iter().map(|server| server.address).collect();
+    assert_eq!(servers, [address(126)]);
+    assert_eq!(get(proxy.port(), "shop.test", "/").body, "by 2.0");
+    let file = std::fs::read_to_string(proxy.path("haproxy.cfg")).unwrap();
+    assert!(file.contains(&format!(" 127.0.1.126:{port} weight 100 proto h2\n")), "{file}");
+}
+
+#[test]
 fn a_release_that_does_not_get_healthy_leaves_the_old_one_serving() {
     let port = free_port();
     let _app = serve("old", address(1), port);

@@ -1,6 +1,7 @@
 //! After a reload the file is all that is known.
 
 use skiff::domain::ingress::{self, Answer};
+use skiff::domain::rules::Wire;
 
 use super::apps::{Client, free_port, get, serve};
 use super::proxy::{Proxy, until};
@@ -22,7 +23,7 @@ fn a_reload_finds_in_the_file_what_the_running_proxy_had_and_cuts_nothing() {
     proxy.ingress.backends = vec![backend(1, port, &[("web-2", 2)])];
     proxy.ingress.routes.push((route("more.test", "/"), 1));
     proxy.write();
-    proxy.tell(&ingress::admit(1, &"web-2".parse().unwrap(), address(2), port, false));
+    proxy.tell(&ingress::admit(1, &"web-2".parse().unwrap(), address(2), port, Wire::Plain));
     proxy.tell(&ingress::drain(1, &"web-1".parse().unwrap()));
     let before = proxy.processes();
     let after = proxy.reload();
@@ -68,7 +69,7 @@ fn a_slot_that_is_not_in_the_running_proxy_is_refused_and_comes_with_a_reload() 
     proxy.ingress.backends = vec![backend(late, port, &[("late-1", 1)])];
     proxy.ingress.routes = vec![(route("late.test", "/"), late)];
     assert_eq!(
-        proxy.tell(&ingress::admit(late, &"late-1".parse().unwrap(), address(1), port, false)).first(),
+        proxy.tell(&ingress::admit(late, &"late-1".parse().unwrap(), address(1), port, Wire::Plain)).first(),
         Some(&Answer::NoSuchBackend)
     );
     assert!(ingress::needs_reload(&running, &proxy.ingress.fixed(), &proxy.ingress).is_some());

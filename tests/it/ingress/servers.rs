@@ -3,6 +3,7 @@
 use skiff::domain::ingress::{self, Answer, read_map, read_stat};
 use skiff::domain::names::ContainerName;
 use skiff::domain::observed::Served;
+use skiff::domain::rules::Wire;
 
 use super::apps::{Client, free_port, get, serve};
 use super::proxy::{Proxy, until};
@@ -23,10 +24,13 @@ fn an_instance_is_admitted_drained_and_dismissed() {
     let served = |wanted: &str| proxy.servers().into_iter().find(|s| s.name == wanted).map(|s| s.served);
     assert_eq!(served("web-1"), Some(Served::Up));
 
-    assert_eq!(proxy.tell(&ingress::admit(1, &name("web-2"), address(2), port, false)), [Answer::Done, Answer::Done]);
+    assert_eq!(
+        proxy.tell(&ingress::admit(1, &name("web-2"), address(2), port, Wire::Plain)),
+        [Answer::Done, Answer::Done]
+    );
     assert_eq!(served("web-2"), Some(Served::Up));
     assert_eq!(
-        proxy.tell(&ingress::admit(1, &name("web-2"), address(2), port, false)),
+        proxy.tell(&ingress::admit(1, &name("web-2"), address(2), port, Wire::Plain)),
         [Answer::AlreadyThere, Answer::Done]
     );
     let seen = proxy.servers().into_iter().find(|s| s.name == "web-2").unwrap();
@@ -105,7 +109,7 @@ fn twenty_websockets_live_through_ten_new_routes_of_other_apps() {
         let changes = ingress::map_changes(&proxy.ingress.home.map, &map, &proxy.ingress.route_entries());
         assert_eq!(proxy.tell(&changes), [Answer::Done]);
         assert_eq!(
-            proxy.tell(&ingress::admit(slot, &name("other-1"), address(2), port, false)),
+            proxy.tell(&ingress::admit(slot, &name("other-1"), address(2), port, Wire::Plain)),
             [Answer::Done, Answer::Done]
         );
         assert_eq!(get(proxy.port(), &domain, "/").app(), "other");

@@ -3,8 +3,8 @@
 use super::apps::{Client, free_port, get_with, serve};
 use super::proxy::{Proxy, accepts, home};
 use super::{address, backend, route};
-use skiff::domain::ingress::Ingress;
-use skiff::domain::rules::Port;
+use skiff::domain::ingress::{Answer, Ingress};
+use skiff::domain::rules::{Port, Wire};
 use skiff::domain::trust::Trust;
 
 fn proxy(trust: Trust) -> (Proxy, super::apps::Up) {
@@ -82,6 +82,32 @@ fn a_port_without_http_reads_it_too_and_lets_the_client_in_whom_it_names() {
     let mut other = Client::begun(open, b"PROXY TCP4 198.51.100.9 10.0.0.1 4711 5432\r\n");
     other.send("whatever.test", "/", "");
     assert!(other.is_closed(), "who comes counts, and not the proxy before it");
+}
+
+#[test]
+fn an_app_on_a_port_is_told_who_connects_where_it_asks_for_that() {
+    let (port, open) = (free_port(), free_port());
+    let listener = std::net::TcpListener::bind((address(1), port)).unwrap();
+    let _second = std::net::TcpListener::bind((address(2), port)).unwrap();
+    let proxy = Proxy::start(|ingress| {
+        ingress.backends = vec![backend(1, port, &[("raw-1", 1)])];
+        ingress.backends[0].front.ports = vec![Port { port: open, allow: vec![] }];
+        ingress.backends[0].front.send_proxy = true;
+    });
+    let client = std::net::TcpStream::connect(("127.0.0.1", open)).unwrap();
+    let from = client.local_addr().unwrap();
+    let (mut met, _) = listener.accept().unwrap();
+    // Twelve bytes that are no text, "version 2, proxied", "TCP over IPv4", the length; then who, to whom, and their ports.
+    let mut begins = [0; 28];
+    std::io::Read::read_exact(&mut met, &mut begins).unwrap();
+    assert_eq!(&begins[..14], b"\r\n\r\n\0\r\nQUIT\n\x21\x11");
+    assert_eq!(begins[16..20], [127, 0, 0, 1]);
+    assert_eq!(begins[24..26], from.port().to_be_bytes());
+    // One that comes while the proxy runs is spoken to in the same way.
+    let lines = skiff::domain::ingress::admit(1, &"raw-2".parse().unwrap(), address(2), port, Wire::Proxied);
+    assert_eq!(proxy.tell(&lines), [Answer::Done, Answer::Done]);
+    let stands = proxy.ingress.haproxy_cfg();
+    assert!(stands.contains("    # b0001 is told who comes\n"), "run.bash reads it: {stands}");
 }
 
 #[test]

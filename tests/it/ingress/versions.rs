@@ -58,6 +58,7 @@ fn all_of_it(folder: &tempfile::TempDir) -> Ingress {
     ingress.backends[1].front = Front { h2c: true, maintenance_page: None, maintenance_allow: vec![], ..front };
     let host = HostId(uuid::Uuid::now_v7());
     ingress.backends[1].peers = vec![Peer { host, address: "10.9.0.2".parse().unwrap(), weight: 2 }];
+    ingress.backends[2].front.send_proxy = true;
     ingress.backends[2].front.ports =
         vec![Port { port: free_port(), allow: networks() }, Port { port: free_port(), allow: vec![] }];
 

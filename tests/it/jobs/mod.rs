@@ -10,6 +10,7 @@ mod deploy;
 mod environment;
 mod failures;
 mod fleet;
+mod h2c;
 mod killed;
 mod kinds;
 mod lost;

@@ -172,6 +172,8 @@ async fn t_three_minutes() {
         "PSS in MB after {} s of idling:\n{weighed}what Skiff added, without Docker: {ours:.1} MB (the mark is {MARK_MB} MB)",
         IDLE.as_secs()
     );
+    // The mark is far above what it takes, also on a busy machine: whoever passes it has something that waits for its end.
+    assert!(without <= MARK_S as f32, "{without} s");
     assert!(ours > 20.0, "all of it is weighed: {weighed}");
     assert!(ours <= MARK_MB as f32, "{ours} MB");
 }

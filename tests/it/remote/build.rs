@@ -33,6 +33,7 @@ fn request(dockerfile: &str, data: &str) -> BuildRequest<Context> {
         dockerfile: "Dockerfile".parse().unwrap(),
         target: None,
         args: vec![("GREETING".parse().unwrap(), "it's & \"so\" ü".parse().unwrap())],
+        caches: "one".to_owned(),
         secrets: vec![],
         logins: vec![],
         tags: vec!["skiff-built:1".parse().unwrap()],
@@ -88,6 +89,33 @@ async fn a_build_tells_its_steps_and_the_second_one_is_cached() {
     assert_eq!(second.unwrap(), first);
     let cached = events.iter().filter(|event| matches!(event, BuildEvent::StepCached { .. })).count();
     assert!(cached >= 2, "{events:?}");
+}
+
+#[tokio::test]
+async fn caches_are_kept_for_builds_of_the_same_name_alone() {
+    let rig = TestHost::light().await;
+    rig.load_busybox("skiff-bb:1").await;
+    let host = connected(&rig).await;
+    let kept = async |name: &str, turn: usize, own: bool| {
+        let dockerfile = format!(
+            "FROM skiff-bb:1\nRUN --mount=type=cache,target=/kept echo turn {turn} && echo {name} >> /kept/who && echo \"has $(cat /kept/who | tr '\\n' ' ')\"\n"
+        );
+        let mut wanted = request(&dockerfile, "x");
+        wanted.caches = name.to_owned();
+        if own {
+            wanted.args = vec![("BUILDKIT_CACHE_MOUNT_NS".parse().unwrap(), "one".parse().unwrap())];
+        }
+        let (built, events) = build(&host, wanted).await;
+        built.unwrap();
+        log(&events)
+    };
+    assert!(kept("one", 1, false).await.contains("has one \n"));
+    let other = kept("other", 2, false).await;
+    assert!(other.contains("has other \n"), "another name has another cache: {other}");
+    let liar = kept("liar", 3, true).await;
+    assert!(liar.contains("has liar \n"), "and no argument of a person's says otherwise: {liar}");
+    let again = kept("one", 4, false).await;
+    assert!(again.contains("has one one \n"), "{again}");
 }
 
 #[tokio::test]

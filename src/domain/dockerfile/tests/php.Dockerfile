@@ -15,6 +15,7 @@ RUN a2enmod rewrite \
     && sed -i 's/^Listen 80$/Listen ${PORT}/' /etc/apache2/ports.conf \
     && sed -i 's/:80>/:${PORT}>/' /etc/apache2/sites-available/000-default.conf \
     && sed -ri 's#^(\s*DocumentRoot) .*#\1 /var/www/html/public#' /etc/apache2/sites-available/000-default.conf
+RUN printf '%s\n' '<LocationMatch "/\.(?!well-known/)">' 'Require all denied' '</LocationMatch>' > /etc/apache2/conf-enabled/dot-files.conf
 WORKDIR /var/www/html
 COPY --from=packages --chown=www-data:www-data /app ./
 USER www-data

@@ -6,6 +6,7 @@ WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,id=shop-target,target=/src/target,sharing=locked \
+    find . -path ./target -prune -o -type f -exec touch {} + && \
     cargo build --release --locked --bin shop && cp target/release/shop /server
 
 FROM debian:bookworm-slim

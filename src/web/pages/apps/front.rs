@@ -49,11 +49,23 @@ pub fn form(action: SafeUrl, here: &Here, input: &EditFront) -> Form {
             Choice::new("sticky", "Same instance", "who came once is sent there again, until the proxy is reloaded"),
             ticked(&input.sticky),
         ),
-        (Choice::new("h2c", "HTTP/2 to the app", "without TLS, for gRPC"), ticked(&input.h2c)),
+        (
+            Choice::new(
+                "h2c",
+                "HTTP/2 to the app",
+                "without TLS, for gRPC; its health check over HTTP is asked so too",
+            ),
+            ticked(&input.h2c),
+        ),
     ];
     let filled = input.ports.iter().map(|pair| (pair.name.clone(), pair.value.clone()));
     let rows = filled.chain(std::iter::repeat_n((String::new(), String::new()), FREE)).collect();
     let ports = Input::Rows { first: "Port", second: "Only from these networks", secret: false, rows };
+    let who = Choice::new(
+        "yes",
+        "Tell the app who connects",
+        "each connection begins with a line of the PROXY protocol, version 2, which the app must read",
+    );
     Form::new(action, &here.token, "Save", vec![Field::of(Input::Checks(options), "options", "Requests and answers")])
         .style("")
         .also("see", "See what changes")
@@ -74,6 +86,7 @@ pub fn form(action: SafeUrl, here: &Here, input: &EditFront) -> Form {
         .folded("Ports without HTTP", "for databases and the like, in place of routes", "", vec![
             Field::of(ports, "ports", "Ports of the app's hosts")
                 .hint("Connections go to the app's own port as they are. Networks are separated by spaces; none means everybody."),
+            Field::of(Input::Checks(vec![(who, ticked(&input.send_proxy))]), "send_proxy", "The client's address"),
         ])
         .open_filled()
 }
@@ -90,6 +103,7 @@ fn read(sent: &Sent) -> EditFront {
         maintenance_page: sent.get("maintenance_page"),
         error_page: sent.get("error_page"),
         ports: pairs(sent, "ports"),
+        send_proxy: if sent.get("send_proxy") == "yes" { "yes" } else { "no" }.to_owned(),
     }
 }
 
