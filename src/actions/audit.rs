@@ -262,6 +262,7 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
         "certificate.asked" => format!("had the certificate of {name} got at once"),
         "certificate.unwanted" => format!("had the certificate of {name} renewed no more"),
         "dns_account.added" => format!("added the DNS account {name}"),
+        "dns_account.changed" => format!("changed the token, key or place of the DNS account {name}"),
         "dns_account.removed" => format!("removed the DNS account {name}"),
         "team.renamed" => format!("renamed the team to {name}"),
         "member.invited" if name.is_empty() => format!("invited somebody as {}", of("as")),

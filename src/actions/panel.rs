@@ -209,7 +209,7 @@ pub async fn address(ctx: &Ctx, actor: &Actor) -> Result<AddressView, Refused> {
         }
     };
     let (serving, trial): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.state == State::Serving);
-    let servers = hosts.iter().filter(|host| host.proxy_https_port.is_some()).map(|host| Server {
+    let servers = hosts.iter().filter(|host| serves_https(host)).map(|host| Server {
         id: host.id,
         name: host.name.clone(),
         made_name: made_name_of(&host.address),
@@ -221,6 +221,11 @@ pub async fn address(ctx: &Ctx, actor: &Actor) -> Result<AddressView, Refused> {
         serving: serving.into_iter().next().map(line),
         trial: trial.into_iter().next().map(line),
     })
+}
+
+/// Whether its proxy serves HTTPS, and goes on doing so when the host is made ready again.
+fn serves_https(host: &db::hosts::Row) -> bool {
+    host.proxy_https_port.is_some() && host.https_port.is_some()
 }
 
 /// A name made of the address that a server has: that of this machine, where the server is known by its loopback.
@@ -314,7 +319,7 @@ pub(super) async fn suits<'a>(
     input: &NewAddress,
 ) -> Result<Option<(Domain, &'a db::hosts::Row)>, Refused> {
     let domain = fields.text::<Domain>("domain", &input.domain);
-    let serving: Vec<&db::hosts::Row> = hosts.iter().filter(|host| host.proxy_https_port.is_some()).collect();
+    let serving: Vec<&db::hosts::Row> = hosts.iter().filter(|host| serves_https(host)).collect();
     let host = match (input.host.trim(), serving.as_slice()) {
         ("", [one]) => Some(*one),
         (id, all) => all.iter().copied().find(|host| host.id.to_string() == id),

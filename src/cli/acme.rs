@@ -32,7 +32,7 @@ pub enum What {
     Choose(Choose),
     /// Choose none: nothing is got and nothing renewed any more
     Forget,
-    /// List the accounts that prove names by DNS, add one, remove one
+    /// List the accounts that prove names by DNS, add one, change its token or key, remove one
     DnsAccounts {
         /// What to do [default: list]
         #[command(subcommand)]
@@ -66,6 +66,8 @@ pub enum Accounts {
     List,
     /// Add one: its token or key is typed without echo, or read from standard input
     Add(Add),
+    /// Give one another token or key, which is typed without echo, or read from standard input; an empty key leaves it as it is
+    Change(Change),
     /// Remove one that no certificate needs
     Remove {
         /// What it is called
@@ -87,6 +89,22 @@ pub struct Add {
     #[arg(long, default_value = "")]
     pub key_name: String,
     /// hmac-sha256, hmac-sha384 or hmac-sha512 [default: hmac-sha256]
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub algorithm: String,
+}
+
+/// How an account is got into from now on.
+#[derive(Clone, Debug, Args)]
+pub struct Change {
+    /// What it is called
+    pub name: String,
+    /// Of a name server: where it is now [default: as before]
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub server: String,
+    /// The name of its key [default: as before]
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub key_name: String,
+    /// hmac-sha256, hmac-sha384 or hmac-sha512 [default: as before]
     #[arg(long, default_value = "", hide_default_value = true)]
     pub algorithm: String,
 }
@@ -169,9 +187,7 @@ async fn accounts(client: &Client, what: Accounts) -> Result<Answer, Failed> {
             Answer::list(all, text)
         }
         Accounts::Add(add) => {
-            let server = add.kind == "rfc2136";
-            let secret = typed::hidden(if server { "Key" } else { "Token" })?;
-            let (token, key) = if server { ("", secret.trim()) } else { (secret.trim(), "") };
+            let (token, key) = secret(&add.kind)?;
             let made = client
                 .ask(Ask::post(
                     &["dns-accounts"],
@@ -182,6 +198,15 @@ async fn accounts(client: &Client, what: Accounts) -> Result<Answer, Failed> {
             let text = format!("{} is kept; names are proven with it by --dns-account {0}.", at(&made, "name"));
             Answer::new(made, text)
         }
+        Accounts::Change(change) => {
+            let found = account(client, &change.name).await?;
+            let (token, key) = secret(&at(&found, "kind"))?;
+            let body = json!({ "token": token, "server": change.server, "key_name": change.key_name,
+                               "algorithm": change.algorithm, "key": key });
+            let changed = client.ask(Ask::put(&["dns-accounts", &at(&found, "id")], body)).await?;
+            let text = format!("{} is changed; certificates that it failed are tried again.", at(&changed, "name"));
+            Answer::new(changed, text)
+        }
         Accounts::Remove { name } => {
             let found = account(client, &name).await?;
             client.ask(Ask::delete(&["dns-accounts", &at(&found, "id")])).await?;
@@ -189,6 +214,13 @@ async fn accounts(client: &Client, what: Accounts) -> Result<Answer, Failed> {
             Answer::new(found, text)
         }
     })
+}
+
+/// The token of a service, or the key of a name server, as the API takes the two.
+fn secret(kind: &str) -> Result<(String, String), Failed> {
+    let server = kind == "rfc2136";
+    let secret = typed::hidden(if server { "Key" } else { "Token" })?.trim().to_owned();
+    Ok(if server { (String::new(), secret) } else { (secret, String::new()) })
 }
 
 /// The account of this name.

@@ -417,6 +417,23 @@ pub async fn make_due(conn: &mut PgConnection, permit: &Permit, id: AcmeOrderId)
         .map(drop)
 }
 
+/// Makes those due now whose record this account did not take, or put where nobody sees it: it was changed since.
+pub async fn make_due_again(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    account: DnsAccountId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update acme_orders set next_at = now()
+          where team_id = $1 and dns_account_id = $2 and trouble->>'what' in ('dns_account', 'not_seen')",
+        permit.team().0,
+        account.0,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// The database's time.
 pub async fn now(conn: &mut PgConnection) -> Result<OffsetDateTime, sqlx::Error> {
     sqlx::query_scalar!(r#"select now() as "now!""#).fetch_one(conn).await

@@ -67,6 +67,22 @@ pub async fn insert(conn: &mut PgConnection, permit: &Permit, row: &Row) -> Resu
     Ok(done.rows_affected() == 1)
 }
 
+/// Keeps how an account is got into from now on. False where it is gone.
+pub async fn update(conn: &mut PgConnection, permit: &Permit, row: &Row) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update dns_accounts set server = $3, key_name = $4, algorithm = $5, sealed = $6 where team_id = $1 and id = $2",
+        permit.team().0,
+        row.id.0,
+        row.server,
+        row.key_name,
+        row.algorithm,
+        row.sealed,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Removes an account that no order proves with. False where one does, or where it is gone.
 pub async fn remove(conn: &mut PgConnection, permit: &Permit, id: DnsAccountId) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(

@@ -2,6 +2,7 @@
 
 use sqlx::PgConnection;
 
+use super::panel_addresses;
 use crate::domain::ids::{HostId, SecretId};
 use crate::domain::names::{HostAddress, SshUser};
 use crate::domain::rights::Permit;
@@ -95,7 +96,7 @@ pub struct Listens<'a> {
     pub peers: Option<&'a str>,
 }
 
-/// The host's proxy listens there now.
+/// The host's proxy listens there now; names of the panel that it serves are reached on its port.
 pub async fn proxy_listens(
     conn: &mut PgConnection,
     permit: &Permit,
@@ -111,9 +112,12 @@ pub async fn proxy_listens(
         listens.peers,
         listens.https,
     )
-    .execute(conn)
-    .await
-    .map(drop)
+    .execute(&mut *conn)
+    .await?;
+    match listens.https {
+        Some(port) => panel_addresses::move_port(conn, permit, host, port).await,
+        None => Ok(()),
+    }
 }
 
 /// The host's image registry listens on this port now, or there is none.

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use crate::domain::ids::{HostId, TeamId};
 use crate::domain::names::Domain;
+use crate::domain::rights::Permit;
 
 /// How a name of the panel stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -38,7 +39,7 @@ pub struct Row {
     pub host: HostId,
     /// Where the panel listens on that host's loopback.
     pub door: i32,
-    /// The port of HTTPS of that host's proxy.
+    /// The port where that host's proxy serves HTTPS.
     pub port: i32,
     /// What the panel answers on the path that proves that the name leads here.
     pub nonce: String,
@@ -137,6 +138,19 @@ pub async fn move_door(conn: &mut PgConnection, nonce: &str, door: u16) -> Resul
         .execute(conn)
         .await
         .map(drop)
+}
+
+/// The proxy of this host serves HTTPS on this port from now on, and the names it leads here are reached there.
+pub async fn move_port(conn: &mut PgConnection, permit: &Permit, host: HostId, port: i32) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update panel_addresses set port = $3 where owner_team = $1 and host_id = $2",
+        permit.team().0,
+        host.0,
+        port,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Notes what a try of the name with this nonce found; a trial that is reached goes on for so many seconds from now.

@@ -1,6 +1,8 @@
 //! Who stands before a host's proxy and may say where a request came from. Not here: how the proxy is told
 //! (`ingress/trust.rs`).
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::rules::Cidr;
@@ -31,6 +33,22 @@ pub const CLOUDFLARE: [&str; 22] = [
     "2c0f:f248::/32",
 ];
 
+/// Whether an address is one of Cloudflare's: a name that leads there is proxied by it.
+pub fn is_cloudflare(address: IpAddr) -> bool {
+    CLOUDFLARE.iter().any(|network| holds(network, address.to_canonical()).unwrap_or(false))
+}
+
+/// Whether a network has an address in it; none where it is no network.
+fn holds(network: &str, address: IpAddr) -> Option<bool> {
+    let (first, bits) = network.split_once('/')?;
+    let bits: u32 = bits.parse().ok()?;
+    Some(match (first.parse().ok()?, address) {
+        (IpAddr::V4(first), IpAddr::V4(address)) => (first.to_bits() ^ address.to_bits()).leading_zeros() >= bits,
+        (IpAddr::V6(first), IpAddr::V6(address)) => (first.to_bits() ^ address.to_bits()).leading_zeros() >= bits,
+        _ => false,
+    })
+}
+
 /// Whom a host believes. Nobody, unless it is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -58,6 +76,17 @@ mod tests {
     fn the_networks_are_networks() {
         for text in CLOUDFLARE {
             assert_eq!(text.parse::<Cidr>().unwrap().as_ref(), text);
+        }
+    }
+
+    #[test]
+    fn an_address_is_in_one_of_them_or_in_none() {
+        let is = |text: &str| is_cloudflare(text.parse().unwrap());
+        for inside in ["104.16.0.0", "104.23.255.255", "172.67.1.2", "2606:4700::6810:1", "::ffff:104.16.0.1"] {
+            assert!(is(inside), "{inside}");
+        }
+        for outside in ["104.28.0.0", "104.15.255.255", "203.0.113.7", "127.0.0.1", "2606:4701::1", "::1"] {
+            assert!(!is(outside), "{outside}");
         }
     }
 }

@@ -232,10 +232,12 @@ async fn from_outside(ctx: &Ctx, run: &Run, row: &Row, reached: &Reached) -> Res
         Err(why) => return Ok(Err(why)),
     };
     if answered.body != row.nonce {
-        return Ok(Err(format!(
-            "{} leads to {}, where something else than this panel answers. Point the name to the server {}.",
-            row.domain, answered.address, reached.row.name
-        )));
+        return Ok(Err(outside::proxied(&row.domain, answered.address).unwrap_or_else(|| {
+            format!(
+                "{} leads to {}, where something else than this panel answers. Point the name to the server {}.",
+                row.domain, answered.address, reached.row.name
+            )
+        })));
     }
     let note = match doubt {
         None => String::new(),

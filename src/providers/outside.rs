@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::domain::names::Domain;
-use crate::domain::outgoing;
+use crate::domain::{outgoing, trust};
 
 /// How long a name server may take.
 const RESOLVE: Duration = Duration::from_secs(10);
@@ -136,9 +136,11 @@ impl Outside {
 async fn one(address: IpAddr, asked: &Asked<'_>) -> Result<Answered, Unmet> {
     let Asked { domain, port, certificate, .. } = asked;
     let silent = || {
-        format!(
-            "{domain} leads to {address}, where nothing answers on port {port}. Is that the server's address, and is the port open?"
-        )
+        proxied(domain, address).unwrap_or_else(|| {
+            format!(
+                "{domain} leads to {address}, where nothing answers on port {port}. Is that the server's address, and is the port open?"
+            )
+        })
     };
     let connected = timeout(CONNECT, TcpStream::connect(SocketAddr::new(address, *port))).await;
     let stream = connected.map_err(|_| Unmet::Silent(silent()))?.map_err(|_| Unmet::Silent(silent()))?;
@@ -149,15 +151,30 @@ async fn one(address: IpAddr, asked: &Asked<'_>) -> Result<Answered, Unmet> {
             let config =
                 pinned(wanted).map_err(|error| Unmet::Other(format!("This machine cannot speak TLS: {error}.")))?;
             let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
-            let other = |_| {
-                Unmet::Other(format!(
-                    "{domain} leads to {address}, which answers with another certificate than the one that is stored for it, or with none."
-                ))
-            };
+            let other = |_| Unmet::Other(another_certificate(domain, address));
             let stream = timeout(CONNECT, handshake).await.map_err(|_| Unmet::Other(silent()))?.map_err(other)?;
             exchange(stream, address, asked).await.map_err(Unmet::Other)
         }
     }
+}
+
+/// What is said where somebody else's certificate answers.
+fn another_certificate(domain: &Domain, address: IpAddr) -> String {
+    proxied(domain, address).unwrap_or_else(|| {
+        format!(
+            "{domain} leads to {address}, which answers with another certificate than the one that is stored for it, or with none."
+        )
+    })
+}
+
+/// That a service stands before the name which answers in its server's place, where this address of the name is such a one's.
+pub fn proxied(domain: &Domain, address: IpAddr) -> Option<String> {
+    trust::is_cloudflare(address).then(|| {
+        format!(
+            "{domain} leads to {address}, which is Cloudflare's: the name is proxied there, and Cloudflare answers with a certificate of its own. \
+             In Cloudflare's list of DNS records, switch it to “DNS only” (grey cloud)."
+        )
+    })
 }
 
 /// One request on a connection.
@@ -237,5 +254,25 @@ impl ServerCertVerifier for Pinned {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_proxied_is_told_from_one_that_leads_elsewhere() {
+        let domain: Domain = "panel.example.org".parse().unwrap();
+        let said = |address: &str| another_certificate(&domain, address.parse().unwrap());
+        for address in ["104.21.3.4", "2606:4700:3030::1"] {
+            let said = said(address);
+            assert!(
+                said.starts_with(&format!("panel.example.org leads to {address}, which is Cloudflare's")),
+                "{said}"
+            );
+            assert!(said.contains("switch it to “DNS only” (grey cloud)") && !said.contains("stored"), "{said}");
+        }
+        assert!(said("203.0.113.7").contains("answers with another certificate than the one that is stored"));
     }
 }

@@ -5,7 +5,9 @@ mod accounts;
 mod of_app;
 mod settings;
 
-pub use accounts::{DnsAccountView, NewDnsAccount, accounts, add_account, remove_account};
+pub use accounts::{
+    DnsAccess, DnsAccountView, NewDnsAccount, account, accounts, add_account, change_account, remove_account,
+};
 pub use of_app::{DomainView, get_now_for, of_app};
 pub use settings::{Choice, ChosenView, choose, chosen, forget, is_bound_by, may_choose};
 

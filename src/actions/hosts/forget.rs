@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{ForgetHost, Forgotten, record};
+use super::{ForgetHost, Forgotten, https, record};
 use crate::actions::fields::Fields;
 use crate::actions::gate::{self, Open};
 use crate::actions::{Ctx, Refused};
@@ -12,7 +12,7 @@ use crate::domain::ids::HostId;
 use crate::domain::rights::{Actor, Permission};
 
 /// Forgets a host, for whoever types its name. While apps are placed there, or something of them is on it, it is kept; of a
-/// server that is gone for good that does not count.
+/// server that is gone for good that does not count. One that leads to the panel is kept in any case.
 pub async fn forget(ctx: &Ctx, actor: &Actor, id: HostId, input: ForgetHost) -> Result<Forgotten, Refused> {
     let Open { mut tx, permit, .. } = gate::host(ctx, actor, id, Permission::ManageHosts).await?;
     let row = db::hosts::list(&mut tx, &permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
@@ -30,6 +30,9 @@ pub async fn forget(ctx: &Ctx, actor: &Actor, id: HostId, input: ForgetHost) -> 
             "{} is being made ready. Wait for the end of that, or cancel it.",
             row.name
         )));
+    }
+    if let Some(why) = https::leads_to_the_panel(&mut tx, id, &row.name).await? {
+        return Err(Refused::Conflict(why));
     }
     let used = db::host_ways::used(&mut tx, &permit, id).await?;
     if let Some(why) = kept_for(&row.name, &used, gone) {

@@ -34,7 +34,19 @@ pub(super) fn port(fields: &mut Fields, raw: &str, http: Option<i32>) -> Option<
     Some(Some(port))
 }
 
-/// Gives a host's proxy another port for HTTPS, or none. Takes effect when the host is made ready again.
+/// Why a host must go on serving HTTPS: the panel is reached through its proxy. None where it is not.
+pub(super) async fn leads_to_the_panel(tx: &mut db::Tx<'_>, id: HostId, name: &str) -> Result<Option<String>, Refused> {
+    let there = db::panel_addresses::all(tx).await?.into_iter().find(|row| row.host == id);
+    Ok(there.map(|row| {
+        format!(
+            "The panel is reached as {} through {name}. Under Hosts → Panel's address an owner of the panel's first team gives that name up, \
+             or leads it through another host. Do that first.",
+            row.domain
+        )
+    }))
+}
+
+/// Gives a host's proxy another port for HTTPS, or none. Takes effect when the host is made ready again, for names of the panel, too.
 pub async fn set_https_port(ctx: &Ctx, actor: &Actor, id: HostId, input: SetHttpsPort) -> Result<(), Refused> {
     let Open { mut tx, permit, .. } = gate::host(ctx, actor, id, Permission::ManageHosts).await?;
     let row = db::hosts::list(&mut tx, &permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
@@ -44,6 +56,11 @@ pub async fn set_https_port(ctx: &Ctx, actor: &Actor, id: HostId, input: SetHttp
         fields.wrong("https_port", "The host answers SSH on this port. Choose another, such as 443 or 8443.");
     }
     if let Some(why) = ports::of_apps(&mut tx, &permit, id, port.flatten()).await? {
+        fields.wrong("https_port", why);
+    }
+    if port == Some(None)
+        && let Some(why) = leads_to_the_panel(&mut tx, id, &row.name).await?
+    {
         fields.wrong("https_port", why);
     }
     let (Some(port), true) = (port, fields.fine()) else { return Err(fields.refuse()) };

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::jobs::{Begun, Nothing};
-use crate::actions::acme::{self, ChosenView, DnsAccountView, DomainView, NewDnsAccount, OrderState, OrderView};
+use crate::actions::acme::{
+    self, ChosenView, DnsAccess, DnsAccountView, DomainView, NewDnsAccount, OrderState, OrderView,
+};
 use crate::actions::tokens::Caller;
 use crate::api::Api;
 use crate::api::answer::{Accepted, Created, Page, Time};
@@ -70,6 +72,12 @@ pub fn routes() -> Routes {
                 .title("Keep an account that proves names by DNS; its token is sealed and never shown again")
                 .gives::<Created<DnsAccount>>(),
             add_account,
+        )
+        .add(
+            put("/dns-accounts/{id}", edit)
+                .title("Give a DNS account another token, or another key or place; certificates that it failed are tried again")
+                .gives::<Json<DnsAccount>>(),
+            change_account,
         )
         .add(delete("/dns-accounts/{id}", edit).title("Forget a DNS account that no certificate needs"), remove_account)
         .about(Topic::CertificateAuthority)
@@ -242,6 +250,28 @@ struct WantedAccount {
     key: String,
 }
 
+/// How an account is got into from now on. Its kind and its name stay.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "DnsAccess")]
+struct WantedAccess {
+    /// The token of a service.
+    #[serde(default)]
+    token: String,
+    /// Of a name server: where it is; without it as before, as all that follows.
+    #[serde(default)]
+    server: String,
+    /// Its key's name.
+    #[serde(default)]
+    key_name: String,
+    /// `hmac-sha256`, `hmac-sha384` or `hmac-sha512`.
+    #[serde(default)]
+    algorithm: String,
+    /// The key, in base64.
+    #[serde(default)]
+    key: String,
+}
+
 /// The panel's certificate authority; never a key.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "CertificateAuthority")]
@@ -381,6 +411,17 @@ async fn add_account(
     let input = NewDnsAccount { name, kind, token, server, key_name, algorithm, key };
     let made = acme::add_account(api.actions(), &caller.actor, input).await?;
     Ok(Created::at(format!("/dns-accounts/{}", made.id), made.into()))
+}
+
+async fn change_account(
+    State(api): State<Api>,
+    caller: Caller,
+    OfId(id): OfId<DnsAccountId>,
+    Sent(wanted): Sent<WantedAccess>,
+) -> Result<Json<DnsAccount>, Problem> {
+    let WantedAccess { token, server, key_name, algorithm, key } = wanted;
+    let input = DnsAccess { token, server, key_name, algorithm, key };
+    Ok(Json(acme::change_account(api.actions(), &caller.actor, id, input).await?.into()))
 }
 
 async fn remove_account(

@@ -14,9 +14,9 @@ pub struct Base {
     /// What stands behind the version where it only runs.
     run: &'static str,
     /// Versions there are, ascending.
-    versions: &'static [&'static str],
+    pub(super) versions: &'static [&'static str],
     /// The one that is taken where nothing is said.
-    usual: &'static str,
+    pub(super) usual: &'static str,
 }
 
 /// An image that was chosen.

@@ -11,6 +11,7 @@ mod node;
 mod php;
 mod procfile;
 mod python;
+mod range;
 mod ruby;
 mod rust;
 mod static_site;

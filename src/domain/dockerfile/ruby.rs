@@ -2,7 +2,7 @@
 
 use super::checked::Version;
 use super::text::{Making, unknown};
-use super::{Files, Language, Recognised, bases, procfile};
+use super::{Files, Language, Recognised, bases, procfile, range};
 
 /// Files that a program without Rails and Rack usually begins in.
 const ENTRIES: [&str; 4] = ["main.rb", "app.rb", "server.rb", "web.rb"];
@@ -62,8 +62,9 @@ pub fn look(files: &Files, port: Option<u16>) -> Recognised {
         making.line("COPY Gemfile ./");
         making.doubt("There is no Gemfile.lock, so that each build may get other versions of its gems.".to_owned());
     }
+    // Of what Bundler keeps for all apps, what it fetched, by where it is from: what it compiled may be another thing with other libraries.
     making
-        .line("RUN --mount=type=cache,target=/usr/local/bundle/cache bundle install && mkdir -p /gems")
+        .line("RUN --mount=type=cache,target=/root/.bundle/cache/gems BUNDLE_GLOBAL_GEM_CACHE=true bundle install && mkdir -p /gems")
         .line("COPY . .");
     if rails && (files.has_folder("app/assets") || files.has_folder("app/javascript")) {
         making.line("RUN SECRET_KEY_BASE_DUMMY=1 bundle exec rails assets:precompile");
@@ -85,12 +86,24 @@ pub fn look(files: &Files, port: Option<u16>) -> Recognised {
 
 /// The version that is asked for, and where.
 fn version(files: &Files, making: &mut Making) -> Option<Version> {
-    let gemfile =
-        files.text("Gemfile").and_then(|text| text.lines().find_map(|line| line.trim().strip_prefix("ruby ")));
-    let places = [(".ruby-version", files.text(".ruby-version")), ("ruby in the Gemfile", gemfile)];
-    let (place, version) = places.into_iter().find_map(|(place, text)| Some((place, Version::within(text?)?)))?;
-    making.because(format!("{place} {version}"));
+    let of_file = files.text(".ruby-version").and_then(Version::within);
+    let (why, version) = match of_file {
+        Some(version) => (format!(".ruby-version {version}"), version),
+        None => {
+            let wish = range::read(&asked(files.text("Gemfile")?)?, &bases::RUBY)?;
+            (format!("ruby in the Gemfile {}", wish.words), wish.version)
+        }
+    };
+    making.because(why);
     Some(version)
+}
+
+/// What the `Gemfile` asks for: the texts behind `ruby`, and not which engine.
+fn asked(gemfile: &str) -> Option<String> {
+    let line = gemfile.lines().find_map(|line| line.trim().strip_prefix("ruby "))?;
+    let texts = line.split(',').map(str::trim).take_while(|part| part.starts_with(['"', '\'']));
+    let texts = texts.filter_map(|part| part.split(['"', '\'']).nth(1));
+    Some(texts.collect::<Vec<_>>().join(" "))
 }
 
 /// Whether the lock file, or where there is none the Gemfile, has this gem.

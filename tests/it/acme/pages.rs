@@ -150,6 +150,35 @@ async fn the_button_of_a_good_certificate_says_that_it_is_renewed() {
     assert!(text.contains("many.example.org</textarea>"), "{text}");
 }
 
+#[tokio::test]
+async fn a_token_is_given_anew_on_the_accounts_own_page() {
+    let panel = Panel::open().await;
+    let scene = scene::set(&panel).await;
+    let form = NewDnsAccount {
+        name: "own".into(),
+        kind: "rfc2136".into(),
+        server: "192.0.2.7:5353".into(),
+        key_name: "skiff-key".into(),
+        key: "AAAAAAAAAAAAAAAAAAAAAAAAAAA=".into(),
+        ..NewDnsAccount::default()
+    };
+    let made = acme::add_account(&panel.ctx, &scene.owner.actor, form).await.unwrap();
+    let ada = panel.signed_in("ada@example.org").await;
+    let all = format!("/t/{}/certificates/automatic", scene.owner.slug);
+    let page = format!("/t/{}/certificates/accounts/{}", scene.owner.slug, made.id);
+    assert!(ada.text(&all).await.contains(&format!("href=\"{page}\">Change</a>")));
+    assert!(ada.text(&page).await.contains("value=\"192.0.2.7:5353\""));
+    let answer =
+        ada.submit(&page, &page, &[("server", "no server"), ("key_name", "new-key"), ("key", "canary-key")]).await;
+    let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+    assert!(status == 422 && text.contains("Use a name server such as"), "{text}");
+    assert!(text.contains("value=\"new-key\"") && !text.contains("canary-key"), "{text}");
+    let answer = ada.submit(&page, &page, &[("server", "192.0.2.8"), ("key_name", "new-key"), ("key", "")]).await;
+    assert_eq!(answer.status().as_u16(), 303);
+    let text = ada.text(&all).await;
+    assert!(text.contains("own is changed.") && text.contains("192.0.2.8:53"), "{text}");
+}
+
 /// The addresses of this kind on a page: of the next one.
 fn next(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("?before=")?;

@@ -1,9 +1,11 @@
 //! Who chooses an authority, what of a form is refused by which field, and that no token or key is ever shown.
 
-use skiff::actions::acme::{self, Choice, NewDnsAccount, NewOrder};
+use skiff::actions::acme::{self, Choice, DnsAccess, NewDnsAccount, NewOrder};
 use skiff::actions::{Refused, apps, routes};
 use skiff::db;
+use skiff::domain::acme::Trouble;
 use skiff::domain::rights::{Permit, Role};
+use skiff::vault::Context;
 
 use crate::harness::panel::Panel;
 
@@ -158,4 +160,87 @@ async fn an_order_names_what_is_wrong_with_it() {
     let names = "*.example.net".to_owned();
     let refused = acme::order(ctx, &other, NewOrder { names, dns_account: made.id.to_string() }).await.unwrap_err();
     assert_eq!(wrong(refused), ["dns_account"], "another team's account is not there");
+}
+
+#[tokio::test]
+async fn an_account_gets_another_token_and_what_it_failed_is_tried_again() {
+    let panel = Panel::new().await;
+    let (ctx, owner) = (&panel.ctx, &panel.owner);
+    acme::choose(ctx, owner, lets_encrypt()).await.unwrap();
+    let form =
+        NewDnsAccount { name: "ours".into(), kind: "hetzner".into(), token: "a-token".into(), ..Default::default() };
+    let made = acme::add_account(ctx, owner, form).await.unwrap();
+    let mut conn = panel.test.superuser().await;
+    let record = "_acme-challenge.example.org".to_owned();
+    for (name, trouble) in [
+        ("a.example.org", Trouble::DnsAccount { account: "ours".into(), detail: "401".into() }),
+        ("b.example.org", Trouble::NotSeen { record, found: String::new() }),
+        ("c.example.org", Trouble::RateLimited { until: None, detail: String::new() }),
+    ] {
+        let input = NewOrder { names: name.into(), dns_account: made.id.to_string() };
+        let (id, _) = acme::order(ctx, owner, input).await.unwrap();
+        sqlx::query("update acme_orders set trouble = $2, next_at = now() + interval '1 hour' where id = $1")
+            .bind(id.0)
+            .bind(sqlx::types::Json(trouble))
+            .execute(&mut conn)
+            .await
+            .unwrap();
+    }
+    let token = |token: &str| DnsAccess { token: token.into(), ..DnsAccess::default() };
+    assert_eq!(wrong(acme::change_account(ctx, owner, made.id, token("")).await.unwrap_err()), ["token"]);
+    assert_eq!(wrong(acme::change_account(ctx, owner, made.id, token("a b")).await.unwrap_err()), ["token"]);
+    let due =
+        "select names[1] from acme_orders o join acme_turns t on t.order_id = o.id where due_at <= now() order by 1";
+    let due = async |conn: &mut _| sqlx::query_scalar::<_, String>(due).fetch_all(conn).await.unwrap();
+    assert!(due(&mut conn).await.is_empty(), "what is refused changes nothing");
+    acme::change_account(ctx, owner, made.id, token("another-token")).await.unwrap();
+    assert_eq!(due(&mut conn).await, ["a.example.org", "b.example.org"]);
+
+    // What is kept is the new one, and history tells of it without it.
+    let permit = Permit::of_claimed_row(owner.team());
+    let opened = async || {
+        let mut tx = panel.test.begin(&permit).await.unwrap();
+        let row = db::dns_accounts::list(&mut tx, &permit, None).await.unwrap().pop().unwrap();
+        let key = db::host_logins::data_key(&mut tx, &permit).await.unwrap();
+        let secret = ctx.vault.unseal(&key, &Context::dns_account(permit.team(), row.id.0), &row.sealed).unwrap();
+        (row, String::from_utf8(secret.expose().to_vec()).unwrap())
+    };
+    assert_eq!(opened().await.1, "another-token");
+    let told: String = sqlx::query_scalar(
+        "select string_agg(coalesce(after::text, ''), '') from audit_events where action = 'dns_account.changed'",
+    )
+    .fetch_one(&mut conn)
+    .await
+    .unwrap();
+    assert!(told.contains("another one") && !told.contains("another-token"), "{told}");
+
+    // Of a name server what is left empty stays.
+    acme::remove_account(ctx, owner, made.id).await.expect_err("certificates are proven with it");
+    sqlx::query("delete from acme_orders").execute(&mut conn).await.unwrap();
+    acme::remove_account(ctx, owner, made.id).await.unwrap();
+    let key = "4Tc0K1QkcMCs7cOW2LuSWnxQY0qysdvsZlSb4yTN9pA=";
+    let form = NewDnsAccount {
+        name: "own".into(),
+        kind: "rfc2136".into(),
+        server: "192.0.2.7:5353".into(),
+        key_name: "skiff-key".into(),
+        algorithm: "hmac-sha512".into(),
+        key: key.into(),
+        ..NewDnsAccount::default()
+    };
+    let made = acme::add_account(ctx, owner, form).await.unwrap();
+    let moved = DnsAccess { server: "192.0.2.8".into(), ..DnsAccess::default() };
+    acme::change_account(ctx, owner, made.id, moved).await.unwrap();
+    let (row, secret) = opened().await;
+    let shown = (row.server.as_str(), row.key_name.as_str(), row.algorithm.as_str(), secret.as_str());
+    assert_eq!(shown, ("192.0.2.8:53", "skiff-key", "hmac-sha512", key));
+    let short = DnsAccess { key: "c2hvcnQ=".into(), ..DnsAccess::default() };
+    assert_eq!(wrong(acme::change_account(ctx, owner, made.id, short).await.unwrap_err()), ["key"]);
+
+    // Others may not, and other teams see nothing of it.
+    let developer = panel.person(owner, Role::Developer).await;
+    let refused = acme::change_account(ctx, &developer, made.id, token("x")).await;
+    assert!(matches!(refused, Err(Refused::Forbidden(_))));
+    let other = panel.another_team().await;
+    assert!(matches!(acme::change_account(ctx, &other, made.id, token("x")).await, Err(Refused::NotFound)));
 }

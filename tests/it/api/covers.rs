@@ -67,6 +67,7 @@ const ACTS: &[(&str, Result<&str, &str>)] = &[
     ("/join/account", Err("an invitation is accepted by a person")),
     ("/t/{team}/apps/{id}/routes/certificate", Ok("POST /apps/{app}/certificates")),
     ("/t/{team}/certificates/accounts", Ok("POST /dns-accounts")),
+    ("/t/{team}/certificates/accounts/{id}", Ok("PUT /dns-accounts/{id}")),
     ("/t/{team}/certificates/accounts/remove", Ok("DELETE /dns-accounts/{id}")),
     ("/t/{team}/certificates/authority", Ok("PUT /certificate-authority")),
     ("/t/{team}/certificates/authority/forget", Ok("DELETE /certificate-authority")),

@@ -60,6 +60,14 @@ async fn dns_accounts_are_kept_and_their_tokens_never_shown() {
     let listed = terminal.run(&["acme", "dns-accounts", "list"]).await.well();
     assert!(listed.out.contains("cloudflare") && listed.out.contains("192.0.2.7:5353"), "{listed:?}");
     assert!(!listed.out.contains(secret) && !listed.out.contains("4Tc0"), "{listed:?}");
+    let change = ["acme", "dns-accounts", "change", "ours"];
+    terminal.type_in(&change, "").await.refused(1, "token: ");
+    let ran = terminal.type_in(&change, "another-token-of-it").await.well();
+    assert!(ran.out.starts_with("ours is changed") && !ran.out.contains("another-token"), "{ran:?}");
+    let moved = ["acme", "dns-accounts", "change", "own", "--server", "192.0.2.8"];
+    let moved = terminal.type_in(&[&moved[..], &["--json"]].concat(), "").await.well().json();
+    assert_eq!((&moved["server"], &moved["key_name"]), (&json!("192.0.2.8:53"), &json!("skiff-key")));
+    terminal.type_in(&["acme", "dns-accounts", "change", "nobody"], "x").await.refused(1, "There is no DNS account");
     terminal.run(&["acme", "dns-accounts", "remove", "ours"]).await.well();
     terminal.run(&["acme", "dns-accounts", "remove", "ours"]).await.refused(1, "There is no DNS account ours.");
     let left = terminal.run(&["acme", "dns-accounts", "--json"]).await.well().json();

@@ -1,6 +1,8 @@
 //! The panel's own address on a real host: tried from outside, kept by who came under it, gone by itself otherwise; and what the panel
 //! was reached by goes on working throughout.
 
+mod port;
+
 use std::net::IpAddr;
 use std::time::Duration;
 

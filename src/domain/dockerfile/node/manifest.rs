@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::domain::dockerfile::Files;
 use crate::domain::dockerfile::checked::{FilePath, Version};
 use crate::domain::dockerfile::text::Making;
+use crate::domain::dockerfile::{Files, bases, range};
 
 /// What serves a developer on their own machine and nobody else: an app with only this is a build of static files.
 const FOR_DEVELOPERS: [&str; 10] = [
@@ -81,16 +81,18 @@ impl Package {
         self.0.get("devDependencies").is_some()
     }
 
-    /// The version that is asked for, and where.
+    /// The version that is asked for, and where; where the manifest is content with several, what a file beside it names.
     pub(super) fn version(&self, files: &Files, making: &mut Making) -> Option<Version> {
         let engines = self.0.get("engines").and_then(|engines| engines.get("node")).and_then(Value::as_str);
-        let places = [
-            ("engines.node", engines),
-            (".nvmrc", files.text(".nvmrc")),
-            (".node-version", files.text(".node-version")),
-        ];
-        let (place, version) = places.into_iter().find_map(|(place, text)| Some((place, Version::within(text?)?)))?;
-        making.because(format!("{place} {version}"));
+        let engines = engines.and_then(|text| range::read(text, &bases::NODE));
+        let places = [(".nvmrc", files.text(".nvmrc")), (".node-version", files.text(".node-version"))];
+        let mut named = places.into_iter().filter_map(|(place, text)| Some((place, Version::within(text?)?)));
+        let held = engines.as_ref().is_some_and(|wish| !wish.open);
+        let (why, version) = match (named.next().filter(|_| !held), engines) {
+            (Some((place, version)), _) => (format!("{place} {version}"), version),
+            (None, wish) => wish.map(|wish| (format!("engines.node {}", wish.words), wish.version))?,
+        };
+        making.because(why);
         Some(version)
     }
 }

@@ -7,6 +7,8 @@ use crate::domain::dockerfile::text::Making;
 
 /// Files beside the manifest that say how packages are installed.
 const SETTINGS: [&str; 3] = [".npmrc", ".yarnrc.yml", "pnpm-workspace.yaml"];
+/// Lock files of Bun.
+const BUN: [&str; 2] = ["bun.lock", "bun.lockb"];
 /// The pnpm that is taken where the manifest names none.
 const PNPM: &str = "10";
 
@@ -18,7 +20,7 @@ enum Manager {
     Yarn,
     /// Yarn from 2 on, which `corepack` brings.
     Berry,
-    /// No lock file.
+    /// No lock file, or one of another's.
     Unlocked,
 }
 
@@ -86,10 +88,14 @@ pub(super) fn install(files: &Files, package: &Package, making: &mut Making) {
         Manager::Yarn => ("/usr/local/share/.cache/yarn", "yarn install --frozen-lockfile"),
         Manager::Berry => ("/root/.yarn/berry/cache", "yarn install --immutable"),
         Manager::Unlocked => {
-            making.doubt(
-                "There is no lock file, so that each build may get other versions of its packages. Commit the package-lock.json that npm install makes."
+            making.doubt(match files.first(&BUN) {
+                Some(lock) => format!(
+                    "{lock}: Bun is not written for yet, and npm does not read this file, so that each build may get other versions of the packages. \
+                     Commit the package-lock.json that npm install makes, or write a Dockerfile with Bun's image."
+                ),
+                None => "There is no lock file, so that each build may get other versions of its packages. Commit the package-lock.json that npm install makes."
                     .to_owned(),
-            );
+            });
             ("/root/.npm", "npm install")
         }
     };

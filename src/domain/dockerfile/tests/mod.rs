@@ -96,6 +96,22 @@ fn lock_files_and_manifests_say_how_packages_are_installed() {
         "corepack enable\nCOPY package.json yarn.lock .yarnrc.yml ./\n",
     );
     line(&[node, ("server.js", "")], "npm install\n");
+    let said = |lock| written(&[node, ("server.js", ""), (lock, "")]).uncertain.join("\n");
+    for lock in ["bun.lock", "bun.lockb"] {
+        assert!(said(lock).contains(&format!("{lock}: Bun is not written for yet")), "{}", said(lock));
+        assert!(!said(lock).contains("There is no lock file"));
+    }
+    assert!(said("x").contains("There is no lock file") && !said("yarn.lock").contains("lock file"));
+    line(&[("Gemfile", "ruby \">= 3.1\", engine: \"ruby\""), ("config.ru", "")], "FROM ruby:3.4-bookworm AS build\n");
+    line(&[("Gemfile", "ruby '~> 3.2.0' # not 3.4\n"), ("config.ru", "")], "FROM ruby:3.2-bookworm AS build\n");
+    line(
+        &[("package.json", PACKAGE), ("dist/server.js", ""), (".nvmrc", "v20.11\n")],
+        "FROM node:20-bookworm AS build\n",
+    );
+    line(
+        &[("package.json", &PACKAGE.replace(">=20.1", "20.x")), ("dist/server.js", ""), (".nvmrc", "22\n")],
+        "FROM node:20-bookworm AS build\n",
+    );
     let prisma =
         r#"{"scripts": {"start": "next start", "build": "next build"}, "dependencies": {"@prisma/client": "6"}}"#;
     line(

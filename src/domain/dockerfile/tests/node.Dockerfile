@@ -1,7 +1,7 @@
-# Node.js, by package.json, engines.node 20.1, package-lock.json, its script build, it begins in dist/server.js.
+# Node.js, by package.json, engines.node from 20.1, package-lock.json, its script build, it begins in dist/server.js.
 # Written by Skiff: edit it as you like, or commit it as Dockerfile.
 
-FROM node:20-bookworm AS build
+FROM node:22-bookworm AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN --mount=type=cache,target=/root/.npm npm ci
@@ -9,7 +9,7 @@ COPY . .
 RUN npm run build
 RUN npm prune --omit=dev
 
-FROM node:20-bookworm-slim
+FROM node:22-bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build --chown=node:node /app ./

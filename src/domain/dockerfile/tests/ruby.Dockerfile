@@ -5,7 +5,7 @@ FROM ruby:3.3-bookworm AS build
 WORKDIR /app
 ENV BUNDLE_DEPLOYMENT=1 BUNDLE_PATH=/gems BUNDLE_WITHOUT=development:test RAILS_ENV=production RACK_ENV=production
 COPY Gemfile Gemfile.lock ./
-RUN --mount=type=cache,target=/usr/local/bundle/cache bundle install && mkdir -p /gems
+RUN --mount=type=cache,target=/root/.bundle/cache/gems BUNDLE_GLOBAL_GEM_CACHE=true bundle install && mkdir -p /gems
 COPY . .
 RUN SECRET_KEY_BASE_DUMMY=1 bundle exec rails assets:precompile
 

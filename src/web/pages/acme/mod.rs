@@ -1,6 +1,7 @@
 //! Certificates that are got by themselves, and the team's DNS accounts. Not here: the panel's choice of an authority
-//! (`settings.rs`), an app's own domains (`apps/routes.rs`), certificates that were brought (`certificates.rs`).
+//! (`settings.rs`), an account's token given anew (`account.rs`), an app's own domains (`apps/routes.rs`), certificates that were brought (`certificates.rs`).
 
+mod account;
 mod settings;
 
 use askama::Template;
@@ -33,6 +34,7 @@ pub fn routes() -> Routes {
         .post("/t/{team}/certificates/automatic/remove", edit, remove)
         .post("/t/{team}/certificates/accounts", edit, add_account)
         .post("/t/{team}/certificates/accounts/remove", edit, remove_account)
+        .merge(account::routes())
         .merge(settings::routes())
 }
 
@@ -77,11 +79,13 @@ pub struct Row {
     pub acts: Vec<Form>,
 }
 
-/// A DNS account and the button that forgets it.
+/// A DNS account and its buttons.
 pub struct Account {
     /// The account.
     pub line: DnsAccountView,
-    /// The button.
+    /// Where its token or key is given anew.
+    pub change: Option<SafeUrl>,
+    /// The button that forgets it.
     pub remove: Option<Form>,
 }
 
@@ -144,7 +148,8 @@ impl Index {
         };
         let account = |line: DnsAccountView| {
             let form = act(at(&team, &["accounts", "remove"]), token, "Remove", line.id.to_string());
-            Account { remove: (may && line.orders == 0).then_some(form), line }
+            let change = may.then(|| account::page(&team, line.id));
+            Account { change, remove: (may && line.orders == 0).then_some(form), line }
         };
         Ok(Self {
             shell: Shell::new(here, "Automatic certificates", "Hosts")
