@@ -20,6 +20,8 @@ const CHANNEL: &str = "skiff";
 const RETRY: Duration = Duration::from_millis(500);
 /// Without a word for this long the connection is renewed: a peer that vanished says nothing.
 const SILENCE: Duration = Duration::from_secs(60);
+/// Between two looks for connections that nobody uses.
+const SPARE_EVERY: Duration = Duration::from_secs(5);
 
 /// What can be waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,9 +61,18 @@ impl Changes {
         topics.entry(topic.to_string()).or_insert_with(|| watch::channel(0).0).subscribe()
     }
 
-    /// Listens until `shutdown`. Runs once per process; after a lost connection everyone is woken, as anything may
-    /// have happened meanwhile.
+    /// Listens until `shutdown`, and gives connections back that nobody uses. Runs once per process; after a lost connection everyone
+    /// is woken, as anything may have happened meanwhile.
     pub async fn listen(&self, shutdown: CancellationToken) {
+        let sparing = async {
+            while shutdown.run_until_cancelled(tokio::time::sleep(SPARE_EVERY)).await.is_some() {
+                self.db.spare().await;
+            }
+        };
+        tokio::join!(self.hear(&shutdown), sparing);
+    }
+
+    async fn hear(&self, shutdown: &CancellationToken) {
         let mut lost = false;
         while !shutdown.is_cancelled() {
             let ended = shutdown.run_until_cancelled(self.listen_once(lost)).await;

@@ -183,13 +183,16 @@ fn an_aaaa_record_leads_past_the_proxy() {
         name(&NameSeen { proof: proof(Met::Us), ..known }),
         name(&NameSeen { proof: proof(Met::Nobody("connection refused".into())), ..led }),
     ];
-    check(&found, expect![[r#"
+    check(
+        &found,
+        expect![[r#"
         look | shop.example.org | It leads to 2001:db8::7 too, and the proxy of fra-1 takes IPv4 only: who comes by IPv6 finds nobody. | Remove the AAAA record; an authority that is asked for a certificate goes there first. | /docs/panel-trouble#a-domain-leads-elsewhere
         look | shop.example.org | It leads to 2001:db8::7 too, and the proxy of fra-1 takes IPv4 only: who comes by IPv6 finds nobody. | Remove the AAAA record; an authority that is asked for a certificate goes there first. | /docs/panel-trouble#a-domain-leads-elsewhere
         look | shop.example.org | It leads to 203.0.113.7, 2001:db8::7, and port 80 of 2001:db8::7 does not answer: connection refused. | Servers' proxies take IPv4 only for now: remove the AAAA record, unless something in between (a CDN, a load balancer) is to take IPv6. | /docs/automatic-certificates#port-80-does-not-answer
         ok | shop.example.org | It leads to fra-1, whose proxy answers. |  | 
         look | shop.example.org | It leads to 203.0.113.7, 2001:db8::7, which is not fra-1 (203.0.113.7): this panel's proxy does not answer there. | Change the A record, and remove the AAAA record: proxies take IPv4 only for now. Where something stands in between (a CDN, a load balancer), it has to pass on /.well-known/acme-challenge/. | /docs/panel-trouble#a-domain-leads-elsewhere
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

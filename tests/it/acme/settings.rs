@@ -175,7 +175,7 @@ async fn an_account_gets_another_token_and_what_it_failed_is_tried_again() {
     for (name, trouble) in [
         ("a.example.org", Trouble::DnsAccount { account: "ours".into(), detail: "401".into() }),
         ("b.example.org", Trouble::NotSeen { record, found: String::new() }),
-        ("c.example.org", Trouble::RateLimited { until: None, detail: String::new() }),
+        ("c.example.org", Trouble::RateLimited { until: None, detail: String::new(), shared: false }),
     ] {
         let input = NewOrder { names: name.into(), dns_account: made.id.to_string() };
         let (id, _) = acme::order(ctx, owner, input).await.unwrap();

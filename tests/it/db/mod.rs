@@ -2,5 +2,6 @@
 
 mod cluster;
 mod job_log;
+mod pools;
 mod sessions;
 mod walls;
