@@ -173,7 +173,7 @@ async fn t_three_minutes() {
         IDLE.as_secs()
     );
     // The mark is far above what it takes, also on a busy machine: whoever passes it has something that waits for its end.
-    assert!(without <= MARK_S as f32, "{without} s");
+    assert!(without <= MARK_S, "{without} s");
     assert!(ours > 20.0, "all of it is weighed: {weighed}");
     assert!(ours <= MARK_MB as f32, "{ours} MB");
 }
