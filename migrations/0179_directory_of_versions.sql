@@ -9,12 +9,13 @@ alter table acme_settings alter column directory_at set default now();
 alter table certificates no force row level security;
 alter table certificate_versions no force row level security;
 alter table audit_events no force row level security;
+with chosen as materialized (
+  select at, action, before, after from audit_events where action in ('panel.authority_chosen', 'panel.authority_forgotten'))
 update certificate_versions v
    set directory = coalesce(
-         (select e.after->>'directory' from audit_events e
+         (select e.after->>'directory' from chosen e
            where e.action = 'panel.authority_chosen' and e.at <= v.created_at order by e.at desc limit 1),
-         (select e.before->>'directory' from audit_events e
-           where e.action in ('panel.authority_chosen', 'panel.authority_forgotten') and e.at > v.created_at order by e.at limit 1),
+         (select e.before->>'directory' from chosen e where e.at > v.created_at order by e.at limit 1),
          (select s.directory from acme_settings s),
          '')
   from certificates c

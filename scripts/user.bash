@@ -14,16 +14,17 @@ if ! getent passwd skiff >/dev/null; then
     refuse "The user skiff cannot be made."
   did "made the user skiff"
 fi
-# By this note a user is told from one of the same name that is somebody's: that one is not made root.
-[ "$(getent passwd skiff | cut -d: -f5 | cut -d, -f1)" = "Skiff signs in as this user" ] ||
-  refuse "There is a user skiff on this server that Skiff did not make. Rename or remove it, then try again."
+line='skiff ALL=(ALL) NOPASSWD: ALL'
+# A user of this name that is somebody's is not made root. Ours has that note, was made root before, or is who let us in just now.
+[ "$(getent passwd skiff | cut -d: -f5 | cut -d, -f1)" = "Skiff signs in as this user" ] || [ "$(cat /etc/sudoers.d/skiff 2>/dev/null)" = "$line" ] ||
+  [ "${SUDO_USER:-}" = skiff ] ||
+  refuse "There is a user skiff on this server that Skiff did not make. Rename it, or let Skiff sign in as that user, then try again."
 case " $(id -nG skiff) " in
   *" docker "*) ;;
   *) usermod --append --groups docker skiff || refuse "The user skiff cannot be put into the group docker."; did "put skiff into the group docker" ;;
 esac
 
 if command -v visudo >/dev/null 2>&1; then
-  line='skiff ALL=(ALL) NOPASSWD: ALL'
   if [ "$(cat /etc/sudoers.d/skiff 2>/dev/null)" != "$line" ]; then
     new=$(mktemp) || refuse "No temporary file can be made: is the disk full?"
     printf '%s\n' "$line" > "$new"

@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use super::Leased;
-use crate::domain::acme::{CertName, Trouble, names_key};
+use crate::domain::acme::{CertName, LETS_ENCRYPT_STAGING, Trouble, names_key};
 use crate::domain::ids::{AcmeOrderId, CertificateId, DnsAccountId, JobId, TeamId};
 use crate::domain::rights::Permit;
 
@@ -204,7 +204,8 @@ pub async fn revive(conn: &mut PgConnection, permit: &Permit) -> Result<u64, sql
 }
 
 /// Has orders got anew whose certificate another authority gave than the one that is chosen, and those that went wrong at another one: the
-/// first at once, many over some minutes, very many as slowly as an authority takes them. None is put off by that. How many are due.
+/// first at once, many over some minutes, very many as slowly as an authority takes them. None is put off by that. Where one for trials is
+/// chosen, those that browsers trust stay until their time. How many are due.
 pub async fn make_those_of_others_due(conn: &mut PgConnection, permit: &Permit) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "with due as (
@@ -215,12 +216,13 @@ pub async fn make_those_of_others_due(conn: &mut PgConnection, permit: &Permit) 
                      left join certificates c on c.team_id = o.team_id and c.id = o.certificate_id
                      left join certificate_versions v on v.team_id = c.team_id and v.id = c.current_id
                     where o.team_id = $1
-                      and case when o.trouble is null then v.directory <> '' and v.directory <> s.directory
+                      and case when o.trouble is null then v.directory <> '' and v.directory <> s.directory and s.directory <> $2
                                else o.tried_at < s.directory_at end) n on n.id = o.id
             where o.team_id = $1)
-         update acme_orders o set next_at = due.at from due
+         update acme_orders o set next_at = due.at, tries = 0 from due
           where o.team_id = $1 and o.id = due.id and (o.next_at is null or o.next_at > due.at)",
         permit.team().0,
+        LETS_ENCRYPT_STAGING,
     );
     Ok(done.execute(conn).await?.rows_affected())
 }
@@ -424,7 +426,7 @@ pub async fn make_due_again(
     account: DnsAccountId,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update acme_orders set next_at = now()
+        "update acme_orders set next_at = now(), tries = 0
           where team_id = $1 and dns_account_id = $2 and trouble->>'what' in ('dns_account', 'not_seen')",
         permit.team().0,
         account.0,

@@ -17,7 +17,7 @@ use super::set_certificates;
 use super::stop::detail;
 use crate::db::acme_orders::{self, Row};
 use crate::db::{acme, acme_routes, certificates, host_logins, job_steps};
-use crate::domain::acme::{CertName, MOST_ORDERS, Trouble, Window, renew_at};
+use crate::domain::acme::{CertName, LETS_ENCRYPT_STAGING, MOST_ORDERS, Trouble, Window, renew_at};
 use crate::domain::cause::Cause;
 use crate::domain::certificate::{Origin, wildcard_over};
 use crate::domain::ids::{AcmeOrderId, CertificateId};
@@ -67,8 +67,11 @@ pub async fn want(
     let mut names: HashSet<String> = names.cloned().collect();
     let owned: HashSet<CertificateId> = orders.iter().filter_map(|row| row.certificate).collect();
     // What another authority gave, such as one for trials, is no reason not to ask this one.
-    let of_others: HashSet<CertificateId> =
-        certificates::of_others(&mut *conn, permit, &settings.directory).await?.into_iter().collect();
+    let of_others: HashSet<CertificateId> = match settings.directory.as_str() {
+        // One for trials takes nothing from those that browsers trust.
+        LETS_ENCRYPT_STAGING => HashSet::new(),
+        chosen => certificates::of_others(&mut *conn, permit, chosen).await?.into_iter().collect(),
+    };
     let ours = |row: &&certificates::Row| !of_others.contains(&row.id);
     let kept = there.iter().filter(|row| row.origin == Origin::Acme && !owned.contains(&row.id)).filter(ours);
     let mut by_name: HashMap<&str, Vec<&certificates::Row>> = HashMap::new();

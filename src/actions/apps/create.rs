@@ -91,7 +91,7 @@ pub async fn create(ctx: &Ctx, actor: &Actor, input: NewApp) -> Result<AppId, Re
         claim(ctx, &mut tx, &permit, actor, id, route).await?;
     }
     if spec.routes.is_empty() && spec.kind == Kind::Web {
-        let given = generated::claim(&mut tx, &permit, id, host, environment, slug.as_ref()).await?;
+        let given = generated::claim(ctx, &mut tx, &permit, id, host, environment, slug.as_ref()).await?;
         if let Some(route) = given {
             spec.routes.push(route);
             db::apps::update_spec(&mut tx, &permit, id, &spec, &placement).await?;

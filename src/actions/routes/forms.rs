@@ -44,7 +44,7 @@ pub struct EditFront {
     pub error_page: String,
     /// Ports whose connections go to the app as they are, and the networks one may come from, separated by spaces or commas.
     pub ports: Vec<Pair>,
-    /// `yes` begins each of these with a line of the PROXY protocol.
+    /// `yes` begins each of these with a line of the PROXY protocol, `no` does not; empty leaves it as it is.
     pub send_proxy: String,
 }
 

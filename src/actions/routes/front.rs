@@ -8,7 +8,7 @@ use crate::actions::apps::{Editing, begin_edit};
 use crate::actions::fields::Fields;
 use crate::actions::{Ctx, Refused};
 use crate::db;
-use crate::domain::app::Kind;
+use crate::domain::app::{Kind, Probe};
 use crate::domain::ids::{AppId, HostId};
 use crate::domain::release::Place;
 use crate::domain::rights::{Actor, On, Permission};
@@ -36,6 +36,14 @@ pub(super) async fn fronted(edit: &mut Editing, actor: &Actor, input: &EditFront
     let manages = |place: &Place| actor.may(Permission::ManageHosts, On::host(actor.team(), place.host)).is_ok();
     if opens && !edit.app.placement.iter().all(manages) {
         fields.wrong("ports", "Ports are the hosts' own: somebody who manages all hosts of the app opens them.");
+    }
+    if front.as_ref().is_some_and(|front| front.send_proxy && !before.send_proxy)
+        && matches!(spec.health.probe, Probe::Http { .. })
+    {
+        fields.wrong(
+            "send_proxy",
+            "Skiff asks the app for its health by HTTP, at the same port and without that line: choose \"the port opens\" or a command as its check first.",
+        );
     }
     if let Some(front) = front.as_ref().filter(|front| !front.ports.is_empty()) {
         if !spec.routes.is_empty() {

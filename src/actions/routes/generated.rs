@@ -1,7 +1,7 @@
 //! The address an app gets where its host has a domain for that, until it has one of its own. It is made of names, so that
 //! it can be read and stays the same; where two would be alike, more is said of the second.
 
-use crate::actions::Refused;
+use crate::actions::{Ctx, Refused};
 use crate::db::{self, Tx};
 use crate::domain::app::Route;
 use crate::domain::ids::{AppId, EnvironmentId, HostId, RouteId};
@@ -13,8 +13,9 @@ const LABEL: usize = 63;
 /// How many of one name are told apart by numbers.
 const MOST_ALIKE: u32 = 99;
 
-/// Claims the first free one; none where the host gives none.
+/// Claims the first of which nothing leads anywhere yet; none where the host gives none.
 pub(in crate::actions) async fn claim(
+    ctx: &Ctx,
     tx: &mut Tx<'_>,
     permit: &Permit,
     app: AppId,
@@ -25,6 +26,12 @@ pub(in crate::actions) async fn claim(
     for domain in candidates(tx, permit, host, place, slug).await? {
         let path = "/".parse().map_err(|bad: crate::domain::names::Bad| Refused::internal(&bad))?;
         let route = Route { domain, path };
+        db::routes::hold_name(tx, route.domain.as_ref()).await?;
+        if !db::routes::neighbours(tx, permit, &route.domain, app).await?.is_empty()
+            || db::routes::is_elsewhere(&mut *ctx.db.door().await?, permit.team(), &route.domain).await?
+        {
+            continue;
+        }
         if db::routes::claim(tx, permit, RouteId(uuid::Uuid::now_v7()), app, &route).await? {
             return Ok(Some(route));
         }

@@ -134,7 +134,9 @@ pub(super) fn front(fields: &mut Fields, input: &EditFront, known: &Front) -> Op
     let maintenance_page = fields.optional("maintenance_page", &input.maintenance_page);
     let error_page = fields.optional("error_page", &input.error_page);
     let ports = ports(fields, &input.ports);
-    let send_proxy = fields.choice("send_proxy", input.send_proxy.trim(), &YES_OR_NO);
+    let as_it_is = known.send_proxy && !ports.is_empty();
+    let send_proxy =
+        fields.choice("send_proxy", input.send_proxy.trim(), &[("", as_it_is), ("no", false), ("yes", true)]);
     if ports.is_empty() && send_proxy == Some(true) {
         fields.wrong(
             "send_proxy",

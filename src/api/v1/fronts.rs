@@ -68,8 +68,8 @@ pub(super) struct Front {
     h2c: bool,
     /// Ports whose connections go to the app as they are.
     ports: Vec<Port>,
-    /// Each of these begins with a line of the PROXY protocol, version 2, which names the client.
-    send_proxy: bool,
+    /// Each of these begins with a line of the PROXY protocol, version 2, which names the client. Without a word of it, it stays as it is.
+    send_proxy: Option<bool>,
     /// True where the proxies have something else still.
     #[serde(skip_deserializing)]
     waits: bool,
@@ -98,7 +98,7 @@ impl From<Front> for EditFront {
             maintenance_page: front.maintenance_page.unwrap_or_default(),
             error_page: front.error_page.unwrap_or_default(),
             ports: front.ports.into_iter().map(port).collect(),
-            send_proxy: yes(front.send_proxy),
+            send_proxy: front.send_proxy.map(yes).unwrap_or_default(),
         }
     }
 }
@@ -116,7 +116,7 @@ impl From<RoutesView> for Front {
             sticky: front.sticky,
             h2c: front.h2c,
             ports: front.ports.iter().map(|port| Port { port: port.port, allow: texts(&port.allow) }).collect(),
-            send_proxy: front.send_proxy,
+            send_proxy: Some(front.send_proxy),
             waits: view.waits,
         }
     }

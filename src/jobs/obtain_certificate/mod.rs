@@ -227,13 +227,16 @@ impl ObtainCertificate {
             return Ok(());
         }
         let mut tx = ctx.db.begin(&run.permit).await?;
-        if acme_orders::was_got_by(&mut tx, &run.permit, self.order, run.job).await? {
+        let row = acme_orders::list(&mut tx, &run.permit, Some(self.order)).await?.pop();
+        let settings = acme::settings(&mut tx).await?;
+        // What a host renewed at the former authority came in this run, and is no more than that.
+        let others = row.as_ref().zip(settings.as_ref());
+        let others = others.is_some_and(|(row, settings)| row.is_of_another_than(&settings.directory));
+        if !others && acme_orders::was_got_by(&mut tx, &run.permit, self.order, run.job).await? {
             tx.commit().await?;
             log.say(None, "It was got and kept before this run.");
             return Ok(());
         }
-        let row = acme_orders::list(&mut tx, &run.permit, Some(self.order)).await?.pop();
-        let settings = acme::settings(&mut tx).await?;
         let data_key = host_logins::data_key(&mut tx, &run.permit).await?;
         let steps = STEPS.map(|words| job_steps::NewStep { stage: String::new(), host: None, words: words.to_owned() });
         let first = job_steps::plan(&mut tx, &run.permit, run.job, run.fence, &steps).await?;

@@ -244,3 +244,40 @@ async fn an_account_gets_another_token_and_what_it_failed_is_tried_again() {
     let other = panel.another_team().await;
     assert!(matches!(acme::change_account(ctx, &other, made.id, token("x")).await, Err(Refused::NotFound)));
 }
+
+#[tokio::test]
+async fn what_browsers_trust_stays_where_the_authority_for_trials_is_chosen_and_not_the_other_way_round() {
+    let panel = Panel::new().await;
+    let (ctx, owner) = (&panel.ctx, &panel.owner);
+    acme::choose(ctx, owner, lets_encrypt()).await.unwrap();
+    let form =
+        NewDnsAccount { name: "ours".into(), kind: "hetzner".into(), token: "a-token".into(), ..Default::default() };
+    let account = acme::add_account(ctx, owner, form).await.unwrap().id;
+    let order = NewOrder { names: "a.example.org".into(), dns_account: account.to_string() };
+    let (id, _) = acme::order(ctx, owner, order).await.unwrap();
+    let mut conn = panel.test.superuser().await;
+    let got = format!(
+        "insert into certificates (team_id, id, names, origin) select team_id, id, '{{a.example.org}}', 'acme' from acme_orders;
+         insert into certificate_versions (team_id, id, certificate_id, sealed, names, issuer, serial, fingerprint, not_before, not_after, directory)
+           select team_id, id, id, '', names, 'it', '1', 'f', now(), now() + interval '80 days', (select directory from acme_settings) from certificates;
+         update certificates set current_id = id;
+         update acme_orders set certificate_id = id, next_at = now() + interval '30 days' where id = '{}'",
+        id.0
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(got)).execute(&mut conn).await.unwrap();
+    let permit = Permit::of_claimed_row(owner.team());
+    let due = async || {
+        let mut tx = panel.test.begin(&permit).await.unwrap();
+        let due = db::acme_orders::make_those_of_others_due(&mut tx, &permit).await.unwrap();
+        tx.commit().await.unwrap();
+        due
+    };
+    let trials = || Choice { authority: "letsencrypt-staging".into(), ..lets_encrypt() };
+    assert_eq!(due().await, 0);
+    acme::choose(ctx, owner, trials()).await.unwrap();
+    assert_eq!(due().await, 0, "trusted, and not due");
+    let theirs = "update certificate_versions set directory = (select directory from acme_settings)";
+    sqlx::raw_sql(theirs).execute(&mut conn).await.unwrap();
+    acme::choose(ctx, owner, lets_encrypt()).await.unwrap();
+    assert_eq!(due().await, 1, "one of the trial is got anew");
+}

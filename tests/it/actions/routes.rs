@@ -133,6 +133,13 @@ async fn a_port_of_a_host_is_its_own_or_one_apps() {
     let said = sentence(hosts::set_http_port(ctx, owner, here, SetHttpPort { http_port: "5432".into() }).await);
     assert!(said.contains("leads to the app one"), "{said}");
 
+    // Who connects is told on ports alone, and not to an app that is asked for its health there by HTTP.
+    let told = |port: &str| EditFront { send_proxy: "yes".into(), ..on(port) };
+    let said = sentence(routes::set_front(ctx, owner, one, told("5432")).await);
+    assert!(said.starts_with("Skiff asks the app for its health by HTTP"), "{said}");
+    let none = EditFront { send_proxy: "yes".into(), ..EditFront::default() };
+    assert_eq!(fields(routes::set_front(ctx, owner, one, none).await), ["send_proxy"]);
+
     // The same port on another host is free, until the apps meet; a developer takes no port of a further host.
     apps::place(ctx, owner, two, places(&[(there, "1")])).await.unwrap();
     routes::set_front(ctx, owner, two, on("5432")).await.unwrap();
