@@ -18,7 +18,7 @@ line='skiff ALL=(ALL) NOPASSWD: ALL'
 # A user of this name that is somebody's is not made root. Ours has that note, was made root before, or is who let us in just now.
 [ "$(getent passwd skiff | cut -d: -f5 | cut -d, -f1)" = "Skiff signs in as this user" ] || [ "$(cat /etc/sudoers.d/skiff 2>/dev/null)" = "$line" ] ||
   [ "${SUDO_USER:-}" = skiff ] ||
-  refuse "There is a user skiff on this server that Skiff did not make. Rename it, or let Skiff sign in as that user, then try again."
+  refuse "The user skiff of this server was not made by Skiff. Rename it, or let Skiff sign in as that user, then try again."
 case " $(id -nG skiff) " in
   *" docker "*) ;;
   *) usermod --append --groups docker skiff || refuse "The user skiff cannot be put into the group docker."; did "put skiff into the group docker" ;;
