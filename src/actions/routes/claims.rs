@@ -31,3 +31,16 @@ pub(in crate::actions) async fn barred(
     }
     Ok(None)
 }
+
+/// Whether nothing of another app leads to this domain, whosever that is: for a domain that is made up. It is held until commit.
+pub(super) async fn is_unused(
+    ctx: &Ctx,
+    tx: &mut Tx<'_>,
+    permit: &Permit,
+    app: AppId,
+    domain: &Domain,
+) -> Result<bool, Refused> {
+    db::routes::hold_name(tx, domain.as_ref()).await?;
+    Ok(db::routes::neighbours(tx, permit, domain, app).await?.is_empty()
+        && !db::routes::is_elsewhere(&mut *ctx.db.door().await?, permit.team(), domain).await?)
+}

@@ -1,6 +1,7 @@
 //! The address an app gets where its host has a domain for that, until it has one of its own. It is made of names, so that
 //! it can be read and stays the same; where two would be alike, more is said of the second.
 
+use super::claims;
 use crate::actions::{Ctx, Refused};
 use crate::db::{self, Tx};
 use crate::domain::app::Route;
@@ -26,13 +27,9 @@ pub(in crate::actions) async fn claim(
     for domain in candidates(tx, permit, host, place, slug).await? {
         let path = "/".parse().map_err(|bad: crate::domain::names::Bad| Refused::internal(&bad))?;
         let route = Route { domain, path };
-        db::routes::hold_name(tx, route.domain.as_ref()).await?;
-        if !db::routes::neighbours(tx, permit, &route.domain, app).await?.is_empty()
-            || db::routes::is_elsewhere(&mut *ctx.db.door().await?, permit.team(), &route.domain).await?
+        if claims::is_unused(ctx, tx, permit, app, &route.domain).await?
+            && db::routes::claim(tx, permit, RouteId(uuid::Uuid::now_v7()), app, &route).await?
         {
-            continue;
-        }
-        if db::routes::claim(tx, permit, RouteId(uuid::Uuid::now_v7()), app, &route).await? {
             return Ok(Some(route));
         }
     }

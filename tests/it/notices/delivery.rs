@@ -75,6 +75,18 @@ pub(super) async fn app(world: &World) -> (AppId, Uuid) {
     (app.id, project)
 }
 
+/// Lets shop.test lead to an app.
+pub(super) async fn leads_there(world: &World, app: AppId) {
+    sqlx::query(
+        "insert into routes (team_id, id, app_id, domain, path) values ($1, gen_random_uuid(), $2, 'shop.test', '/')",
+    )
+    .bind(world.team.id.0)
+    .bind(app.0)
+    .execute(&mut world.db.superuser().await)
+    .await
+    .unwrap();
+}
+
 /// A deploy that ends like this. The last words of its job come a moment later.
 async fn ended(world: &World, app: AppId, state: DeployState) -> DeployId {
     let (permit, deploy, job) = (&world.team.permit, DeployId(Uuid::now_v7()), JobId(Uuid::now_v7()));
@@ -164,15 +176,7 @@ async fn a_certificate_that_runs_out_is_told_to_those_of_its_project() {
         form.wanted.projects = vec![project.to_string()];
         add(&ctx, &owner, form).await;
     }
-    let mut conn = world.db.superuser().await;
-    sqlx::query(
-        "insert into routes (team_id, id, app_id, domain, path) values ($1, gen_random_uuid(), $2, 'shop.test', '/')",
-    )
-    .bind(world.team.id.0)
-    .bind(ours.0)
-    .execute(&mut conn)
-    .await
-    .unwrap();
+    leads_there(&world, ours).await;
     let authority = Authority::new("Test CA");
     let upload = async |names: &[&str], days: i64| {
         let made = authority.issue(names, days);
@@ -200,7 +204,7 @@ async fn a_certificate_that_runs_out_is_told_to_those_of_its_project() {
         "{needs:?}"
     );
     sqlx::query("update certificate_versions set not_after = now() + interval '3 days'")
-        .execute(&mut conn)
+        .execute(&mut world.db.superuser().await)
         .await
         .unwrap();
     looked().await;

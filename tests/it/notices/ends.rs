@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use skiff::actions::certificates::{self, NewCertificate};
 
-use super::delivery::{Telling, app, until, world};
+use super::delivery::{Telling, app, leads_there, until, world};
 use super::{add, webhook};
 use crate::harness::services::WebService;
 use crate::harness::tls::Authority;
@@ -20,15 +20,7 @@ async fn a_certificate_that_nobody_renews_is_told_of_in_its_last_week_and_when_i
     let sql = async |sql: &'static str| {
         sqlx::raw_sql(sql).execute(&mut world.db.superuser().await).await.unwrap();
     };
-    let mut conn = world.db.superuser().await;
-    sqlx::query(
-        "insert into routes (team_id, id, app_id, domain, path) values ($1, gen_random_uuid(), $2, 'shop.test', '/')",
-    )
-    .bind(world.team.id.0)
-    .bind(ours.0)
-    .execute(&mut conn)
-    .await
-    .unwrap();
+    leads_there(&world, ours).await;
     let authority = Authority::new("Test CA");
     for names in [&["shop.test"][..], &["unused.test"]] {
         let made = authority.issue(names, 90);
