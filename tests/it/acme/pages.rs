@@ -103,6 +103,17 @@ async fn pages_of_certificates_are_whole() {
     let address = detail.split(' ').next_back().unwrap();
     let link = browser.client.find(Locator::LinkText(address)).await.unwrap();
     assert_eq!(link.attr("href").await.unwrap().as_deref(), Some(address));
+    look(&browser, &panel, "certificate-account", &format!("{team}/certificates/accounts/{account}")).await;
+    let form = NewDnsAccount {
+        name: "a name server".into(),
+        kind: "rfc2136".into(),
+        server: "ns1.example.org".into(),
+        key_name: "panel".into(),
+        key: "YSBrZXkgb2YgMjQgYnl0ZXMgLi4u".into(),
+        ..NewDnsAccount::default()
+    };
+    let server = acme::add_account(ctx, owner, form).await.unwrap().id;
+    look(&browser, &panel, "certificate-account-server", &format!("{team}/certificates/accounts/{server}")).await;
     look(&browser, &panel, "certificate-authority-chosen", &format!("{team}/certificates/authority")).await;
     look(&browser, &panel, "app-routes-certificate", &format!("{team}/apps/{}/routes", scene.web)).await;
 }

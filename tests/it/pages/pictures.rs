@@ -119,6 +119,14 @@ async fn pages_of_a_team_at_work_are_whole() {
     look(&browser, &panel, "app-variables", &format!("{web}/variables")).await;
     let route = with_rules(&panel, &scene).await;
     look(&browser, &panel, "app-routes", &format!("{web}/routes")).await;
+    let ports = Locator::XPath("//summary[contains(., 'Ports without HTTP')]");
+    browser.client.find(ports).await.unwrap().click().await.unwrap();
+    for width in [1280, 900, 390, 360] {
+        browser.window(width, 844, width < 500).await;
+        assert!(!browser.overflows().await, "the form of ports sticks out at {width} px");
+    }
+    browser.window(1280, 900, false).await;
+    browser.picture("app-routes-ports").await;
     look(&browser, &panel, "app-route", &format!("{web}/routes/{route}")).await;
     browser.press("See what changes").await;
     browser.wait_for_words("nothing is saved yet").await;
