@@ -103,6 +103,7 @@ async fn pages_of_certificates_are_whole() {
     let address = detail.split(' ').next_back().unwrap();
     let link = browser.client.find(Locator::LinkText(address)).await.unwrap();
     assert_eq!(link.attr("href").await.unwrap().as_deref(), Some(address));
+    look(&browser, &panel, "home-certificates", &team).await;
     look(&browser, &panel, "certificate-account", &format!("{team}/certificates/accounts/{account}")).await;
     let form = NewDnsAccount {
         name: "a name server".into(),

@@ -5,6 +5,7 @@ mod front_door;
 mod glibc;
 mod internet;
 mod journey;
+mod memory;
 mod more;
 mod own_database;
 mod server;
