@@ -156,6 +156,7 @@ pub async fn address(ctx: &Ctx, actor: &Actor, input: Address) -> Result<Value, 
         }
         typed => typed.parse::<Domain>().map_err(|bad| Refused::field("domain", bad.0))?.to_string(),
     };
+    let former = view.serving.as_ref().map(|line| line.domain.clone()).filter(|former| former.as_ref() != domain);
     let there =
         |line: &AddressLine| line.domain.as_ref() == domain && (host.is_empty() || line.host.to_string() == host);
     if let Some(line) = view.serving.filter(there) {
@@ -163,7 +164,13 @@ pub async fn address(ctx: &Ctx, actor: &Actor, input: Address) -> Result<Value, 
     }
     let form = panel::NewAddress { domain: domain.clone(), host, keep: true };
     panel::try_address(ctx, actor, form).await?;
-    wait(ctx, actor, &domain).await
+    let answer = wait(ctx, actor, &domain).await?;
+    if let Some(former) = former {
+        show::tell(&format!(
+            "{former} leads here no more. Forges that push to it and machines that signed in with it are given the new name there."
+        ));
+    }
+    Ok(answer)
 }
 
 fn no_public_address() -> Failed {
@@ -179,6 +186,7 @@ async fn wait(ctx: &Ctx, actor: &Actor, domain: &str) -> Result<Value, Failed> {
     let mut told = String::new();
     loop {
         let view = panel::address(ctx, actor).await?;
+        let former = view.serving.as_ref().map(|line| line.domain.clone());
         if let Some(line) = view.serving.filter(|line| line.domain.as_ref() == domain) {
             // It was kept, though not all could be tried.
             if !line.note.is_empty() && line.note != told {
@@ -189,6 +197,14 @@ async fn wait(ctx: &Ctx, actor: &Actor, domain: &str) -> Result<Value, Failed> {
         let Some(trial) = view.trial.filter(|line| line.domain.as_ref() == domain) else {
             return Err(Failed::Said(format!("Somebody else ended the trial of {domain} meanwhile.")));
         };
+        if let (Some(_), Some(former)) = (trial.reached_at, former) {
+            let answer = json!({ "url": trial.url, "kept": false, "changed": false });
+            let reason = format!(
+                "{} Until then {former} stays the panel's name: open {} and keep it there, within 15 minutes.",
+                trial.note, trial.url
+            );
+            return Err(Failed::Ended { answer, reason: reason.trim_start().to_owned(), help: None });
+        }
         let (words, missing) = stands(ctx, actor, &trial).await?;
         if !words.is_empty() && words != told {
             show::tell(&words);

@@ -126,9 +126,11 @@ impl PanelAddress {
                 log.flush().await;
                 let mut tx = run.begin().await?;
                 panel_addresses::note(&mut tx, &self.nonce, &met.note, Some(CONFIRM.as_secs_f64())).await?;
-                // Where the way from outside could not be tried, the name is kept all the same: the door on loopback stays, and an
-                // authority that gave a certificate for it came by that way.
-                let kept = self.keep && panel_addresses::confirm(&mut tx, &self.nonce).await?;
+                // Where the way from outside could not be tried, a first name is kept all the same: the door on loopback stays, and an
+                // authority that gave a certificate for it came by that way. It takes no name's place that works: a person who
+                // came under it says so.
+                let sure = met.note.is_empty() || panel_addresses::serving_url(&mut tx).await?.is_none();
+                let kept = self.keep && sure && panel_addresses::confirm(&mut tx, &self.nonce).await?;
                 if kept {
                     // The former name leads here no more, wherever it did.
                     set_certificates::ask_all(&mut tx, &run.permit, run.cause.clone()).await?;

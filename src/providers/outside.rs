@@ -108,6 +108,8 @@ impl Outside {
             Ok(found) => found.map(|address| address.ip()).collect(),
             Err(_) => Vec::new(),
         };
+        // A hosts file often has the machine's own name at 127.0.1.1: that is nobody's way from outside.
+        found.retain(|address| !address.is_loopback());
         found.dedup();
         found.truncate(ADDRESSES);
         match found.is_empty() {

@@ -211,7 +211,11 @@ async fn a_name_is_tried_from_outside_and_kept_by_who_came_under_it() {
     let shown = stage.authority.get(stage.at(), 443, NAME, "/login").await.unwrap();
     let cookie = shown.header("set-cookie").to_owned();
     assert!(shown.status == 200 && cookie.starts_with("__Host-form=") && cookie.ends_with("; Secure"), "{cookie}");
-    assert_eq!(shown.header("strict-transport-security"), "max-age=31536000");
+    assert_eq!(
+        shown.header("strict-transport-security"),
+        "",
+        "a name that may go again is not fastened to https for a year"
+    );
     let token = cookie.strip_prefix("__Host-form=").unwrap().split(';').next().unwrap().to_owned();
     let body = format!("_token={token}&email=ada%40example.org&password={}&back=", PASSWORD.replace(' ', "+"));
     let request = hyper::Request::post("/login")
@@ -363,8 +367,25 @@ async fn a_name_that_only_outsiders_reach_is_kept_by_who_came_under_it_or_as_ask
     let serving = panel::address(ctx, owner).await.unwrap().serving.unwrap();
     assert_eq!((serving.domain.as_ref(), serving.note.as_str()), (NAME, ""));
 
-    // Kept without anybody, as set-up asks for it: what could not be tried stays said.
+    let shown = stage.authority.get(stage.at(), 443, NAME, "/login").await.unwrap();
+    assert_eq!(shown.header("strict-transport-security"), "max-age=31536000");
+
+    // Asked to be kept without anybody, as a shell does: a name that was seen from inside alone takes no other's place by itself.
     stage.certificate("other.test").await;
+    let keep = NewAddress { domain: "other.test".into(), keep: true, ..NewAddress::default() };
+    panel::try_address(ctx, owner, keep).await.unwrap();
+    let reached = |view: &panel::AddressView| view.trial.as_ref().is_some_and(|line| line.reached_at.is_some());
+    let view = stage.until("the proxy has it", reached).await;
+    let (trial, serving) = (view.trial.unwrap(), view.serving.unwrap());
+    assert!(trial.note.starts_with(&format!("other.test leads to {outer}, which is not reached")), "{trial:?}");
+    assert_eq!(serving.domain.as_ref(), NAME, "what worked goes on working");
+    assert_eq!(stage.authority.get(stage.at(), 443, NAME, "/login").await.unwrap().status, 200);
+
+    // Where there is no other name, as at set-up, it is kept, and what could not be tried stays said.
+    panel::give_up_address(ctx, owner).await.unwrap();
+    stage.until("the trial is over", |view| view.trial.is_none()).await;
+    panel::give_up_address(ctx, owner).await.unwrap();
+    stage.jobs_over().await;
     let keep = NewAddress { domain: "other.test".into(), keep: true, ..NewAddress::default() };
     panel::try_address(ctx, owner, keep).await.unwrap();
     let other =
