@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use crate::domain::cause::Cause;
 use crate::domain::deploy::Failure;
 use crate::domain::ids::{AccountId, ChannelId, DeployId, EnvironmentId, NoticeEventId, NoticeId, ProjectId};
+use crate::domain::names::Email;
 use crate::domain::notice::{Detail, Kind, Letter};
 use crate::domain::rights::Permit;
 
@@ -100,6 +101,17 @@ pub struct Taken {
     pub state: State,
     /// How often it was tried.
     pub attempts: i32,
+    /// Who is still without it; none where nobody has it.
+    pub left: Option<Json<Left>>,
+}
+
+/// Who is without a letter that others have.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Left {
+    /// Those that are to get it later.
+    pub to: Vec<Email>,
+    /// Those that were refused for good, in words; empty where there are none.
+    pub dead: String,
 }
 
 /// A delivery in a list.
@@ -202,7 +214,7 @@ pub async fn take(conn: &mut PgConnection, permit: &Permit, id: NoticeId) -> Res
     sqlx::query_as!(
         Taken,
         r#"select channel_id as "channel: ChannelId", account_id as "account: AccountId", letter as "letter: Json<Letter>",
-                  state as "state: State", attempts
+                  state as "state: State", attempts, still_without as "left: Json<Left>"
              from notice_deliveries where team_id = $1 and id = $2 for update"#,
         permit.team().0,
         id.0,
@@ -228,6 +240,19 @@ pub async fn mark(
         id.0,
         state as _,
         answer,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Writes down who is still without a letter that others have: these alone get it from now on.
+pub async fn leave(conn: &mut PgConnection, permit: &Permit, id: NoticeId, left: &Left) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update notice_deliveries set still_without = $3 where team_id = $1 and id = $2",
+        permit.team().0,
+        id.0,
+        Json(left) as _,
     )
     .execute(conn)
     .await

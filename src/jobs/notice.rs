@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::Ctx;
 use super::stop::detail;
 use crate::db::channels::{Mail, Row};
-use crate::db::notices::{self, State, Taken};
+use crate::db::notices::{self, Left, State, Taken};
 use crate::db::{Tx, channels, host_logins, panel_addresses};
 use crate::domain::channel::{Service, Target};
 use crate::domain::ids::{NoticeId, TeamId};
@@ -43,6 +43,16 @@ const LAST_MOMENT: Duration = Duration::from_secs(4);
 /// What is said of a letter whose sender was lost.
 const UNCLEAR: &str =
     "The panel was stopped while this was sent: whether it arrived is not known, and it is not sent twice.";
+
+/// What is said of a letter that everybody has who is still a receiver.
+const NOBODY_LEFT: &str = "Whoever is still without it was taken out of the channel.";
+
+/// What a service answered that took a letter.
+struct Answered {
+    words: String,
+    /// Who is still without it: a mail server may take it for some.
+    left: Left,
+}
 
 impl Job for Notice {
     const KIND: &'static str = "notice";
@@ -85,12 +95,35 @@ impl Notice {
             Ok(found) => found,
             Err(why) => return self.end(tx, permit, State::Dropped, &why).await,
         };
+        // Whoever has it already does not get it again.
+        let target = match &taken.left {
+            None => target,
+            Some(left) => match those(target, &left.0) {
+                Some(target) => target,
+                None => return self.end(tx, permit, State::Dropped, &with_dead(NOBODY_LEFT, &left.0.dead)).await,
+            },
+        };
         notices::mark(&mut tx, permit, self.delivery, State::Sending, "").await?;
         let known_as = panel_addresses::serving_url(&mut tx).await?;
         tx.commit().await?;
 
         let outside = ctx.outside.known_as(known_as);
-        let mut sending = Box::pin(outside.send(&target, mailing.as_ref(), &taken.letter.0));
+        let mut sending = Box::pin(async {
+            let (mailing, letter) = (mailing.as_ref(), &taken.letter.0);
+            match &target {
+                Target::Email { to } => {
+                    let mailed = outside.mail(mailing, to, letter).await?;
+                    Ok::<_, NotSent>(Answered {
+                        words: mailed.words,
+                        left: Left { to: mailed.left, dead: mailed.dead },
+                    })
+                }
+                _ => {
+                    let words = outside.send(&target, mailing, letter).await?;
+                    Ok(Answered { words, left: Left { to: Vec::new(), dead: String::new() } })
+                }
+            }
+        });
         let answer = tokio::select! {
             answer = &mut sending => answer,
             () = run.lost.cancelled() => match timeout(LAST_MOMENT, sending).await {
@@ -102,26 +135,43 @@ impl Notice {
     }
 
     /// Writes down what was answered, and says how it goes on.
-    async fn answered(&self, run: &Run, taken: &Taken, answer: Result<String, NotSent>) -> Result<Outcome, Lost> {
+    async fn answered(&self, run: &Run, taken: &Taken, answer: Result<Answered, NotSent>) -> Result<Outcome, Lost> {
         let permit = &run.permit;
         let mut tx = run.begin().await?;
+        let former = taken.left.as_ref().map(|left| &left.0);
+        let dead = former.map(|left| left.dead.as_str()).unwrap_or_default();
+        let some_have_it = former.is_some() || answer.is_ok();
         let refusal = match answer {
-            Ok(words) => {
+            Ok(Answered { words, left }) => {
                 if let Some(channel) = taken.channel {
                     channels::rest(&mut tx, permit, channel, None).await?;
                 }
-                notices::mark(&mut tx, permit, self.delivery, State::Sent, &words).await?;
-                tx.commit().await?;
-                return Ok(Outcome::Succeeded);
+                let words = with_dead(&words, dead);
+                if left.to.is_empty() {
+                    notices::mark(&mut tx, permit, self.delivery, State::Sent, &words).await?;
+                    tx.commit().await?;
+                    return Ok(Outcome::Succeeded);
+                }
+                let left = Left { dead: with_dead(&left.dead, dead), ..left };
+                notices::leave(&mut tx, permit, self.delivery, &left).await?;
+                NotSent { words, again: true, after: None }
             }
-            Err(refusal) => refusal,
+            Err(refusal) => match former {
+                None => refusal,
+                Some(left) => {
+                    let to: Vec<&str> = left.to.iter().map(AsRef::as_ref).collect();
+                    let words = format!("Still without it: {}. {}", to.join(", "), with_dead(&refusal.words, dead));
+                    NotSent { words, ..refusal }
+                }
+            },
         };
         let tries = usize::try_from(taken.attempts).unwrap_or_default();
         let Some(pause) = PAUSES.get(tries).filter(|_| refusal.again) else {
             return self.end(tx, permit, State::Failed, &refusal.words).await;
         };
         let pause = refusal.after.unwrap_or_default().max(*pause);
-        if let Some(channel) = taken.channel {
+        // Where some have it, it is not the channel that does not answer: other letters need not wait.
+        if let Some(channel) = taken.channel.filter(|_| !some_have_it) {
             channels::rest(&mut tx, permit, channel, Some(pause.min(LONGEST_REST).as_secs_f64())).await?;
         }
         notices::mark(&mut tx, permit, self.delivery, State::Waiting, &refusal.words).await?;
@@ -133,6 +183,22 @@ impl Notice {
         notices::mark(&mut tx, permit, self.delivery, state, words).await?;
         tx.commit().await?;
         Ok(Outcome::Failed { reason: words.to_owned() })
+    }
+}
+
+/// Those of a target who are still without a letter; none where nobody of them is left.
+fn those(target: Target, left: &Left) -> Option<Target> {
+    let Target::Email { mut to } = target else { return None };
+    to.retain(|one| left.to.contains(one));
+    (!to.is_empty()).then_some(Target::Email { to })
+}
+
+/// Words, and a sentence on those that a mail server refused for good at an earlier try.
+fn with_dead(words: &str, dead: &str) -> String {
+    match (words, dead) {
+        (words, "") => words.to_owned(),
+        ("", dead) => dead.to_owned(),
+        (words, dead) => format!("{}. {dead}", words.trim_end_matches('.')),
     }
 }
 

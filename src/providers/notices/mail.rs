@@ -12,15 +12,37 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Certific
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
+use tokio::time::timeout;
 
 use super::outward::addresses;
-use super::{Mailing, NotSent, Outside, said};
+use super::{LIMIT, Mailing, NotSent, Outside, said};
 use crate::domain::channel::Security;
 use crate::domain::names::Email;
 use crate::domain::notice::Letter;
 
 /// Each word of the server may take so long.
 const WORD: Duration = Duration::from_secs(10);
+/// How long a good-bye is waited for.
+const GOOD_BYE: Duration = Duration::from_secs(1);
+
+/// What came of a letter that a mail server took for some at least.
+#[derive(Clone, Debug)]
+pub struct Mailed {
+    /// In words: its answer, and whom it refused.
+    pub words: String,
+    /// Whom it refused for now: these alone are still to get the letter.
+    pub left: Vec<Email>,
+    /// Whom it refused for good, in one sentence; empty where there is nobody.
+    pub dead: String,
+}
+
+impl Outside {
+    /// Sends a letter by mail, and says who is to get it later.
+    pub async fn mail(&self, mailing: Option<&Mailing>, to: &[Email], letter: &Letter) -> Result<Mailed, NotSent> {
+        let late = || NotSent::later(format!("No answer within {} seconds.", LIMIT.as_secs()));
+        timeout(LIMIT, mail(self, mailing, to, letter)).await.unwrap_or_else(|_| Err(late()))
+    }
+}
 
 pub(super) async fn send(
     outside: &Outside,
@@ -28,12 +50,17 @@ pub(super) async fn send(
     to: &[Email],
     letter: &Letter,
 ) -> Result<String, NotSent> {
+    mail(outside, mailing, to, letter).await.map(|mailed| mailed.words)
+}
+
+async fn mail(outside: &Outside, mailing: Option<&Mailing>, to: &[Email], letter: &Letter) -> Result<Mailed, NotSent> {
     let Some(Mailing { server, password }) = mailing else {
         return Err(NotSent::never("The team has no mail server: an admin enters one under Notices."));
     };
     let host = server.host.as_ref();
     let message = message(outside, &server.sender, to, letter)?;
-    let recipients: Vec<Address> = to.iter().map(address).collect::<Result<_, _>>()?;
+    let receivers: Vec<(&Email, Address)> =
+        to.iter().map(|to| address(to).map(|address| (to, address))).collect::<Result<_, _>>()?;
     let sender = address(&server.sender)?;
     let found = addresses(outside, host, server.port).await?;
     let domain = server.sender.as_ref().rsplit('@').next().unwrap_or("localhost");
@@ -62,15 +89,15 @@ pub(super) async fn send(
         let mechanisms = [Mechanism::Plain, Mechanism::Login];
         connection.auth(&mechanisms, &credentials).await.map_err(broke("signing in"))?;
     }
-    let (taken, refused) = match hand_over(&mut connection, sender, recipients, &message).await {
+    let (taken, refused) = match hand_over(&mut connection, sender, receivers, &message).await {
         Ok(done) => done,
         Err(error) => {
             connection.abort().await;
             return Err(explain(host, "the letter", &error));
         }
     };
-    // It has the letter, or will not have it: how it says good-bye changes nothing.
-    let _ = tokio::time::timeout(WORD, connection.quit()).await;
+    // It has the letter, or will not have it: how it says good-bye changes nothing, and takes next to nothing of the letter's time.
+    let _ = timeout(GOOD_BYE, connection.quit()).await;
     let Some(taken) = taken else {
         let again = refused.iter().any(|(_, error)| !error.is_permanent());
         let first = refused.first().map(|(_, error)| explain(host, "the letter", error));
@@ -79,23 +106,30 @@ pub(super) async fn send(
     let words: Vec<&str> = taken.message().collect();
     let mut words = format!("{host} answered {}: {}", taken.code(), said(&words.join(" ")));
     if !refused.is_empty() {
-        let all: Vec<String> = refused.iter().map(|(to, error)| format!("{to} ({})", refusal(error))).collect();
-        words = format!("{}. It did not take it for {}.", words.trim_end_matches('.'), all.join(", "));
+        words = format!("{}. {}", words.trim_end_matches('.'), not_for(&refused));
     }
-    Ok(words)
+    let (dead, later): (Vec<_>, Vec<_>) = refused.into_iter().partition(|(_, error)| error.is_permanent());
+    let left = later.into_iter().map(|(to, _)| to.clone()).collect();
+    Ok(Mailed { words, left, dead: if dead.is_empty() { String::new() } else { not_for(&dead) } })
+}
+
+/// Whom a letter was not taken for, and why.
+fn not_for(refused: &[(&Email, Error)]) -> String {
+    let all: Vec<String> = refused.iter().map(|(to, error)| format!("{to} ({})", refusal(error))).collect();
+    format!("It did not take it for {}.", all.join(", "))
 }
 
 /// Hands a letter over for all receivers that the server takes, and gives those that it does not: one that is dead is in the way of no
 /// other. No answer where it takes none.
-async fn hand_over(
+async fn hand_over<'a>(
     connection: &mut AsyncSmtpConnection,
     sender: Address,
-    receivers: Vec<Address>,
+    receivers: Vec<(&'a Email, Address)>,
     message: &[u8],
-) -> Result<(Option<Response>, Vec<(Address, Error)>), Error> {
+) -> Result<(Option<Response>, Vec<(&'a Email, Error)>), Error> {
     let mut options = Vec::new();
     let ascii = |address: &Address| <Address as AsRef<str>>::as_ref(address).is_ascii();
-    if !ascii(&sender) || !receivers.iter().all(ascii) {
+    if !ascii(&sender) || !receivers.iter().all(|(_, address)| ascii(address)) {
         options.push(MailParameter::SmtpUtfEight);
     }
     if !message.is_ascii() && connection.server_info().supports_feature(Extension::EightBitMime) {
@@ -103,8 +137,8 @@ async fn hand_over(
     }
     connection.command(Mail::new(Some(sender), options)).await?;
     let (count, mut refused) = (receivers.len(), Vec::new());
-    for receiver in receivers {
-        match connection.command(Rcpt::new(receiver.clone(), Vec::new())).await {
+    for (receiver, address) in receivers {
+        match connection.command(Rcpt::new(address, Vec::new())).await {
             Ok(_) => {}
             Err(error) if error.status().is_some() => refused.push((receiver, error)),
             Err(error) => return Err(error),

@@ -88,7 +88,7 @@ pub(super) async fn leads_there(world: &World, app: AppId) {
 }
 
 /// A deploy that ends like this. The last words of its job come a moment later.
-async fn ended(world: &World, app: AppId, state: DeployState) -> DeployId {
+pub(super) async fn ended(world: &World, app: AppId, state: DeployState) -> DeployId {
     let (permit, deploy, job) = (&world.team.permit, DeployId(Uuid::now_v7()), JobId(Uuid::now_v7()));
     let mut conn = world.db.superuser().await;
     sqlx::query(
@@ -129,7 +129,7 @@ pub(super) async fn until(world: &World, so: impl Fn(&[(String, i32, String)]) -
 }
 
 /// Lets the time of back-offs pass.
-async fn time_passes(world: &World) {
+pub(super) async fn time_passes(world: &World) {
     let mut conn = world.db.superuser().await;
     sqlx::query("update notice_channels set rests_until = null").execute(&mut conn).await.unwrap();
     sqlx::query("update jobs set run_at = now() where state = 'queued'").execute(&mut conn).await.unwrap();

@@ -1,9 +1,15 @@
 //! E-mail: what a mail server gets, and what is said where it refuses, or its TLS is not in order.
 
+use std::time::{Duration, Instant};
+
 use skiff::actions::notices::{self, Answered, SetChannel, SetMail};
 use skiff::actions::{self};
+use skiff::domain::deploy::DeployState;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 
-use super::{add, channel, wrong};
+use super::delivery::{Telling, app, ended, time_passes, until, world};
+use super::{add, channel, deliveries, wrong};
 use crate::harness::panel::Panel;
 use crate::harness::services::{MailService, Manners, outside_of};
 
@@ -123,6 +129,86 @@ async fn a_receiver_that_is_dead_is_in_the_way_of_no_other() {
         let mails = server.mails();
         assert_eq!((mails.len(), &mails[0].to[..]), (1, &[other.to_owned()][..]), "{mails:#?}");
     }
+}
+
+/// A port that leads to this server, where what it refuses for good is refused for now.
+async fn for_now(server: &MailService) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, behind) = (listener.local_addr().unwrap().port(), server.port);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (mut from_client, mut to_client) = client.into_split();
+            let (from_server, mut to_server) = TcpStream::connect(("127.0.0.1", behind)).await.unwrap().into_split();
+            tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+            tokio::spawn(async move {
+                let mut lines = BufReader::new(from_server).lines();
+                while let Ok(Some(line)) = lines.next_line().await {
+                    let line = line.replace("550 5.1.1 no such user here", "451 4.7.1 greylisted, come back");
+                    if to_client.write_all(format!("{line}\r\n").as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_is_refused_for_now_gets_the_letter_later_and_the_others_do_not_get_it_twice() {
+    let world = world().await;
+    let busy = MailService::start(Manners { dead: Some("ops@example.org"), ..Manners::default() }).await;
+    let free = MailService::start(Manners::default()).await;
+    let (ctx, owner) = (world.actions(), world.team.owner.clone());
+    let by = async |port: u16| {
+        let mail = SetMail {
+            host: "127.0.0.1".into(),
+            port: port.to_string(),
+            security: "none".into(),
+            sender: "skiff@example.org".into(),
+            ..SetMail::default()
+        };
+        notices::set_mail(&ctx, &owner, mail).await.unwrap();
+    };
+    by(for_now(&busy).await).await;
+    let mut form = channel("email", "");
+    form.to = "ada@example.org, ops@example.org".into();
+    add(&ctx, &owner, form).await;
+    let (app, _) = app(&world).await;
+    let telling = Telling::start(&world);
+    ended(&world, app, DeployState::Failed).await;
+    let all = until(&world, |all| all.len() == 1 && all[0].1 == 1 && all[0].0 != "sending").await;
+    let words = "127.0.0.1 answered 250: 2.0.0 queued as 4711. It did not take it for ops@example.org (451 4.7.1 \
+                 greylisted, come back).";
+    assert_eq!(all, [("waiting".to_owned(), 1, words.to_owned())]);
+    let rests: bool = sqlx::query_scalar("select rests_until is not null from notice_channels")
+        .fetch_one(&mut world.db.superuser().await)
+        .await
+        .unwrap();
+    assert!(!rests, "other letters need not wait for one receiver");
+
+    // Lets time pass until this is so.
+    let later = async |so: fn(&(String, i32, String)) -> bool| {
+        let begun = Instant::now();
+        while !so(&deliveries(&world.db).await[0]) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", deliveries(&world.db).await);
+            time_passes(&world).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    // Refused once more: it is still to come, and said for whom.
+    later(|(_, attempts, _)| *attempts > 1).await;
+    let all = until(&world, |all| all[0].0 == "waiting" && all[0].1 >= 2).await;
+    let words = "Still without it: ops@example.org. 127.0.0.1 answered 451 to the letter: 4.7.1 greylisted, come back.";
+    assert_eq!(all[0].2, words);
+
+    by(free.port).await;
+    later(|(state, _, _)| state == "sent").await;
+    assert_eq!(deliveries(&world.db).await[0].2, "127.0.0.1 answered 250: 2.0.0 queued as 4711");
+    let to = |server: &MailService| server.mails().into_iter().map(|mail| mail.to).collect::<Vec<_>>();
+    assert_eq!(to(&busy), [["ada@example.org"]]);
+    assert_eq!(to(&free), [["ops@example.org"]]);
+    drop(telling);
 }
 
 #[tokio::test]

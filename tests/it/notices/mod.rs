@@ -2,6 +2,7 @@
 //! hosts is told.
 
 mod delivery;
+mod deploys;
 mod ends;
 mod hosts;
 mod mail;
