@@ -1,10 +1,10 @@
-//! What goes wrong at an authority: what is said, when it is tried again, and that nobody is asked too often.
+//! What goes wrong at an authority: what is said, and when it is tried again. Not here: many names at once (`hammer`).
 
 use std::sync::Arc;
 
 use skiff::actions::acme::{self, NewDnsAccount, OrderState, OrderView};
-use skiff::actions::{Refused, upkeep};
-use skiff::domain::ids::DnsAccountId;
+use skiff::actions::upkeep;
+use skiff::domain::ids::{AcmeOrderId, DnsAccountId};
 
 use super::names::NameServer;
 use super::services::{Keepers, TOKEN};
@@ -14,14 +14,17 @@ use crate::harness::postgres::fresh_database;
 use crate::harness::world::{Ended, World};
 
 /// A world with a DNS account at a stand-in of Cloudflare, whose records are seen.
-struct Scene {
-    world: World,
-    account: DnsAccountId,
+pub struct Scene {
+    /// The world.
+    pub world: World,
+    /// The account.
+    pub account: DnsAccountId,
     _keepers: Keepers,
 }
 
 impl Scene {
-    async fn set(authority: &StandIn) -> Self {
+    /// A world that gets its certificates there.
+    pub async fn set(authority: &StandIn) -> Self {
         let names = Arc::new(NameServer::start().await);
         names.keeps("example.org", "ns1.example.org", "127.0.0.1");
         let keepers = Keepers::start(Some(Arc::clone(&names))).await;
@@ -110,53 +113,14 @@ async fn each_fault_is_said_and_tried_again_when_that_makes_sense() {
     world.quiet().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_authority_is_never_asked_too_often_whatever_fails() {
-    hammer(12).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a hundred names: bin/test t40_acme"]
-async fn t40_acme() {
-    hammer(100).await;
-}
-
-/// So many names whose proofs fail, and a clock and a person that ask again and again.
-async fn hammer(count: usize) {
-    let authority = StandIn::start(Answer::ProofFails("unauthorized", "Incorrect TXT record")).await;
-    let Scene { world, account, _keepers } = Scene::set(&authority).await;
-    let ctx = world.actions();
-    for n in 0..count {
-        let (_, job) = order_by_dns(&world, &format!("n{n}.example.org"), account).await;
-        world.over(job).await;
-    }
-    for _ in 0..6 {
-        // The pause is over, the clock comes round; a person asks as well.
-        sql(&world, "update acme_orders set next_at = now()").await;
-        while upkeep::certificates_due(&ctx).await.unwrap() > 0 {}
-        while one::<i64>(&world, "select count(*) from jobs where finished_at is null").await > 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    }
-    let asked = authority.orders();
-    for n in 0..count {
-        assert_eq!(asked[&format!("n{n}.example.org")], 3, "three failures within the hour, and no more");
-    }
-    let all = acme::list(&ctx, &world.team.owner).await.unwrap();
-    let refused = acme::get_now(&ctx, &world.team.owner, all[0].id).await.unwrap_err();
-    assert!(matches!(&refused, Refused::TooOften(why) if why.contains("Ask again in")), "{refused}");
-    assert_eq!(all[0].words, "the proof was not accepted");
-    world.quiet().await;
-}
-
-/// Gives the team's only order a certificate that it got yesterday, from an authority that can be named.
-async fn got_earlier(world: &World) {
+/// Gives an order for this name a certificate that it got yesterday, from an authority that can be named.
+pub async fn got_earlier(world: &World, order: AcmeOrderId, name: &str) {
     let issuer = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["Test CA".to_owned()]).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let issuer = rcgen::Issuer::new(params, issuer);
     let key = rcgen::KeyPair::generate().unwrap();
-    let mut params = rcgen::CertificateParams::new(vec!["a.example.org".to_owned()]).unwrap();
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.use_authority_key_identifier_extension = true;
     let now = time::OffsetDateTime::now_utc();
     (params.not_before, params.not_after) = (now - time::Duration::days(1), now + time::Duration::days(89));
@@ -171,10 +135,9 @@ async fn got_earlier(world: &World) {
     let sealed = world.vault.seal(&data_key, &place, checked.pem.expose().as_bytes()).unwrap();
     skiff::db::certificates::insert(&mut tx, permit, id, skiff::domain::certificate::Origin::Acme).await.unwrap();
     skiff::db::certificates::add_version(&mut tx, permit, id, version, &checked.facts, &sealed).await.unwrap();
-    let view = skiff::db::acme_orders::list(&mut tx, permit, None).await.unwrap().pop().unwrap();
     let valid = (checked.facts.not_before, checked.facts.not_after);
-    let by_life = skiff::domain::acme::renew_at(view.id.0, valid.0, valid.1, None);
-    skiff::db::acme_orders::note_got(&mut tx, permit, view.id, id, valid, by_life).await.unwrap();
+    let by_life = skiff::domain::acme::renew_at(order.0, valid.0, valid.1, None);
+    skiff::db::acme_orders::note_got(&mut tx, permit, order, id, valid, by_life).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -184,7 +147,7 @@ async fn a_certificate_is_named_as_replaced_and_asked_for_without_that_word_only
     let Scene { world, account, _keepers } = Scene::set(&authority).await;
     let (id, job) = order_by_dns(&world, "a.example.org", account).await;
     world.over(job).await;
-    got_earlier(&world).await;
+    got_earlier(&world, id, "a.example.org").await;
     for (answer, named) in [
         (Answer::Problem(429, "rateLimited", "too many new orders", Some("3600")), &[true][..]),
         (Answer::Problem(429, "somethingNew", "slow down", None), &[true]),
@@ -239,10 +202,10 @@ async fn an_account_is_told_of_another_address_and_a_refusal_is_in_no_certificat
 async fn a_wish_for_the_time_of_renewal_is_followed() {
     let authority = StandIn::start(Answer::Html(503)).await;
     let Scene { world, account, _keepers } = Scene::set(&authority).await;
-    let (_, job) = order_by_dns(&world, "a.example.org", account).await;
+    let (id, job) = order_by_dns(&world, "a.example.org", account).await;
     world.over(job).await;
 
-    got_earlier(&world).await;
+    got_earlier(&world, id, "a.example.org").await;
     let now = time::OffsetDateTime::now_utc();
     assert!(order(&world).await.next_at.unwrap() > now + time::Duration::days(50));
 

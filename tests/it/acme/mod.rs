@@ -7,6 +7,7 @@ mod dns;
 mod doctor;
 mod faults;
 mod gone;
+mod hammer;
 mod http;
 mod life;
 mod limits;

@@ -103,7 +103,16 @@ async fn pages_of_certificates_are_whole() {
     let address = detail.split(' ').next_back().unwrap();
     let link = browser.client.find(Locator::LinkText(address)).await.unwrap();
     assert_eq!(link.attr("href").await.unwrap().as_deref(), Some(address));
+    sqlx::query(
+        "insert into alerts (team_id, id, kind, subject_kind, subject_id, subject_name, cause)
+         select team_id, gen_random_uuid(), 'certificate', 'domain', id, names[1], $1 from acme_orders where 'stop.example.org' = any(names)",
+    )
+    .bind(paused.sentence())
+    .execute(&mut conn)
+    .await
+    .unwrap();
     look(&browser, &panel, "home-certificates", &team).await;
+    browser.wait_for_words("The certificate of stop.example.org").await;
     look(&browser, &panel, "certificate-account", &format!("{team}/certificates/accounts/{account}")).await;
     let form = NewDnsAccount {
         name: "a name server".into(),

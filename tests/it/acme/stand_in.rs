@@ -196,7 +196,12 @@ async fn order(State(shared): State<Shared>, _: HeaderMap, body: Bytes) -> Respo
                 all.push(names);
                 all.len() - 1
             };
-            let mut response = document(201, state(&shared, id, "pending"));
+            let mut taken = state(&shared, id, "pending");
+            if replaces {
+                // What is replaced is repeated (RFC 9773 §5).
+                taken["replaces"] = payload(&body)["replaces"].clone();
+            }
+            let mut response = document(201, taken);
             response.headers_mut().insert(header::LOCATION, format!("{}/order/{id}", shared.base).parse().unwrap());
             response
         }
