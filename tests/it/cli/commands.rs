@@ -165,7 +165,7 @@ async fn a_host_is_given_another_way_in_and_forgotten_by_its_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn routes_are_added_ruled_and_removed() {
-    let (_panel, _owner, terminal) = panel().await;
+    let (panel, _owner, terminal) = panel().await;
     let ran = terminal.run(&["routes", "web"]).await.well();
     assert!(ran.out.contains("web.example.org/") && ran.out.contains("no rules"), "{ran:?}");
     let add =
@@ -181,6 +181,16 @@ async fn routes_are_added_ruled_and_removed() {
     assert!(ran.out.contains("password for 1 user, only from 2 networks, 1 header, at most 5 MB sent"), "{ran:?}");
     let preview = ["routes", "web", "set", "web.example.org", "--no-users", "--preview"];
     assert!(terminal.run(&preview).await.well().out.contains("No proxy leads to the app yet"));
+    // Once the app has a backend in its host's proxy, it is lines of that one's file.
+    let claim = "insert into ledger_backends (team_id, host_id, slot, app_id)
+         select a.team_id, h.id, 1, a.id from apps a join hosts h on h.team_id = a.team_id";
+    let mut conn = panel.db.superuser().await;
+    sqlx::query(claim).execute(&mut conn).await.unwrap();
+    let preview = ["routes", "web", "set", "web.example.org", "--allow", "192.0.2.0/24", "--preview"];
+    let ran = terminal.run(&preview).await.well();
+    let new = |line: &str| line.trim_start().starts_with("+acl from-") && line.ends_with(" src 192.0.2.0/24");
+    assert!(ran.out.lines().any(new), "{ran:?}");
+    sqlx::query("delete from ledger_backends").execute(&mut conn).await.unwrap();
     let listed = terminal.run(&["routes", "web", "--json"]).await.well().json();
     let rules = &listed["items"][0]["rules"];
     assert_eq!(

@@ -69,6 +69,24 @@ fn the_line_of_the_proxy_protocol_is_read_from_those_who_are_named_alone() {
 }
 
 #[test]
+fn cloudflare_is_believed_from_its_own_networks() {
+    let before = vec!["127.0.0.0/8".parse().unwrap()];
+    let (proxy, _app) = proxy(Trust { cloudflare: true, proxy_protocol: before, ..Trust::default() });
+    let ask = |from: &str, headers: &str| {
+        let mut client = Client::begun(proxy.port(), format!("PROXY {from} 4711 80\r\n").as_bytes());
+        client.send("shop.test", "/", headers);
+        told(&client.read().body)
+    };
+    let is = |address: &str, proto: &str| (address.to_owned(), proto.to_owned());
+    for theirs in ["TCP4 173.245.48.1 10.0.0.1", "TCP6 2400:cb00::1 2001:db8::1"] {
+        assert_eq!(ask(theirs, LIES), is("198.51.100.4", "https"), "{theirs}");
+    }
+    assert_eq!(ask("TCP4 173.245.48.1 10.0.0.1", ""), is("173.245.48.1", "http"), "it names nobody");
+    // The first address behind the same network.
+    assert_eq!(ask("TCP4 173.245.64.0 10.0.0.1", LIES), is("173.245.64.0", "http"));
+}
+
+#[test]
 fn a_port_without_http_reads_it_too_and_lets_the_client_in_whom_it_names() {
     let (port, open) = (free_port(), free_port());
     let _app = serve("raw", address(1), port);

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use skiff::actions::routes::{self, EditFront};
+
 use crate::harness::fleet;
 use crate::harness::host::TestHost;
 use crate::harness::world::{World, ask};
@@ -11,14 +13,22 @@ const V1: &str = "127.0.0.1:5000/hello:1";
 const V2: &str = "127.0.0.1:5000/hello:2";
 const DOMAIN: &str = "peers.test";
 
-/// Requests that the instances of a host have answered since its proxy was loaded.
-async fn answered(host: &TestHost) -> u64 {
+/// Requests that the app's backend on a host has had since its proxy was loaded: each instance's, and those of all as "BACKEND".
+async fn counts(host: &TestHost) -> Vec<(String, u64)> {
     let ask = "echo 'show stat' | socat -t 5 - UNIX-CONNECT:/run/skiff/haproxy.sock";
     let shown = host.enter(&["/bin/bash", "-c", ask]).await.must("the proxy answers");
     let rows = shown.lines().map(|line| line.split(',').collect::<Vec<_>>());
-    rows.filter(|row| row[0] == "b0001" && row.get(1) == Some(&"BACKEND"))
-        .map(|row| row[7].parse::<u64>().unwrap())
-        .sum()
+    rows.filter(|row| row[0] == "b0001").map(|row| (row[1].to_owned(), row[7].parse().unwrap())).collect()
+}
+
+/// Those that the instances of a host have answered together.
+async fn answered(host: &TestHost) -> u64 {
+    counts(host).await.into_iter().filter(|(name, _)| name == "BACKEND").map(|(_, count)| count).sum()
+}
+
+/// Those that each of them has answered.
+async fn answered_each(host: &TestHost) -> Vec<u64> {
+    counts(host).await.into_iter().filter(|(name, _)| name != "BACKEND").map(|(_, count)| count).collect()
 }
 
 /// Asks a host over and over until told to stop.
@@ -90,6 +100,21 @@ async fn an_app_on_two_hosts_answers_on_each_with_the_instances_of_both() {
     visiting.await.unwrap();
     assert!(bad.lock().unwrap().is_empty() && good.load(Ordering::Relaxed) > 20, "{bad:?}");
     app.must_deploy().await;
+
+    // The same instance: one visitor stays at one of the three, through the proxies of both hosts where that is not the host asked.
+    let front = EditFront { sticky: "yes".into(), ..EditFront::default() };
+    let changed = routes::set_front(&world.actions(), &world.team.owner, app.id, front).await.unwrap();
+    let ended = world.over(changed.job.expect("proxies lead to it")).await;
+    assert_eq!(ended.state, "succeeded", "{ended:#?}");
+    for asked in [&a, &b] {
+        let before = [answered_each(&a).await, answered_each(&b).await].concat();
+        for _ in 0..12 {
+            assert_eq!(ask(asked, DOMAIN, "/").await.0, 200);
+        }
+        let after = [answered_each(&a).await, answered_each(&b).await].concat();
+        let grown: Vec<u64> = after.iter().zip(&before).map(|(now, then)| now - then).collect();
+        assert!(grown.len() == 3 && grown.contains(&12) && grown.iter().sum::<u64>() == 12, "{grown:?}");
+    }
 
     // Who serves is in the file: a proxy that is started anew sends to both as before.
     let file = a.enter(&["cat", "/etc/skiff/haproxy.cfg"]).await.must("the file is there");

@@ -34,7 +34,10 @@ async fn swap_is_there_while_the_compiler_runs_and_gone_afterwards() {
     let file = folder.join("compiler.swap");
     let name = file.to_str().unwrap();
     let said = lend(&folder, "", "grep -F compiler.swap /proc/swaps; stat -c %a $LENT").await.must("lending");
-    assert!(said.contains("100 MB of memory are free") && said.contains("64 MB of swap are there while it builds"), "{said}");
+    assert!(
+        said.contains("100 MB of memory are free") && said.contains("64 MB of swap are there while it builds"),
+        "{said}"
+    );
     assert!(said.contains(name) && said.contains("65532"), "{said}");
     assert!(said.ends_with("600\n"), "nobody else reads what was in memory: {said}");
     assert!(!file.exists() && !swaps().contains(name), "{}", swaps());
@@ -65,6 +68,9 @@ async fn where_no_swap_can_be_made_it_is_said_and_built_all_the_same() {
     assert!(not_root.contains("give the machine 64 MB of swap.") && not_root.ends_with("built\n"), "{not_root}");
     let forbidden = "swapon() { echo \"swapon: $1: swapon failed: Operation not permitted\" >&2; return 1; }";
     let container = lend(&folder, forbidden, "echo built").await.must("a container");
-    assert!(container.contains("makes no swap of its own: Operation not permitted.") && container.ends_with("built\n"), "{container}");
+    assert!(
+        container.contains("makes no swap of its own: Operation not permitted.") && container.ends_with("built\n"),
+        "{container}"
+    );
     assert!(!file.exists(), "nothing is left of it");
 }

@@ -2,8 +2,18 @@
 
 use skiff::actions::apps;
 
-use super::scene;
+use super::scene::{self, Scene};
 use crate::harness::door::Panel;
+
+/// Gives the web app a backend in its host's proxy, as far as the tables know.
+async fn claim(panel: &Panel, scene: &Scene) {
+    sqlx::query("insert into ledger_backends (team_id, host_id, slot, app_id) select team_id, $1, 1, id from apps where id = $2")
+        .bind(scene.host.0)
+        .bind(scene.web.0)
+        .execute(&mut panel.db.superuser().await)
+        .await
+        .unwrap();
+}
 
 #[tokio::test]
 async fn rules_are_shown_before_they_are_saved_and_kept_where_they_are_refused() {
@@ -37,10 +47,14 @@ async fn rules_are_shown_before_they_are_saved_and_kept_where_they_are_refused()
     ];
     let mut see = rules.to_vec();
     see.push(("see", "yes"));
+    claim(&panel, &scene).await;
     let shown = ada.submit(&page, &page, &see).await;
     assert_eq!(shown.status(), 200);
     let text = shown.text().await.unwrap();
     assert!(text.contains("nothing is saved yet") && !text.contains("$2y$"), "{text}");
+    let new = format!("<ins>+ acl from-{} src 10.0.0.0/8</ins>", route.simple());
+    assert!(text.contains(&new) && text.contains("<ins>+ user ada password …</ins>"), "{text}");
+    sqlx::query("delete from ledger_backends").execute(&mut panel.db.superuser().await).await.unwrap();
     assert!(!ada.text(&list).await.contains("password for 1 user"), "only looked at");
     let saved = ada.submit(&page, &page, &rules).await;
     assert_eq!((saved.status().as_u16(), saved.headers()["location"].to_str().unwrap()), (303, list.as_str()));
@@ -72,12 +86,7 @@ async fn a_route_is_led_to_an_app_that_is_chosen_from_those_one_may_change() {
     assert!(text.contains("Lead it to another app") && text.contains(&format!("value=\"{next}\"")), "{text}");
 
     // Requests come already, and the other app serves nothing.
-    sqlx::query("insert into ledger_backends (team_id, host_id, slot, app_id) select team_id, $1, 1, id from apps where id = $2")
-        .bind(scene.host.0)
-        .bind(scene.web.0)
-        .execute(&mut panel.db.superuser().await)
-        .await
-        .unwrap();
+    claim(&panel, &scene).await;
     let act = format!("{page}/move");
     let refused = ada.submit(&page, &act, &[("app", &next.to_string())]).await;
     assert_eq!(refused.status(), 422);
