@@ -15,14 +15,10 @@ free_memory() { # in MB, swap counted
 
 lend_memory() {
   local folder=$1 have lack disk words
+  sweep_memory "$folder"
   have=$(free_memory)
   lack=$((COMPILER_MB - have))
-  # One that a killed run left behind goes with this run.
-  if [ "$lack" -le 0 ]; then
-    [ ! -e "$folder/compiler.swap" ] || LENT=$folder/compiler.swap
-    return 0
-  fi
-  end_swap "$folder/compiler.swap"
+  [ "$lack" -gt 0 ] || return 0
   if [ "$(id -u)" != 0 ]; then
     echo "The compiler takes $COMPILER_MB MB of memory and swap at its most, and $have MB are free. If it is killed: run this as root, which makes swap while it builds, or give the machine $lack MB of swap."
     return 0
@@ -32,21 +28,31 @@ lend_memory() {
     echo "The compiler takes $COMPILER_MB MB of memory and swap at its most, $have MB are free, and $folder has $disk MB left: too little for $lack MB of swap beside the build. If it is killed: free some disk, or memory."
     return 0
   fi
+  # Known before it is made: whatever ends this run takes it away.
+  LENT=$folder/compiler.$$.swap
   # A file with holes is no swap: where the file system cannot set the room aside, zeros are written.
-  if words=$( (umask 077; fallocate -l "${lack}M" "$folder/compiler.swap" 2>/dev/null || dd if=/dev/zero of="$folder/compiler.swap" bs=1M count="$lack" status=none) 2>&1 &&
-    { mkswap "$folder/compiler.swap" >/dev/null && swapon "$folder/compiler.swap"; } 2>&1); then
-    LENT=$folder/compiler.swap
+  if words=$( (umask 077; fallocate -l "${lack}M" "$LENT" 2>/dev/null || dd if=/dev/zero of="$LENT" bs=1M count="$lack" status=none) 2>&1 &&
+    { mkswap "$LENT" >/dev/null && swapon "$LENT"; } 2>&1); then
     echo "$have MB of memory are free, and the compiler takes $COMPILER_MB MB at its most: $lack MB of swap are there while it builds. That makes it slower."
   else
-    rm -f "$folder/compiler.swap"
+    take_memory_back
     echo "The compiler takes $COMPILER_MB MB of memory and swap at its most, $have MB are free, and this machine makes no swap of its own: ${words##*: }. If it is killed: give the machine $lack MB of swap."
   fi
 }
 
+# Takes away what killed runs left behind. Another run's that goes on has its process.
+sweep_memory() {
+  local file run
+  for file in "$1"/compiler.*.swap; do
+    run=${file##*/compiler.}
+    [ ! -e "$file" ] || [ -d "/proc/${run%.swap}" ] || end_swap "$file"
+  done
+}
+
+# What is swapped out comes back first; where there is no room for it, the file stays until the machine is started anew.
 end_swap() {
-  [ -e "$1" ] || return 0
-  ! grep -qF -- "$1 " /proc/swaps || swapoff "$1" || return 0
-  rm -f "$1"
+  swapoff "$1" 2>/dev/null || true
+  rm -f "$1" 2>/dev/null || true
 }
 
 take_memory_back() {

@@ -187,7 +187,9 @@ async fn wait(ctx: &Ctx, actor: &Actor, domain: &str) -> Result<Value, Failed> {
     loop {
         let view = panel::address(ctx, actor).await?;
         let former = view.serving.as_ref().map(|line| line.domain.clone());
-        if let Some(line) = view.serving.filter(|line| line.domain.as_ref() == domain) {
+        // A name that is led through another server serves and is on trial at once.
+        let on_trial = view.trial.as_ref().is_some_and(|line| line.domain.as_ref() == domain);
+        if let Some(line) = view.serving.filter(|line| line.domain.as_ref() == domain && !on_trial) {
             // It was kept, though not all could be tried.
             if !line.note.is_empty() && line.note != told {
                 show::tell(&line.note);
@@ -197,11 +199,12 @@ async fn wait(ctx: &Ctx, actor: &Actor, domain: &str) -> Result<Value, Failed> {
         let Some(trial) = view.trial.filter(|line| line.domain.as_ref() == domain) else {
             return Err(Failed::Said(format!("Somebody else ended the trial of {domain} meanwhile.")));
         };
-        if let (Some(_), Some(former)) = (trial.reached_at, former) {
+        if let (Some(_), Some(former)) = (trial.reached_at, &former) {
             let answer = json!({ "url": trial.url, "kept": false, "changed": false });
             let reason = format!(
-                "{} Until then {former} stays the panel's name: open {} and keep it there, within 15 minutes.",
-                trial.note, trial.url
+                "{} {former} stays the panel's name until somebody keeps the new one: open {} within 15 minutes, sign in and keep it. \
+                 Where {former} works no more, give it up on the page Panel, at {}, and then: sudo skiff admin address {domain}",
+                trial.note, trial.url, view.loopback
             );
             return Err(Failed::Ended { answer, reason: reason.trim_start().to_owned(), help: None });
         }
@@ -216,7 +219,11 @@ async fn wait(ctx: &Ctx, actor: &Actor, domain: &str) -> Result<Value, Failed> {
         if Instant::now() > until {
             let answer = json!({ "url": trial.url, "kept": false, "changed": false });
             let reason = format!(
-                "{told} {domain} is tried for half an hour, and kept as soon as it leads here. After that: sudo skiff admin address {domain}"
+                "{told} {domain} is tried for half an hour, and kept as soon as it leads here{}. After that: sudo skiff admin address {domain}",
+                match former {
+                    Some(_) => ", or, where it is seen from inside alone, once you open it and keep it",
+                    None => "",
+                }
             );
             return Err(Failed::Ended { answer, reason: reason.trim_start().to_owned(), help: None });
         }

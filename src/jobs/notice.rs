@@ -45,7 +45,7 @@ const UNCLEAR: &str =
     "The panel was stopped while this was sent: whether it arrived is not known, and it is not sent twice.";
 
 /// What is said of a letter that everybody has who is still a receiver.
-const NOBODY_LEFT: &str = "Whoever is still without it was taken out of the channel.";
+const NOBODY_LEFT: &str = "All others have it; whoever was still without it was taken out of the channel.";
 
 /// What a service answered that took a letter.
 struct Answered {
@@ -81,7 +81,13 @@ impl Notice {
         let Some(taken) = notices::take(&mut tx, permit, self.delivery).await? else { return Ok(Outcome::Succeeded) };
         match taken.state {
             State::Waiting => {}
-            State::Sending => return self.end(tx, permit, State::Unclear, UNCLEAR).await,
+            State::Sending => {
+                let words = match &taken.left {
+                    None => UNCLEAR.to_owned(),
+                    Some(left) => format!("{} {UNCLEAR}", still_without(&left.0)),
+                };
+                return self.end(tx, permit, State::Unclear, &words).await;
+            }
             State::Sent | State::Failed | State::Unclear | State::Dropped => return Ok(Outcome::Succeeded),
         }
         if let Some(channel) = taken.channel {
@@ -100,7 +106,13 @@ impl Notice {
             None => target,
             Some(left) => match those(target, &left.0) {
                 Some(target) => target,
-                None => return self.end(tx, permit, State::Dropped, &with_dead(NOBODY_LEFT, &left.0.dead)).await,
+                // It was sent to all others.
+                None => {
+                    let words = with_dead(NOBODY_LEFT, &left.0.dead);
+                    notices::mark(&mut tx, permit, self.delivery, State::Sent, &words).await?;
+                    tx.commit().await?;
+                    return Ok(Outcome::Succeeded);
+                }
             },
         };
         notices::mark(&mut tx, permit, self.delivery, State::Sending, "").await?;
@@ -159,8 +171,7 @@ impl Notice {
             Err(refusal) => match former {
                 None => refusal,
                 Some(left) => {
-                    let to: Vec<&str> = left.to.iter().map(AsRef::as_ref).collect();
-                    let words = format!("Still without it: {}. {}", to.join(", "), with_dead(&refusal.words, dead));
+                    let words = format!("{} {}", still_without(left), with_dead(&refusal.words, dead));
                     NotSent { words, ..refusal }
                 }
             },
@@ -191,6 +202,12 @@ fn those(target: Target, left: &Left) -> Option<Target> {
     let Target::Email { mut to } = target else { return None };
     to.retain(|one| left.to.contains(one));
     (!to.is_empty()).then_some(Target::Email { to })
+}
+
+/// Who has not got it yet, in words.
+fn still_without(left: &Left) -> String {
+    let to: Vec<&str> = left.to.iter().map(AsRef::as_ref).collect();
+    format!("Still without it: {}.", to.join(", "))
 }
 
 /// Words, and a sentence on those that a mail server refused for good at an earlier try.

@@ -258,6 +258,17 @@ async fn from_outside(ctx: &Ctx, run: &Run, row: &Row, reached: &Reached) -> Res
     })
 }
 
+/// What DNS says of a name that this machine does not find: its hosts file may have it at a loopback address, and its name servers keep
+/// for long that there was no such name, which those that keep the name know at once.
+async fn known_outside(ctx: &Ctx, name: &str) -> Vec<IpAddr> {
+    let mut found = ctx.names.addresses(name).await.unwrap_or_default();
+    found.retain(|address| !address.is_loopback());
+    if found.is_empty() {
+        found = ctx.names.addresses_kept(name).await.unwrap_or_default();
+    }
+    found
+}
+
 /// Asks under the name; where its outer address is not reached from inside, at the one by which its server is.
 async fn reach(
     ctx: &Ctx,
@@ -267,9 +278,8 @@ async fn reach(
 ) -> Result<(Answered, Option<Doubt>), String> {
     let addresses = match ctx.visitor.addresses(&row.domain).await {
         Ok(addresses) => addresses,
-        // This machine's name servers keep for long that there was no such name. Those that keep the name know at once.
-        Err(why) => match timeout(KEPT_LIMIT, ctx.names.addresses_kept(row.domain.as_ref())).await {
-            Ok(Ok(addresses)) if !addresses.is_empty() => addresses,
+        Err(why) => match timeout(KEPT_LIMIT, known_outside(ctx, row.domain.as_ref())).await {
+            Ok(addresses) if !addresses.is_empty() => addresses,
             _ => return Err(why),
         },
     };

@@ -40,7 +40,11 @@ impl Outside {
     /// Sends a letter by mail, and says who is to get it later.
     pub async fn mail(&self, mailing: Option<&Mailing>, to: &[Email], letter: &Letter) -> Result<Mailed, NotSent> {
         let late = || NotSent::later(format!("No answer within {} seconds.", LIMIT.as_secs()));
-        timeout(LIMIT, mail(self, mailing, to, letter)).await.unwrap_or_else(|_| Err(late()))
+        let (answer, mut connection) =
+            timeout(LIMIT, mail(self, mailing, to, letter)).await.unwrap_or_else(|_| Err(late()))?;
+        // What was answered stands, however the server says good-bye.
+        let _ = timeout(GOOD_BYE, connection.quit()).await;
+        answer
     }
 }
 
@@ -50,10 +54,16 @@ pub(super) async fn send(
     to: &[Email],
     letter: &Letter,
 ) -> Result<String, NotSent> {
-    mail(outside, mailing, to, letter).await.map(|mailed| mailed.words)
+    outside.mail(mailing, to, letter).await.map(|mailed| mailed.words)
 }
 
-async fn mail(outside: &Outside, mailing: Option<&Mailing>, to: &[Email], letter: &Letter) -> Result<Mailed, NotSent> {
+/// Hands the letter over, and gives the connection with what was answered: no good-bye has been said.
+async fn mail(
+    outside: &Outside,
+    mailing: Option<&Mailing>,
+    to: &[Email],
+    letter: &Letter,
+) -> Result<(Result<Mailed, NotSent>, AsyncSmtpConnection), NotSent> {
     let Some(Mailing { server, password }) = mailing else {
         return Err(NotSent::never("The team has no mail server: an admin enters one under Notices."));
     };
@@ -96,8 +106,11 @@ async fn mail(outside: &Outside, mailing: Option<&Mailing>, to: &[Email], letter
             return Err(explain(host, "the letter", &error));
         }
     };
-    // It has the letter, or will not have it: how it says good-bye changes nothing, and takes next to nothing of the letter's time.
-    let _ = timeout(GOOD_BYE, connection.quit()).await;
+    Ok((answered(host, taken, refused), connection))
+}
+
+/// What came of it, by the server's answer and those that it refused.
+fn answered(host: &str, taken: Option<Response>, refused: Vec<(&Email, Error)>) -> Result<Mailed, NotSent> {
     let Some(taken) = taken else {
         let again = refused.iter().any(|(_, error)| !error.is_permanent());
         let first = refused.first().map(|(_, error)| explain(host, "the letter", error));

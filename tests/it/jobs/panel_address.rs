@@ -7,12 +7,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use clap::Parser;
 use http_body_util::Full;
 use skiff::actions::panel::{self, NewAddress};
 use skiff::actions::setup::{self, SetUp};
 use skiff::actions::setup_name;
 use skiff::actions::{self, Refused, acme, apps, certificates, routes};
 use skiff::app::doors;
+use skiff::cli::admin;
 use skiff::db::sessions::Sessions;
 use skiff::domain::ids::HostId;
 use skiff::door::server;
@@ -342,6 +344,13 @@ async fn a_name_that_nobody_keeps_goes_by_itself_and_the_former_one_stays() {
     assert_eq!(stage.loopback().await, 200);
 }
 
+/// What is typed on the panel's machine.
+#[derive(Parser)]
+struct Shell {
+    #[command(subcommand)]
+    command: admin::Command,
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_only_outsiders_reach_is_kept_by_who_came_under_it_or_as_asked() {
     let host = TestHost::bare().await;
@@ -372,8 +381,10 @@ async fn a_name_that_only_outsiders_reach_is_kept_by_who_came_under_it_or_as_ask
 
     // Asked to be kept without anybody, as a shell does: a name that was seen from inside alone takes no other's place by itself.
     stage.certificate("other.test").await;
-    let keep = NewAddress { domain: "other.test".into(), keep: true, ..NewAddress::default() };
-    panel::try_address(ctx, owner, keep).await.unwrap();
+    let command = Shell::parse_from(["skiff", "address", "other.test"]).command;
+    let said = admin::run(ctx, command).await.unwrap_err().to_string();
+    assert!(said.starts_with(&format!("other.test leads to {outer}, which is not reached")), "{said}");
+    assert!(said.contains(&format!("{NAME} stays the panel's name until somebody keeps the new one")), "{said}");
     let reached = |view: &panel::AddressView| view.trial.as_ref().is_some_and(|line| line.reached_at.is_some());
     let view = stage.until("the proxy has it", reached).await;
     let (trial, serving) = (view.trial.unwrap(), view.serving.unwrap());

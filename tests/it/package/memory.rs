@@ -11,7 +11,7 @@ async fn lend(folder: &Path, settings: &str, then: &str) -> Said {
     std::fs::write(folder.join("meminfo"), small).unwrap();
     let folder = folder.to_str().unwrap();
     let script = format!(
-        "set -euo pipefail; MEMINFO={folder}/meminfo COMPILER_MB=164 KEEP_FREE_MB=0; {settings}
+        "set -euo pipefail; FOLDER={folder}; MEMINFO={folder}/meminfo COMPILER_MB=164 KEEP_FREE_MB=0; {settings}
         . {root}/package/memory.bash; trap take_memory_back EXIT; lend_memory {folder}; {then}"
     );
     run("bash", &["-c", &script]).await
@@ -31,35 +31,49 @@ fn swaps() -> String {
 #[tokio::test]
 async fn swap_is_there_while_the_compiler_runs_and_gone_afterwards() {
     let folder = folder("package-memory");
-    let file = folder.join("compiler.swap");
-    let name = file.to_str().unwrap();
-    let said = lend(&folder, "", "grep -F compiler.swap /proc/swaps; stat -c %a $LENT").await.must("lending");
+    let name = folder.join("compiler.").to_str().unwrap().to_owned();
+    let left = || std::fs::read_dir(&folder).unwrap().count() - 1;
+    let here = "grep -F compiler.$$.swap /proc/swaps; stat -c %a \"$LENT\"";
+    let said = lend(&folder, "", here).await.must("lending");
     assert!(
         said.contains("100 MB of memory are free") && said.contains("64 MB of swap are there while it builds"),
         "{said}"
     );
-    assert!(said.contains(name) && said.contains("65532"), "{said}");
+    assert!(said.contains(&name) && said.contains("65532"), "{said}");
     assert!(said.ends_with("600\n"), "nobody else reads what was in memory: {said}");
-    assert!(!file.exists() && !swaps().contains(name), "{}", swaps());
+    assert!(left() == 0 && !swaps().contains(&name), "{}", swaps());
 
-    // Also where the build fails; and one that a killed run left is taken over.
+    // Also where the build fails; and what a killed run left goes with the next, which makes all that it lacks.
     let said = lend(&folder, "", "false").await;
     assert_ne!(said.status, 0);
-    assert!(!file.exists() && !swaps().contains(name), "{}", swaps());
-    let killed = lend(&folder, "", "kill -9 $$").await;
-    assert_eq!(killed.status, -1, "{}{}", killed.out, killed.err);
-    assert!(swaps().contains(name), "{}", swaps());
-    assert_eq!(lend(&folder, "COMPILER_MB=90", "echo built").await.must("with memory now"), "built\n");
-    assert!(!file.exists() && !swaps().contains(name), "{}", swaps());
-    lend(&folder, "", "kill -9 $$").await;
-    lend(&folder, "", "grep -cF compiler.swap /proc/swaps").await.must("the next run");
-    assert!(!file.exists() && !swaps().contains(name), "{}", swaps());
+    assert!(left() == 0 && !swaps().contains(&name), "{}", swaps());
+    for settings in ["COMPILER_MB=90", ""] {
+        let killed = lend(&folder, "", "kill -9 $$").await;
+        assert_eq!(killed.status, -1, "{}{}", killed.out, killed.err);
+        assert!(swaps().contains(&name), "{}", swaps());
+        let said = lend(&folder, settings, "grep -F compiler /proc/swaps || echo none").await.must("the next run");
+        assert_eq!(said.matches(&name).count(), usize::from(settings.is_empty()), "{said}");
+        assert_eq!(said.contains("65532"), settings.is_empty(), "{said}");
+        assert!(left() == 0 && !swaps().contains(&name), "{}", swaps());
+    }
+
+    // A name with blanks, and another run that goes on.
+    let blank = folder.join("with a blank");
+    std::fs::create_dir(&blank).unwrap();
+    let nested = "lend_memory \"$FOLDER/with a blank\"; grep -F 'with\\040a\\040blank/compiler' /proc/swaps; false";
+    let said = lend(&folder, "MEMINFO=\"$FOLDER/meminfo\"", &format!("take_memory_back; {nested}")).await;
+    assert!(said.out.contains("65532"), "{}{}", said.out, said.err);
+    assert_eq!(std::fs::read_dir(&blank).unwrap().count(), 0);
+    std::fs::remove_dir(&blank).unwrap();
+    let other = folder.join(format!("compiler.{}.swap", std::process::id()));
+    std::fs::write(&other, "").unwrap();
+    lend(&folder, "", "true").await.must("beside another");
+    assert!(other.exists(), "what runs keeps its memory");
 }
 
 #[tokio::test]
 async fn where_no_swap_can_be_made_it_is_said_and_built_all_the_same() {
     let folder = folder("package-memory-none");
-    let file = folder.join("compiler.swap");
     let enough = lend(&folder, "COMPILER_MB=90", "echo built").await.must("enough memory");
     assert_eq!(enough, "built\n");
     let full = lend(&folder, "KEEP_FREE_MB=100000000", "echo built").await.must("a full disk");
@@ -72,5 +86,5 @@ async fn where_no_swap_can_be_made_it_is_said_and_built_all_the_same() {
         container.contains("makes no swap of its own: Operation not permitted.") && container.ends_with("built\n"),
         "{container}"
     );
-    assert!(!file.exists(), "nothing is left of it");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nothing is left of it");
 }
