@@ -57,6 +57,9 @@ pub enum What {
         /// The other app: web, prod/web or shop/prod/web
         #[arg(long, value_name = "APP")]
         to: String,
+        /// Print what would change in the proxies' files, and change nothing
+        #[arg(long)]
+        preview: bool,
     },
     /// Let a domain and path no longer lead to the app
     Remove {
@@ -155,9 +158,13 @@ pub async fn run(input: Routes) -> Result<String, Failed> {
             let set = client.ask(Ask::put(&["apps", &app, "routes", &id], rules)).await?;
             Answer::new(set.clone(), format!("{}: {}", plain(&route), words(&set)))
         }
-        What::Move { route, to } => {
+        What::Move { route, to, preview } => {
             let id = at(&find(&client, &app, &route).await?, "id");
             let other = client.ask(Ask::get(&["apps", &app_in_path(&to)])).await?;
+            if preview {
+                let body = json!({ "id": id, "app": at(&other, "id") });
+                return shown(&input.common, &client, &app, body).await;
+            }
             let body = json!({ "app": at(&other, "id") });
             let moved = client.ask(Ask::post(&["apps", &app, "routes", &id, "move"], body)).await?;
             Answer::new(moved, format!("{} leads to {}.", plain(&route), plain(&to)))

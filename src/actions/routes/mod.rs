@@ -51,6 +51,7 @@ pub async fn change(ctx: &Ctx, actor: &Actor, id: AppId, change: Change) -> Resu
         Change::Add(route, rules) => add(ctx, actor, id, route, rules).await,
         Change::Rules(route, rules) => set_rules(ctx, actor, id, route, rules).await,
         Change::Remove(route) => remove(ctx, actor, id, route).await,
+        Change::Move(route, to) => move_to(ctx, actor, id, route, to).await,
         Change::Front(front) => set_front(ctx, actor, id, front).await,
         Change::Maintenance(on) => maintain(ctx, actor, id, on).await,
     }

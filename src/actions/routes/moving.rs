@@ -35,16 +35,9 @@ pub async fn others(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<Vec<Other>, R
 
 /// Lets a route lead to another app from now on, with the rules it has.
 pub async fn move_to(ctx: &Ctx, actor: &Actor, id: AppId, route: RouteId, to: AppId) -> Result<Changed, Refused> {
-    let Both { mut tx, permit, from, to: other } = begin(ctx, actor, id, to, route).await?;
-    let moved = of_app(&mut tx, &permit, id, route).await?;
-    check(&mut tx, &permit, &from, &other, &words(&moved)).await?;
-    let mut spec = from.spec.0.clone();
-    spec.routes.retain(|known| *known != moved);
-    db::apps::update_spec(&mut tx, &permit, id, &spec, &from.placement.0).await?;
-    let mut spec = other.spec.0.clone();
-    spec.routes.push(moved.clone());
-    db::apps::update_spec(&mut tx, &permit, to, &spec, &other.placement.0).await?;
-    db::routes::lead(&mut tx, &permit, route, to).await?;
+    let mut both = begin(ctx, actor, id, to, route).await?;
+    let moved = led(&mut both, route).await?;
+    let Both { mut tx, permit, from, to: other } = both;
     let job = push(&mut tx, &permit, actor, to, &other.name).await?;
     let place = words(&moved);
     for (action, app, far) in [("route.moved", &from, &other.name), ("route.taken", &other, &from.name)] {
@@ -56,16 +49,30 @@ pub async fn move_to(ctx: &Ctx, actor: &Actor, id: AppId, route: RouteId, to: Ap
     Ok(Changed { route: Some(route), job })
 }
 
+/// Lets the route lead to the other app, as far as the transaction goes.
+pub(super) async fn led(Both { tx, permit, from, to }: &mut Both, route: RouteId) -> Result<Route, Refused> {
+    let moved = of_app(tx, permit, from.id, route).await?;
+    check(tx, permit, from, to, &words(&moved)).await?;
+    let mut spec = from.spec.0.clone();
+    spec.routes.retain(|known| *known != moved);
+    db::apps::update_spec(tx, permit, from.id, &spec, &from.placement.0).await?;
+    let mut spec = to.spec.0.clone();
+    spec.routes.push(moved.clone());
+    db::apps::update_spec(tx, permit, to.id, &spec, &to.placement.0).await?;
+    db::routes::lead(tx, permit, route, to.id).await?;
+    Ok(moved)
+}
+
 /// Two apps, both held until the transaction ends.
-struct Both {
-    tx: Tx<'static>,
-    permit: Permit,
+pub(super) struct Both {
+    pub(super) tx: Tx<'static>,
+    pub(super) permit: Permit,
     from: Row,
     to: Row,
 }
 
 /// Opens both for an edit: it is asked on each of them.
-async fn begin(ctx: &Ctx, actor: &Actor, id: AppId, to: AppId, route: RouteId) -> Result<Both, Refused> {
+pub(super) async fn begin(ctx: &Ctx, actor: &Actor, id: AppId, to: AppId, route: RouteId) -> Result<Both, Refused> {
     let Open { mut tx, permit, .. } = gate::app(ctx, actor, id, Permission::EditApps).await?;
     of_app(&mut tx, &permit, id, route).await?;
     if id == to {

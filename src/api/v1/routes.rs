@@ -230,7 +230,7 @@ struct OtherApp {
     app: Uuid,
 }
 
-/// A change that is thought of: another route, other rules of one that is there or its end, what would hold for all of them, or the
+/// A change that is thought of: another route, other rules of one that is there, its end or another app for it, what would hold for all of them, or the
 /// page of maintenance. The first of these that is named.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -250,6 +250,9 @@ struct Thought {
     /// Whether the route of this id would go.
     #[serde(default)]
     remove: bool,
+    /// The app that the route of this id would lead to.
+    #[serde(default)]
+    app: Option<Uuid>,
     /// What would hold for all routes.
     #[serde(default)]
     front: Option<Front>,
@@ -333,7 +336,10 @@ async fn preview(
     let rules = thought.rules.into();
     let change = match (thought.id, thought.front, thought.maintenance) {
         (Some(id), _, _) if thought.remove => Change::Remove(RouteId(id)),
-        (Some(id), _, _) => Change::Rules(RouteId(id), rules),
+        (Some(id), _, _) => match thought.app {
+            Some(to) => Change::Move(RouteId(id), AppId(to)),
+            None => Change::Rules(RouteId(id), rules),
+        },
         (None, Some(front), _) => Change::Front(front.into()),
         (None, None, Some(on)) => Change::Maintenance(on),
         (None, None, None) => {

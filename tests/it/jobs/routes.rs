@@ -7,7 +7,7 @@ use skiff::actions::apps::{self, NewRoute, Pair};
 use skiff::actions::routes::{self, Changed, EditFront, EditRules, EditTrust};
 use skiff::domain::app::Spec;
 use skiff::domain::ids::JobId;
-use skiff::domain::ingress::{Home, Ingress};
+use skiff::domain::ingress::{Home, Ingress, Line};
 use skiff::domain::source::{Image, Source};
 use skiff::jobs::execute::bring;
 
@@ -155,6 +155,15 @@ async fn a_route_is_led_to_another_app_with_its_rules_or_it_stays_where_it_is() 
     let probe = Probe::start(&host, "other.test");
     let before = workers(&host).await;
     let plain = apps::get(&ctx, owner, app.id).await.unwrap().routes[0].id;
+    for (route, domain, reload) in [(plain, "shop.test", false), (tag, "tag.test", true)] {
+        let change = routes::Change::Move(route, other.id);
+        let seen = routes::preview(&ctx, owner, app.id, change).await.unwrap();
+        assert_eq!((seen.len(), seen[0].reload), (1, reload), "{seen:?}");
+        let lines: Vec<_> = seen[0].blocks.iter().flat_map(|block| &block.lines).collect();
+        let has = |sign: fn(&Line) -> bool| lines.iter().any(|line| sign(line) && format!("{line:?}").contains(domain));
+        assert!(has(|line| matches!(line, Line::Gone(_))) && has(|line| matches!(line, Line::New(_))), "{seen:?}");
+        assert_eq!(ask(&host, domain, "/").await.1.trim(), "1", "nothing has changed yet");
+    }
     holds(&world, routes::move_to(&ctx, owner, app.id, plain, other.id).await).await;
     assert_eq!((ask(&host, "shop.test", "/").await.1.trim(), workers(&host).await), ("2", before));
     holds(&world, routes::move_to(&ctx, owner, app.id, tag, other.id).await).await;

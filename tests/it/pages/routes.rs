@@ -96,6 +96,12 @@ async fn a_route_is_led_to_an_app_that_is_chosen_from_those_one_may_change() {
     assert_eq!(refused.status(), 422);
 
     sqlx::query("delete from ledger_backends").execute(&mut panel.db.superuser().await).await.unwrap();
+    let seen = ada.submit(&page, &act, &[("app", &next.to_string()), ("see", "yes")]).await;
+    assert_eq!(seen.status(), 200);
+    let text = seen.text().await.unwrap();
+    assert!(text.contains("nothing is saved yet"), "{text}");
+    assert!(text.contains(&format!("value=\"{next}\" selected")), "what was chosen stays: {text}");
+    assert!(ada.text(&of(scene.web)).await.contains(&format!("<code>{}", route.domain)));
     let moved = ada.submit(&page, &act, &[("app", &next.to_string())]).await;
     assert_eq!(moved.status(), 303, "{}", moved.text().await.unwrap());
     assert!(ada.text(&of(next)).await.contains(&route.domain));

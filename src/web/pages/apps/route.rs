@@ -8,7 +8,7 @@ use axum::response::Response;
 use tower_sessions::Session;
 
 use super::configuration::{gone, pairs};
-use super::routes::{Done, look, saved, see_or_save};
+use super::routes::{Done, look, see_or_save};
 use super::{Head, In};
 use crate::actions::Refused;
 use crate::actions::apps::AppView;
@@ -92,7 +92,14 @@ impl Show {
     }
 
     /// The same with the apps it could lead to instead.
-    fn or_to(mut self, here: &Here, view: &AppView, id: RouteId, others: Vec<Other>) -> Result<Self, Problem> {
+    fn or_to(
+        mut self,
+        here: &Here,
+        view: &AppView,
+        id: RouteId,
+        others: Vec<Other>,
+        chosen: &str,
+    ) -> Result<Self, Problem> {
         if others.is_empty() || !view.may.edit {
             return Ok(self);
         }
@@ -100,8 +107,10 @@ impl Show {
         let action = SafeUrl::path(["t", &team, "apps", &app, "routes", &id.to_string(), "move"]);
         let apps = others.into_iter().map(|other| Choice::new(other.id.to_string(), other.words, "")).collect();
         let field = Field::of(Input::Select(apps), "app", "App")
+            .value(chosen)
             .hint("At once, with its rules and its certificate; no request falls between.");
-        self.moving = Some(Form::new(action, &here.token, "Lead it there", vec![field]).style(""));
+        let form = Form::new(action, &here.token, "Lead it there", vec![field]).style("");
+        self.moving = Some(form.also("see", "See what changes"));
         Ok(self)
     }
 }
@@ -177,7 +186,7 @@ async fn show(
 ) -> Result<Response, Problem> {
     let (view, _) = look(&web, &here, id).await?;
     let others = routes::others(web.actions(), here.actor()?, id).await?;
-    Ok(page_with(StatusCode::OK, &Show::new(&here, &view, route, None)?.or_to(&here, &view, route, others)?))
+    Ok(page_with(StatusCode::OK, &Show::new(&here, &view, route, None)?.or_to(&here, &view, route, others, "")?))
 }
 
 async fn lead(
@@ -187,20 +196,25 @@ async fn lead(
     At((_, id, route)): At<(String, AppId, RouteId)>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let done = match sent.get("app").parse::<AppId>() {
-        Ok(to) => routes::move_to(web.actions(), here.actor()?, id, route, to).await,
+    let chosen = sent.get("app");
+    let done = match chosen.parse::<AppId>() {
+        Ok(to) => see_or_save(&web, &here, &session, id, &sent, Change::Move(route, to)).await?,
         Err(_) => Err(Refused::field("app", "Choose the app that it shall lead to.")),
     };
-    let refused = match done {
-        Ok(changed) => return saved(&here, &session, id, changed).await,
-        Err(refused) => refused,
+    let (status, seen, errors) = match done {
+        Ok(Done::Saved(answer)) => return Ok(answer),
+        Ok(Done::Seen(differences)) => (StatusCode::OK, Some(differences), None),
+        Err(Refused::Fields(errors)) => (StatusCode::UNPROCESSABLE_ENTITY, None, Some(errors)),
+        Err(refused) => return Err(gone(&web, &here, id, refused).await),
     };
-    let Refused::Fields(errors) = refused else { return Err(gone(&web, &here, id, refused).await) };
     let (view, _) = look(&web, &here, id).await?;
     let others = routes::others(web.actions(), here.actor()?, id).await?;
-    let mut show = Show::new(&here, &view, route, None)?.or_to(&here, &view, route, others)?;
-    show.moving = show.moving.map(|form| form.refuse(&errors));
-    Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show))
+    let mut show = Show::new(&here, &view, route, None)?.or_to(&here, &view, route, others, &chosen)?;
+    show.differences = seen;
+    if let Some(errors) = errors {
+        show.moving = show.moving.map(|form| form.refuse(&errors));
+    }
+    Ok(page_with(status, &show))
 }
 
 async fn set(
