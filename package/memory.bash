@@ -30,6 +30,8 @@ lend_memory() {
   fi
   # Known before it is made: whatever ends this run takes it away.
   LENT=$folder/compiler.$$.swap
+  # The folder may be another user's: nothing is written through a link of theirs.
+  rm -f "$LENT"
   # A file with holes is no swap: where the file system cannot set the room aside, zeros are written.
   if words=$( (umask 077; fallocate -l "${lack}M" "$LENT" 2>/dev/null || dd if=/dev/zero of="$LENT" bs=1M count="$lack" status=none) 2>&1 &&
     { mkswap "$LENT" >/dev/null && swapon "$LENT"; } 2>&1); then

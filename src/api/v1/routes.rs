@@ -230,8 +230,8 @@ struct OtherApp {
     app: Uuid,
 }
 
-/// A change that is thought of: another route, other rules of one that is there, its end or another app for it, what would hold for all of them, or the
-/// page of maintenance. The first of these that is named.
+/// A change that is thought of: another route, other rules of one that is there, its end or another app for it, what would hold for
+/// all of them, or the page of maintenance. The first of these that is named.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Thought {

@@ -87,29 +87,36 @@ pub(super) async fn leads_there(world: &World, app: AppId) {
     .unwrap();
 }
 
-/// A deploy that ends like this. The last words of its job come a moment later.
-pub(super) async fn ended(world: &World, app: AppId, state: DeployState) -> DeployId {
+/// A deploy that was asked for, and its job.
+pub(super) async fn asked(world: &World, app: AppId) -> (DeployId, JobId) {
     let (permit, deploy, job) = (&world.team.permit, DeployId(Uuid::now_v7()), JobId(Uuid::now_v7()));
-    let mut conn = world.db.superuser().await;
+    let cause = crate::harness::team::cause();
     sqlx::query(
         "insert into jobs (id, team_id, kind, args, title, cause) values ($1, $2, 'deploy of a test', '{}', 'Deploy', $3)",
     )
     .bind(job.0)
     .bind(world.team.id.0)
-    .bind(sqlx::types::Json(crate::harness::team::cause()))
-    .execute(&mut conn)
+    .bind(sqlx::types::Json(cause.clone()))
+    .execute(&mut world.db.superuser().await)
     .await
     .unwrap();
     let mut tx = world.db.begin(permit).await.unwrap();
-    let cause = crate::harness::team::cause();
     deploy_runs::insert(&mut tx, permit, deploy, app, job, &Target::Head, &cause).await.unwrap();
+    tx.commit().await.unwrap();
+    (deploy, job)
+}
+
+/// A deploy that ends like this. The last words of its job come a moment later.
+pub(super) async fn ended(world: &World, app: AppId, state: DeployState) -> DeployId {
+    let ((deploy, job), permit) = (asked(world, app).await, &world.team.permit);
+    let mut tx = world.db.begin(permit).await.unwrap();
     deploy_runs::end(&mut tx, permit, deploy, state, None).await.unwrap();
     tx.commit().await.unwrap();
     sqlx::query(
         "update jobs set state = 'failed', finished_at = now(), reason = 'It did not become healthy.' where id = $1",
     )
     .bind(job.0)
-    .execute(&mut conn)
+    .execute(&mut world.db.superuser().await)
     .await
     .unwrap();
     deploy

@@ -2,14 +2,13 @@
 
 use axum::http::StatusCode;
 use skiff::db::deploy_runs;
-use skiff::domain::deploy::{Failure, Target};
-use skiff::domain::ids::{AppId, DeployId, JobId, ReleaseId};
+use skiff::domain::deploy::Failure;
+use skiff::domain::ids::{AppId, DeployId, ReleaseId};
 use uuid::Uuid;
 
-use super::delivery::{Telling, app, until, world};
+use super::delivery::{Telling, app, asked, until, world};
 use super::{add, webhook};
 use crate::harness::services::WebService;
-use crate::harness::team::cause;
 use crate::harness::world::World;
 
 /// A release that nothing has to run.
@@ -32,19 +31,9 @@ async fn release(world: &World, app: AppId, number: i32) -> ReleaseId {
 /// A deploy that is running, of the second release of an app.
 async fn running(world: &World, app: AppId) -> DeployId {
     let (former, new) = (release(world, app, 1).await, release(world, app, 2).await);
-    let (permit, deploy, job) = (&world.team.permit, DeployId(Uuid::now_v7()), JobId(Uuid::now_v7()));
+    let ((deploy, job), permit) = (asked(world, app).await, &world.team.permit);
     let mut conn = world.db.superuser().await;
-    sqlx::query(
-        "insert into jobs (id, team_id, kind, args, title, cause) values ($1, $2, 'deploy of a test', '{}', 'Deploy', $3)",
-    )
-    .bind(job.0)
-    .bind(world.team.id.0)
-    .bind(sqlx::types::Json(cause()))
-    .execute(&mut conn)
-    .await
-    .unwrap();
     let mut tx = world.db.begin(permit).await.unwrap();
-    deploy_runs::insert(&mut tx, permit, deploy, app, job, &Target::Head, &cause()).await.unwrap();
     deploy_runs::begin(&mut tx, permit, deploy, Some(former)).await.unwrap();
     tx.commit().await.unwrap();
     sqlx::query("update deploys set release_id = $2 where id = $1")

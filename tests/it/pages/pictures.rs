@@ -172,6 +172,15 @@ async fn pages_of_a_team_at_work_are_whole() {
     look(&browser, &panel, "app-push-none", &format!("{web}/push")).await;
     pushed(&panel, &scene).await;
     look(&browser, &panel, "app-push", &format!("{web}/push")).await;
+    // With another app of the web, a route can be led to it, and what that changes is seen before.
+    let mut form = scene::web_form("Next");
+    form.host = scene.host.to_string();
+    apps::create(&panel.ctx, &scene.owner.actor, form).await.unwrap();
+    look(&browser, &panel, "app-route-move", &format!("{web}/routes/{route}")).await;
+    let see = "//section[contains(., 'Lead it to another app')]//button[contains(., 'See what changes')]";
+    browser.client.find(Locator::XPath(see)).await.unwrap().click().await.unwrap();
+    browser.wait_for_words("nothing is saved yet").await;
+    browser.picture("app-route-move-changes").await;
     look(&browser, &panel, "app-settings", &format!("{web}/settings")).await;
     look(&browser, &panel, "tokens", &format!("{team}/tokens")).await;
     look(&browser, &panel, "members", &format!("{team}/members")).await;
