@@ -65,6 +65,10 @@ say PROXY_VERSION "$(printf '%s\n' "$processes" | awk '$2 == "worker" { print $5
 say PROXY_LISTENER "$(listener "${HTTP_PORT:-80}")"
 [ -z "${HTTPS_PORT:-}" ] || say HTTPS_LISTENER "$(listener "$HTTPS_PORT")"
 [ -z "${PEER_PORT:-}" ] || say PEER_LISTENER "$(listener "$PEER_PORT")"
+# Those of apps without HTTP: one that was taken while the proxy was down is not opened.
+for port in $(sed -n 's/^frontend tcp-\([0-9]*\) .*/\1/p' /etc/skiff/haproxy.cfg 2>/dev/null); do
+  say APP_PORT "$port $(listener "$port")"
+done
 for socket in haproxy.sock haproxy-master.sock; do
   say SOCKET "/run/skiff/$socket $(stat -c '%a %G' "/run/skiff/$socket" 2>/dev/null || echo gone)"
 done

@@ -7,6 +7,7 @@ CONFIG=/etc/skiff/haproxy.cfg
 MASTER=/run/skiff/haproxy-master.sock
 SOCKET=/run/skiff/haproxy.sock
 PID=/run/skiff/haproxy.pid
+START=/usr/local/lib/skiff/start-haproxy
 # Reading a configuration with thousands of servers takes seconds; more is a fault.
 WAIT_TENTHS=200
 changed=unchanged
@@ -71,7 +72,11 @@ free_ports() { # ", such as 8080 or 8000": those of the usual ones that nobody l
   [ ${#free[@]} = 0 ] || printf ', such as %s' "${free[0]}${free[1]:+ or ${free[1]}}"
 }
 hears() { [ -n "$(ss -H -ltn "sport = :$1" 2>/dev/null)" ]; }
-listens() { hears "$HTTP_PORT" && { [ -z "${HTTPS_PORT:-}" ] || hears "$HTTPS_PORT"; }; }
+listens() {
+  local port
+  # Those of apps too: one that was taken when the proxy started is opened once it is free.
+  for port in "$HTTP_PORT" ${HTTPS_PORT:-} $(sed -n 's/^frontend tcp-\([0-9]*\) .*/\1/p' "$CONFIG"); do hears "$port" || return 1; done
+}
 
 file() { # file PATH MODE TEXT
   [ "$(cat "$1" 2>/dev/null)" = "$3" ] && return 0
@@ -79,8 +84,31 @@ file() { # file PATH MODE TEXT
   did "wrote $1"
 }
 
+# A port without HTTP that somebody else took while the proxy was down must not keep all others from being served: it starts without. The
+# panel's file comes back with what it writes next, and the port with the next reload. Called with CONFIG PROGRAM ARGUMENT...
+# What HAProxy itself has, are workers of the one before, which share it.
+before=$changed
+install -d -m 755 /usr/local/lib/skiff || refuse "/usr/local/lib/skiff cannot be made."
+start_text=$(cat <<'END_OF_START'
+#!/bin/bash
+config=$1
+shift
+taken=
+for port in $(sed -n 's/^frontend tcp-\([0-9]*\) .*/\1/p' "$config"); do
+  ! ss -H -ltnp "sport = :$port" | grep -v '"haproxy"' | grep -q . || taken="$taken $port"
+done
+if [ -n "$taken" ] && cp -p "$config" "$config.start"; then
+  echo "Left out, as something else listens there: port$taken" >&2
+  awk -v taken="$taken " '
+    /^[a-z]/ { out = $1 == "frontend" && $2 ~ /^tcp-/ && index(taken, " " substr($2, 5) " ") }
+    !out' "$config" > "$config.start" && mv -f "$config.start" "$config"
+fi
+exec "$@"
+END_OF_START
+)
+file $START 755 "$start_text"
+
 if [ -d /run/systemd/system ]; then
-  before=$changed
   file /etc/systemd/system/skiff-haproxy.service 644 "[Unit]
 Description=Skiff's ingress (HAProxy)
 After=network-online.target
@@ -89,7 +117,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
-ExecStart=$(command -v haproxy) -Ws -f $CONFIG -p $PID -S $MASTER,mode,660,group,skiff
+ExecStart=$START $CONFIG $(command -v haproxy) -Ws -f $CONFIG -p $PID -S $MASTER,mode,660,group,skiff
 ExecReload=$(command -v haproxy) -c -q -f $CONFIG
 ExecReload=/bin/kill -USR2 \$MAINPID
 KillMode=mixed
@@ -130,7 +158,7 @@ case \$1 in
   keep) # started again when it ends, as systemd would
     echo \$\$ > \$KEEPER
     ulimit -n 524288 2>/dev/null || ulimit -n \"\$(ulimit -Hn)\"
-    while :; do $(command -v haproxy) -W -f $CONFIG -p $PID -S $MASTER,mode,660,group,skiff; sleep 1; done ;;
+    while :; do $START $CONFIG $(command -v haproxy) -W -f $CONFIG -p $PID -S $MASTER,mode,660,group,skiff; sleep 1; done ;;
   stop)
     if keeper; then kill -9 \"\$pid\"; rm -f \$KEEPER; fi
     if [ -f $PID ]; then kill -TERM \"\$(cat $PID)\" 2>/dev/null; rm -f $PID; fi ;;

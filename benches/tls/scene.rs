@@ -94,10 +94,22 @@ impl Scene {
     pub async fn served(&self, domain: &str, made: &Made) -> Instant {
         let (way, began) = (self.way(), Instant::now());
         while way.shown(domain).await.as_deref() != Ok(made.der.as_ref()) {
-            assert!(began.elapsed() < LIMIT, "{domain} is not served");
+            if began.elapsed() > LIMIT {
+                panic!("{domain} is not served; the newest jobs:\n{}", self.newest_jobs().await);
+            }
             tokio::time::sleep(TRY).await;
         }
         Instant::now()
+    }
+
+    /// The newest jobs with their steps and what they said, for one who looks for what went wrong.
+    async fn newest_jobs(&self) -> String {
+        let sql = "select concat_ws(' · ', j.created_at, j.finished_at, j.kind, j.state, 'attempt ' || j.attempt, j.run_at, j.wait_reason, j.reason) || coalesce(
+                     (select string_agg(E'\n    ' || concat_ws(' · ', s.seq, s.state, s.words, s.note), '' order by s.seq) from job_steps s where s.job_id = j.id), '')
+                     || coalesce((select string_agg(E'\n    | ' || concat_ws(' ', l.at, convert_from(l.line, 'UTF8')), '' order by l.seq) from job_log l where l.job_id = j.id), '')
+                from jobs j order by j.created_at desc limit 6";
+        let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut self.world.db.superuser().await).await.unwrap();
+        rows.join("\n")
     }
 
     /// Waits until a job has succeeded.

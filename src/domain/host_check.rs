@@ -103,6 +103,8 @@ pub struct Seen {
     pub folders: BTreeMap<String, String>,
     /// Mode and group of each socket of the proxy.
     pub sockets: BTreeMap<String, String>,
+    /// Who listens on each port of an app without HTTP.
+    pub app_ports: BTreeMap<String, String>,
     /// How far its clock is ahead of the panel's, in milliseconds.
     pub ahead_ms: Option<i64>,
     /// Why the user may not become root; none where it may.
@@ -123,6 +125,7 @@ impl Seen {
             match name {
                 "FOLDER" => seen.folders.extend(pair()),
                 "SOCKET" => seen.sockets.extend(pair()),
+                "APP_PORT" => seen.app_ports.extend(pair()),
                 _ => {
                     seen.values.insert(name.chars().take(40).collect(), value);
                 }
@@ -315,6 +318,12 @@ fn proxy(found: &mut Found, seen: &Seen, wanted: &Wanted) {
             "answered by the proxy, for the other hosts",
             AGAIN,
         );
+    }
+    for (port, by) in &seen.app_ports {
+        let by = if by.is_empty() { "nobody" } else { by };
+        let act = "It was taken when the proxy started. Stop who has it, or give the app another port; then make the host ready again.";
+        let fine = matches!(by, "haproxy" | "?") || !runs;
+        found.unless(fine, &format!("port {port}"), by, "answered by the proxy, for an app", act);
     }
     // Packages are upgraded beside the running proxy, which notices with its next reload.
     let (runs_as, installed) = (seen.get("PROXY_VERSION"), seen.get("HAPROXY"));

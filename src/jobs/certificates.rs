@@ -1,10 +1,14 @@
 //! Certificates on their way to a host's proxy: the file first, so that a reload or a reboot finds the same, then the running proxy,
 //! which takes them without a reload. Not here: which ones a host needs (`execute/ingress.rs`).
 
+mod dialogue;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Ctx;
+use super::set_certificates;
 use crate::db::{certificates, host_logins};
+use crate::domain::cause::Cause;
 use crate::domain::ids::{CertificateId, HostId};
 use crate::domain::ingress::{self as words, Answer, FilePath, Home, Ingress, MapEntry, Tls, TlsFiles, tls};
 use crate::domain::rights::Permit;
@@ -16,8 +20,6 @@ use crate::vault;
 const KEY_MODE: u32 = 0o600;
 /// Certificates that are spoken about with the running proxy in one dialogue: some 4 KB each, and milliseconds.
 const AT_ONCE: usize = 64;
-/// Characters of an answer that a sentence quotes.
-const QUOTED: usize = 200;
 
 /// What went wrong.
 #[derive(Debug)]
@@ -188,7 +190,7 @@ pub async fn look(host: &Host, wanted: &Ingress) -> Result<Option<Running>, Erro
         format!("show ssl crt-list -n {}", files.list),
         format!("show map {}", home.map),
     ]);
-    let answers = host.haproxy().ask(&questions).await?;
+    let answers = dialogue::ask(host, &questions).await?;
     let answer = |at: usize| answers.get(at).map(String::as_str).unwrap_or_default();
     Ok(Some(Running {
         routes: Some(words::read_map(answer(maps + 3))),
@@ -252,9 +254,17 @@ pub async fn settle_seen(
     tell(host, &lines).await?;
     said.extend(at.drop_unwanted(want).await?);
     match refused.pop() {
-        // A deploy does not fail by it: it is noted with the certificate, whose page says so.
         Some(detail) if strict => Err(Error::ProxyRefused { detail }.into()),
-        _ => Ok(said),
+        // A deploy does not fail by it: it is noted with the certificate, whose page says so, and brought by a job of its own that does
+        // not give up.
+        Some(_) => {
+            let mut tx = ctx.db.begin(permit).await?;
+            let cause = Cause::System { why: "a certificate that the proxy did not take".to_owned(), deploy: None };
+            set_certificates::ask_of(&mut tx, permit, id, cause).await?;
+            tx.commit().await?;
+            Ok(said)
+        }
+        None => Ok(said),
     }
 }
 
@@ -266,28 +276,6 @@ struct Place<'a> {
     host: &'a Host,
     files: &'a TlsFiles,
     running: &'a Running,
-}
-
-/// A line of the dialogue about a certificate.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    /// Makes room, or clears away what was left behind.
-    Room,
-    Offer,
-    Commit,
-    Enlist,
-}
-
-impl Turn {
-    /// Whether that is how it is answered where all is well.
-    fn is_fine(self, answer: &str) -> bool {
-        match self {
-            Self::Room => true,
-            Self::Offer => answer.contains("Transaction"),
-            Self::Commit => answer.contains("Success"),
-            Self::Enlist => answer.contains("Success") || answer.contains("already"),
-        }
-    }
 }
 
 impl Place<'_> {
@@ -315,7 +303,7 @@ impl Place<'_> {
             change.iter().partition(|one| one.pem.expose().len() <= tls::MAX_LIVE_BYTES);
         let mut not: BTreeMap<CertificateId, String> = BTreeMap::new();
         for some in live.chunks(AT_ONCE) {
-            not.extend(self.offer(some).await?);
+            not.extend(dialogue::offer(self, some).await?);
         }
         if !long.is_empty() {
             // Too long for one command: the file has it, and a reload reads files.
@@ -335,41 +323,6 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// Gives these to the running proxy in one dialogue. Which of them it does not take, and why.
-    async fn offer(&self, some: &[&Brought]) -> Result<Vec<(CertificateId, String)>, Error> {
-        let (mut asked, mut meant) = (Vec::new(), Vec::new());
-        for one in some {
-            let mut say = |turn, line, text| {
-                asked.push((line, text));
-                meant.push((*one, turn));
-            };
-            let files = self.files;
-            // Whoever was stopped in between has left an open change behind.
-            let stored = self.running.stored.contains(&one.id);
-            let room = if stored { tls::abort(files, one.id) } else { tls::announce(files, one.id) };
-            say(Turn::Room, room, None);
-            say(Turn::Offer, tls::offer(files, one.id), Some(one.pem.expose().as_str()));
-            say(Turn::Commit, tls::commit(files, one.id), None);
-            // There is nothing to take back where that went well; where it did not, the next one would stumble over it.
-            say(Turn::Room, tls::abort(files, one.id), None);
-            if !self.running.listed.contains(&one.id) {
-                say(Turn::Enlist, tls::enlist(files, one.id), None);
-            }
-        }
-        let answers = self.host.haproxy().ask_with(&asked).await?;
-        let mut refused: Vec<(CertificateId, String)> = Vec::new();
-        for (answer, (one, turn)) in answers.iter().zip(&meant) {
-            if turn.is_fine(answer) || refused.last().is_some_and(|(id, _)| *id == one.id) {
-                continue;
-            }
-            let said = answer.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it gave no answer");
-            let said: String = said.chars().filter(|c| !c.is_control()).take(QUOTED).collect();
-            let words = format!("HAProxy does not take the certificate for {}: {said}", one.names.join(", "));
-            refused.push((one.id, words));
-        }
-        Ok(refused)
-    }
-
     /// Takes out what nothing leads to any more: running proxy, file, ledger.
     async fn drop_unwanted(&self, want: &Tls) -> Result<Vec<String>, Trouble> {
         let mut tx = self.ctx.db.begin(self.permit).await?;
@@ -382,7 +335,7 @@ impl Place<'_> {
             return Ok(Vec::new());
         }
         let lines: Vec<String> = gone.iter().flat_map(|id| tls::discard(self.files, *id)).collect();
-        self.host.haproxy().ask(&lines).await?;
+        dialogue::ask(self.host, &lines).await?;
         // Noted before, too: whoever is stopped in between leaves no note of a file that is gone.
         let none: Vec<(CertificateId, &str)> =
             known.into_iter().filter(|id| gone.contains(id)).map(|id| (id, "")).collect();
@@ -422,7 +375,7 @@ pub async fn other_versions(
     let there: BTreeSet<CertificateId> = in_folder(host, &wanted.home.tls).await?.into_iter().collect();
     let mut differ: Vec<CertificateId> = rows.iter().map(|row| row.id).filter(|id| !there.contains(id)).collect();
     for some in rows.chunks(AT_ONCE) {
-        let answers = host.haproxy().ask(&some.iter().map(question).collect::<Vec<_>>()).await?;
+        let answers = dialogue::ask(host, &some.iter().map(question).collect::<Vec<_>>()).await?;
         differ.extend(some.iter().zip(&answers).filter_map(|(row, answer)| {
             let serial = tls::read_serial(answer);
             serial.is_none_or(|serial| !tls::same_serial(&serial, &row.serial)).then_some(row.id)

@@ -31,6 +31,8 @@ pub struct SetCertificates {
     pub host: HostId,
 }
 
+/// So often it is tried again after a second or two; where that does not help, at the pace below. These count as attempts, those do not.
+const SOON: i16 = 2;
 /// Between two tries at a host that does not answer. It goes on until the host is back or is forgotten.
 const AWAY_PAUSE: Duration = Duration::from_secs(120);
 /// Between two tries where something else is in the way.
@@ -55,6 +57,15 @@ pub async fn ask(
     Ok(queue::push(conn, permit, &SetCertificates { host }, new).await?.job)
 }
 
+/// The same where the host's name is not at hand; nothing where its proxy serves no HTTPS.
+pub async fn ask_of(conn: &mut PgConnection, permit: &Permit, host: HostId, cause: Cause) -> Result<(), sqlx::Error> {
+    let hosts = db::certificates::hosts(&mut *conn, permit).await?;
+    if let Some((host, name)) = hosts.into_iter().find(|(id, _)| *id == host) {
+        ask(conn, permit, host, &name, cause).await?;
+    }
+    Ok(())
+}
+
 /// Asks for it on every host of the team whose proxy serves HTTPS.
 pub async fn ask_all(conn: &mut PgConnection, permit: &Permit, cause: Cause) -> Result<Vec<JobId>, sqlx::Error> {
     let mut jobs = Vec::new();
@@ -74,6 +85,10 @@ impl Job for SetCertificates {
         let (log, writer) = Log::open(run);
         let ended = logged::until(run, self.set(ctx, run, &log)).await.map(|()| Outcome::Succeeded);
         logged::close(run, log, writer, ended, |failure, why| {
+            // Most of what is in the way for a moment is over within seconds.
+            if run.attempt <= SOON {
+                return Outcome::Again { after: run.backoff(), why };
+            }
             // What is not brought now would be brought by nobody: a full disk or a proxy that refuses is tried again, too.
             let away = matches!(failure, Failure::HostUnreachable { .. } | Failure::ProxyUnavailable { .. });
             Outcome::Later { after: if away { AWAY_PAUSE } else { TROUBLE_PAUSE }, why }

@@ -15,6 +15,7 @@ use super::logged;
 use super::stop::{self, Stop, detail};
 use crate::access::{self, Reached};
 use crate::db::{Tx, apps, fronts, job_steps, routes};
+use crate::domain::deploy::Failure;
 use crate::domain::ids::{AppId, HostId};
 use crate::domain::job::StepState;
 use crate::queue::{Job, Outcome, Run};
@@ -46,6 +47,8 @@ pub fn lock_key(of: Of) -> String {
     }
 }
 
+/// So often what went wrong on the way to a proxy is tried again, after a second or two.
+const SOON: i16 = 2;
 /// Between two tries for a host that does not answer: as often as its watch looks for it.
 const AWAY: Duration = Duration::from_secs(60);
 
@@ -58,7 +61,14 @@ impl Job for SetProxy {
     async fn run(self, ctx: &Ctx, run: &Run) -> Outcome {
         let (log, writer) = Log::open(run);
         let ended = self.set(ctx, run, &log).await;
-        logged::close(run, log, writer, ended, |_, reason| Outcome::Failed { reason }).await
+        logged::close(run, log, writer, ended, |failure, reason| match failure {
+            // A proxy that starts anew in this moment, a connection that broke: what is wanted is so by now, and is brought all the same.
+            Failure::HostUnreachable { .. } | Failure::ProxyUnavailable { .. } if run.attempt <= SOON => {
+                Outcome::Again { after: run.backoff(), why: reason }
+            }
+            _ => Outcome::Failed { reason },
+        })
+        .await
     }
 }
 

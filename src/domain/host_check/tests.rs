@@ -57,6 +57,11 @@ fn each_thing_that_differs_is_one_line_with_something_to_do() {
         ("LIVE_RESTORE=yes", "LIVE_RESTORE=no", "live-restore of Docker: off → on: apps outlive a restart of dockerd"),
         ("DAEMON_JSON=valid", "DAEMON_JSON=bad", "/etc/docker/daemon.json: bad → accepted by dockerd"),
         ("PROXY_ENABLED=yes", "PROXY_ENABLED=no", "start of the proxy: by hand → with the machine"),
+        (
+            "PROXY_LISTENER=haproxy",
+            "PROXY_LISTENER=haproxy\nAPP_PORT=25 haproxy\nAPP_PORT=5432 postgres",
+            "port 5432: postgres → answered by the proxy, for an app",
+        ),
         ("PROXY_LISTENER=haproxy", "PROXY_LISTENER=nginx", "port 80: nginx → answered by the proxy"),
         ("haproxy.sock 660 skiff", "haproxy.sock gone", "socket /run/skiff/haproxy.sock: gone → 660 skiff"),
         (

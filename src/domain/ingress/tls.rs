@@ -254,6 +254,11 @@ pub fn read_listed(text: &str, files: &TlsFiles) -> BTreeSet<CertificateId> {
     lines.filter_map(path).filter_map(|path| files.named(&path)).collect()
 }
 
+/// True where it was not done because another client is at work on certificates in this moment.
+pub fn is_locked(answer: &str) -> bool {
+    answer.to_ascii_lowercase().contains("certificates are currently locked")
+}
+
 /// The serial number of what the running proxy has: of `show ssl cert FILE`.
 pub fn read_serial(text: &str) -> Option<String> {
     let line = text.lines().take(40).find_map(|line| line.strip_prefix("Serial:"))?;

@@ -81,7 +81,7 @@ fn body(script: &str) -> String {
     let mut written = false;
     let mut keeps = |line: &&str| {
         written = (written || *line == "### BEGIN INIT INFO") && *line != "### END INIT INFO";
-        written || line.starts_with("###") || !line.starts_with("# ")
+        written || line.starts_with("###") || !line.trim_start().starts_with("# ")
     };
     let lines: Vec<&str> = script.lines().filter(|line| keeps(line)).collect();
     lines.join("\n").trim().to_owned()

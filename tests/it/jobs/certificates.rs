@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use skiff::actions::apps::NewRoute;
 use skiff::actions::certificates::{self, NewCertificate};
+use skiff::actions::routes::{self, EditRules};
 use skiff::domain::ids::{CertificateId, HostId, JobId};
 
 use crate::harness::host::TestHost;
@@ -218,5 +220,49 @@ async fn a_proxy_that_lost_everything_is_made_whole_again() {
     let ended = again(&world, id).await;
     assert!(ended.steps[2].contains("changed (1 brought anew)"), "{ended:#?}");
     assert_eq!(authority.get(address(&host), 443, DOMAIN, "/").await.unwrap().served, made.der);
+    world.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_comes_although_somebody_else_holds_them_in_the_proxy() {
+    let host = TestHost::bare().await;
+    let world = World::new().await;
+    let id = world.provision(&host).await;
+    host.load_app(IMAGE, "1").await;
+    let app = world.app(id, IMAGE, DOMAIN).await;
+    app.must_deploy().await;
+    let authority = Authority::new("Test Authority");
+    let late = authority.issue(&["late.test"], 90);
+    upload(&world, &late).await;
+
+    // A client that asks for a long list and does not read: HAProxy stands in the middle of its answer, and refuses everybody else's words
+    // about certificates. What makes the list long is nobody's.
+    let socket = "UNIX-CONNECT:/run/skiff/haproxy.sock";
+    let name = "x".repeat(150);
+    let many = format!(
+        "(echo prompt; for n in {{1..300}}; do echo \"new ssl cert /etc/skiff/{name}$n\"; done; echo quit) | socat -t 5 - {socket}"
+    );
+    host.enter(&["/bin/bash", "-c", &many]).await.must("many");
+    let hold = format!(
+        "(echo prompt; yes 'show ssl cert' | head -n 40; echo quit) | timeout 30 socat -t 30 - {socket} | (sleep 4; timeout 30 cat >/dev/null)"
+    );
+    let hold = ["/bin/bash", "-c", &hold];
+    let route = async {
+        let look = format!("echo 'show ssl cert' | socat -t 5 - {socket}");
+        let held = async {
+            while !host.enter(&["/bin/bash", "-c", &look]).await.must("look").contains("currently locked") {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), held).await.expect("it is held");
+        let input = NewRoute { domain: "late.test".into(), path: "/".into() };
+        let (ctx, owner) = (world.actions(), &world.team.owner);
+        let job = routes::add(&ctx, owner, app.id, input, EditRules::default()).await.unwrap().job.unwrap();
+        let ended = world.over(job).await;
+        assert_eq!(ended.state, "succeeded", "{ended:#?}");
+        authority.get(address(&host), 443, "late.test", "/").await
+    };
+    let (_, answer) = tokio::join!(host.enter(&hold), route);
+    assert_eq!(answer.expect("it is served").served, late.der);
     world.quiet().await;
 }

@@ -19,7 +19,7 @@ async fn check(world: &World, id: HostId) -> (String, CheckView) {
 }
 
 /// "what: is" of all that differs.
-async fn differences(world: &World, id: HostId) -> Vec<String> {
+pub(super) async fn differences(world: &World, id: HostId) -> Vec<String> {
     let (state, view) = check(world, id).await;
     assert_eq!((state.as_str(), view.failed.as_str()), ("succeeded", ""), "{view:#?}");
     view.differences.iter().map(|found| format!("{}: {}", found.what, found.is)).collect()

@@ -29,6 +29,7 @@ mod run_bash;
 mod running;
 mod stale;
 mod taken_back;
+mod taken_ports;
 mod upgraded;
 mod volumes;
 mod zero_downtime;
