@@ -56,7 +56,10 @@ listener() { # listener PORT: the program; "?" where only root may know
   lines=$(ss -H -ltnp "sport = :$1" 2>/dev/null)
   case $lines in *'(("'*) printf '%s' "$lines" | sed -n 's/.*(("\([^"]*\)",pid=\([0-9]*\).*/\1/p' | head -n 1 ;; ?*) echo '?' ;; esac
 }
-if systemd; then yes_if PROXY_SERVICE test -e /etc/systemd/system/skiff-haproxy.service; else yes_if PROXY_SERVICE test -x /etc/init.d/skiff-haproxy; fi
+service=/etc/init.d/skiff-haproxy
+! systemd || service=/etc/systemd/system/skiff-haproxy.service
+serves() { [ -x /usr/local/lib/skiff/start-haproxy ] && grep -q /usr/local/lib/skiff/start-haproxy "$service"; }
+yes_if PROXY_SERVICE serves
 yes_if PROXY_ENABLED enabled skiff-haproxy
 processes=$(printf 'show proc\n' | socat -t 5 - UNIX-CONNECT:/run/skiff/haproxy-master.sock 2>/dev/null)
 if [ -n "$processes" ]; then say PROXY_RUNS yes; else say PROXY_RUNS no; fi

@@ -71,11 +71,12 @@ free_ports() { # ", such as 8080 or 8000": those of the usual ones that nobody l
   done
   [ ${#free[@]} = 0 ] || printf ', such as %s' "${free[0]}${free[1]:+ or ${free[1]}}"
 }
-hears() { [ -n "$(ss -H -ltn "sport = :$1" 2>/dev/null)" ]; }
+hears() { [ -n "$(ss -H -ltn "sport = :$1" 2>/dev/null | awk '$4 !~ /^\[/ || $4 ~ /^\[::ffff:/')" ]; }
+app_ports() { sed -n 's/^frontend tcp-\([0-9]*\) .*/\1/p' "$CONFIG"; }
 listens() {
   local port
   # Those of apps too: one that was taken when the proxy started is opened once it is free.
-  for port in "$HTTP_PORT" ${HTTPS_PORT:-} $(sed -n 's/^frontend tcp-\([0-9]*\) .*/\1/p' "$CONFIG"); do hears "$port" || return 1; done
+  for port in "$HTTP_PORT" ${HTTPS_PORT:-} $(app_ports); do hears "$port" || return 1; done
 }
 
 file() { # file PATH MODE TEXT
@@ -86,22 +87,23 @@ file() { # file PATH MODE TEXT
 
 # A port without HTTP that somebody else took while the proxy was down must not keep all others from being served: it starts without. The
 # panel's file comes back with what it writes next, and the port with the next reload. Called with CONFIG PROGRAM ARGUMENT...
-# What HAProxy itself has, are workers of the one before, which share it.
+# What HAProxy itself has, workers of the one before do, which share it; and IPv6 alone is nothing that we listen on.
 before=$changed
 install -d -m 755 /usr/local/lib/skiff || refuse "/usr/local/lib/skiff cannot be made."
 start_text=$(cat <<'END_OF_START'
 #!/bin/bash
 config=$1
 shift
-taken=
-for port in $(sed -n 's/^frontend tcp-\([0-9]*\) .*/\1/p' "$config"); do
-  ! ss -H -ltnp "sport = :$port" | grep -v '"haproxy"' | grep -q . || taken="$taken $port"
-done
-if [ -n "$taken" ] && cp -p "$config" "$config.start"; then
-  echo "Left out, as something else listens there: port$taken" >&2
-  awk -v taken="$taken " '
+ports=" $(sed -n 's/^frontend tcp-\([0-9]*\) .*/\1/p' "$config" | tr '\n' ' ')"
+taken=$(ss -H -ltnp | awk -v ports="$ports" '
+  /"haproxy"/ || ($4 ~ /^\[/ && $4 !~ /^\[::ffff:/) { next }
+  { port = $4; sub(/.*:/, "", port) }
+  index(ports, " " port " ") { printf "%s ", port }')
+if [ -n "$taken" ] && next=$(mktemp "$config.XXXXXX"); then
+  echo "Left out, as something else listens there: port $taken" >&2
+  awk -v taken=" $taken" '
     /^[a-z]/ { out = $1 == "frontend" && $2 ~ /^tcp-/ && index(taken, " " substr($2, 5) " ") }
-    !out' "$config" > "$config.start" && mv -f "$config.start" "$config"
+    !out' "$config" > "$next" && chmod --reference="$config" "$next" && chown --reference="$config" "$next" && mv -f "$next" "$config"
 fi
 exec "$@"
 END_OF_START
@@ -186,6 +188,10 @@ if ! running; then
   did "started the proxy on port $HTTP_PORT"
 elif [ "${RELOAD:-}" = yes ] || { [ -n "$installed" ] && [ -n "$(other_runs)" ]; } || [ -n "$(owner "$HTTP_PORT")" ] || { [ -n "${HTTPS_PORT:-}" ] && [ -n "$(owner "$HTTPS_PORT")" ]; } || ! listens; then
   free_or_refuse
+  for port in $(app_ports); do
+    read -r name pid <<< "$(owner "$port")"
+    [ -z "$name" ] || refuse "Port $port is used by $name (process $pid), and it is to lead to an app. Stop it, or take the port from the app."
+  done
   former=$(other_runs)
   before=$(master 'show proc' | awk '$2 == "worker" && !old { print $1 } /^# old/ { old = 1 }')
   kill -USR2 "$(master 'show proc' | awk '$2 == "master" { print $1 }')" || refuse "The proxy cannot be told to reload."

@@ -82,7 +82,7 @@ pub const REMAINS: [(&str, &str); 6] = [
     ),
     (
         "Its folders",
-        "rm -rf /etc/skiff /run/skiff /var/lib/skiff /etc/tmpfiles.d/skiff.conf /etc/needrestart/restart.d/skiff-haproxy.service",
+        "rm -rf /etc/skiff /run/skiff /var/lib/skiff /usr/local/lib/skiff /etc/tmpfiles.d/skiff.conf /etc/needrestart/restart.d/skiff-haproxy.service",
     ),
     ("The user skiff, with Skiff's key", "rm -f /etc/sudoers.d/skiff; userdel --remove skiff"),
     ("Skiff's key of the first sign-in", "sed -i '/ skiff$/d' ~/.ssh/authorized_keys"),

@@ -277,7 +277,7 @@ fn docker(found: &mut Found, seen: &Seen) {
 }
 
 fn proxy(found: &mut Found, seen: &Seen, wanted: &Wanted) {
-    found.unless(seen.is("PROXY_SERVICE", "yes"), "service skiff-haproxy", "", "there", AGAIN);
+    found.unless(seen.is("PROXY_SERVICE", "yes"), "service skiff-haproxy", "", "there, as Skiff writes it now", AGAIN);
     found.unless(seen.is("PROXY_ENABLED", "yes"), "start of the proxy", "by hand", "with the machine", AGAIN);
     let runs = seen.is("PROXY_RUNS", "yes");
     found.unless(runs, "proxy", "does not run", "running", AGAIN);
@@ -321,7 +321,10 @@ fn proxy(found: &mut Found, seen: &Seen, wanted: &Wanted) {
     }
     for (port, by) in &seen.app_ports {
         let by = if by.is_empty() { "nobody" } else { by };
-        let act = "It was taken when the proxy started. Stop who has it, or give the app another port; then make the host ready again.";
+        let act = match by {
+            "nobody" => AGAIN,
+            _ => "Stop it, or give the app another port; then make the host ready again.",
+        };
         let fine = matches!(by, "haproxy" | "?") || !runs;
         found.unless(fine, &format!("port {port}"), by, "answered by the proxy, for an app", act);
     }

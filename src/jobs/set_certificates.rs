@@ -44,6 +44,11 @@ const STEPS: [&str; 3] = [
     "look whether it has the others as they were brought",
 ];
 
+/// One runs for a host, and one waits.
+fn lock_key(host: HostId) -> String {
+    format!("certificates:{host}")
+}
+
 /// Asks for it, in the transaction that stores what is new.
 pub async fn ask(
     conn: &mut PgConnection,
@@ -53,12 +58,15 @@ pub async fn ask(
     cause: Cause,
 ) -> Result<JobId, sqlx::Error> {
     let title = format!("Certificates of {name}");
-    let new = New { lock_key: Some(format!("certificates:{host}")), host: Some(host), ..New::new(&title, cause) };
+    let new = New { lock_key: Some(lock_key(host)), host: Some(host), ..New::new(&title, cause) };
     Ok(queue::push(conn, permit, &SetCertificates { host }, new).await?.job)
 }
 
-/// The same where the host's name is not at hand; nothing where its proxy serves no HTTPS.
+/// The same where the host's name is not at hand. Nothing where its proxy serves no HTTPS, or where one waits: it has its own pace.
 pub async fn ask_of(conn: &mut PgConnection, permit: &Permit, host: HostId, cause: Cause) -> Result<(), sqlx::Error> {
+    if queue::waits(&mut *conn, permit, &lock_key(host)).await? {
+        return Ok(());
+    }
     let hosts = db::certificates::hosts(&mut *conn, permit).await?;
     if let Some((host, name)) = hosts.into_iter().find(|(id, _)| *id == host) {
         ask(conn, permit, host, &name, cause).await?;

@@ -15,7 +15,7 @@ mod run;
 mod runner;
 
 pub use lease::permit_of_row;
-pub use push::{Cancelled, New, Pushed, cancel, hurry, push};
+pub use push::{Cancelled, New, Pushed, cancel, hurry, push, waits};
 pub use registry::Registry;
 pub use run::{Lost, Run};
 pub use runner::{Runner, RunnerSettings};

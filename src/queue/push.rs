@@ -100,6 +100,17 @@ pub async fn push<J: Job>(
     Ok(Pushed { job, superseded })
 }
 
+/// Whether one waits under this lock key.
+pub async fn waits(conn: &mut PgConnection, permit: &Permit, lock_key: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists(select from jobs where team_id = $1 and lock_key = $2 and state = 'queued') as "waits!""#,
+        permit.team().0,
+        lock_key,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// What waits under a lock key for a moment of its own waits no longer.
 pub async fn hurry(conn: &mut PgConnection, permit: &Permit, lock_key: &str) -> Result<(), sqlx::Error> {
     let done = sqlx::query!(

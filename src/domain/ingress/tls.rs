@@ -259,6 +259,11 @@ pub fn is_locked(answer: &str) -> bool {
     answer.to_ascii_lowercase().contains("certificates are currently locked")
 }
 
+/// True where it was not done because the change of another certificate is open.
+pub fn is_behind(answer: &str) -> bool {
+    answer.to_ascii_lowercase().contains("ongoing transaction is about")
+}
+
 /// The serial number of what the running proxy has: of `show ssl cert FILE`.
 pub fn read_serial(text: &str) -> Option<String> {
     let line = text.lines().take(40).find_map(|line| line.strip_prefix("Serial:"))?;

@@ -2,6 +2,7 @@
 //! at once (management.txt, "show ssl cert": a client that reads slowly holds everybody off): what it refuses so is asked again. Not here:
 //! which certificates, and what comes of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -17,8 +18,10 @@ const QUOTED: usize = 200;
 const LOCKED_FIRST: Duration = Duration::from_millis(3);
 /// Before later times.
 const LOCKED_PAUSE: Duration = Duration::from_millis(200);
-/// Whoever holds it for longer than HAProxy lets a client do nothing (`stats timeout`) does not read at all.
-const LOCKED_LIMIT: Duration = Duration::from_secs(15);
+/// HAProxy itself ends a client that does nothing for 10 s (`stats timeout`).
+const LOCKED_LIMIT: Duration = Duration::from_secs(12);
+/// What is said where that was not enough.
+const LOCKED: &str = "another client has been at work on its certificates for seconds";
 
 /// A line of the dialogue about a certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,57 +45,98 @@ impl Turn {
     }
 }
 
-/// Asks the present worker about certificates: each command's answer, in order. What is said must do no harm when it is said twice.
-pub(super) async fn ask(host: &Host, commands: &[String]) -> Result<Vec<String>, Error> {
-    ask_with(host, &commands.iter().map(|command| (command.clone(), None)).collect::<Vec<_>>()).await
+/// Somebody else is at work on certificates, and what is said about them has to wait.
+struct Wait {
+    until: Instant,
+    pause: Duration,
 }
 
-/// The same, where some of the commands are followed by a text. Where somebody else holds the certificates for longer than the limit, the
-/// answers say so.
-async fn ask_with(host: &Host, commands: &[(String, Option<&str>)]) -> Result<Vec<String>, Error> {
-    let until = Instant::now() + LOCKED_LIMIT;
-    let mut pause = LOCKED_FIRST;
-    loop {
-        let answers = host.haproxy().ask_with(commands).await?;
-        if !answers.iter().any(|answer| tls::is_locked(answer)) || Instant::now() > until {
-            return Ok(answers);
+impl Wait {
+    fn new() -> Self {
+        Self { until: Instant::now() + LOCKED_LIMIT, pause: LOCKED_FIRST }
+    }
+
+    /// Waits a little; false where that was done for too long.
+    async fn on(&mut self) -> bool {
+        if Instant::now() > self.until {
+            return false;
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(LOCKED_PAUSE);
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LOCKED_PAUSE);
+        true
     }
 }
 
-/// Gives these to the running proxy in one dialogue. Which of them it does not take, and why.
+/// Asks the present worker about certificates: each command's answer, in order. What is said must do no harm when it is said twice.
+pub(super) async fn ask(host: &Host, commands: &[String]) -> Result<Vec<String>, Error> {
+    let mut wait = Wait::new();
+    loop {
+        let answers = host.haproxy().ask(commands).await?;
+        if !answers.iter().any(|answer| tls::is_locked(answer)) {
+            return Ok(answers);
+        }
+        if !wait.on().await {
+            return Err(Error::ProxyUnavailable { detail: LOCKED.to_owned() });
+        }
+    }
+}
+
+/// Gives these to the running proxy, in one dialogue for all that it takes at once. Which of them it does not take, and why.
 pub(super) async fn offer(at: &Place<'_>, some: &[&Brought]) -> Result<Vec<(CertificateId, String)>, Error> {
-    let (mut asked, mut meant) = (Vec::new(), Vec::new());
+    let (mut left, mut wait, mut again) = (some.to_vec(), Wait::new(), false);
+    let mut refused: Vec<(CertificateId, String)> = Vec::new();
+    loop {
+        let lines = lines(at, &left, again);
+        let asked: Vec<(String, Option<&str>)> = lines.iter().map(|(_, _, line, text)| (line.clone(), *text)).collect();
+        let answers = at.host.haproxy().ask_with(&asked).await?;
+        let (mut locked, mut not): (BTreeSet<CertificateId>, BTreeMap<CertificateId, String>) = Default::default();
+        for (answer, (one, turn, ..)) in answers.iter().zip(&lines) {
+            if tls::is_locked(answer) || (*turn == Turn::Offer && tls::is_behind(answer)) {
+                locked.insert(one.id);
+            } else if !turn.is_fine(answer) {
+                not.entry(one.id).or_insert_with(|| words(one, answer));
+            }
+        }
+        left.retain(|one| locked.contains(&one.id));
+        refused.extend(not.into_iter().filter(|(id, _)| !locked.contains(id)));
+        if left.is_empty() {
+            return Ok(refused);
+        }
+        if !wait.on().await {
+            refused.extend(left.iter().map(|one| (one.id, words(one, LOCKED))));
+            return Ok(refused);
+        }
+        again = true;
+    }
+}
+
+/// The dialogue for these: whose line it is, what it is for, the line, and the text after it.
+fn lines<'a>(at: &Place<'_>, some: &[&'a Brought], again: bool) -> Vec<(&'a Brought, Turn, String, Option<&'a str>)> {
+    let files = at.files;
+    let mut lines = Vec::new();
+    // There is one open change for all: one that could be neither put in place nor taken back would be in everybody's way.
+    if again {
+        lines.extend(some.iter().map(|one| (*one, Turn::Room, tls::abort(files, one.id), None)));
+    }
     for one in some {
-        let mut say = |turn, line, text| {
-            asked.push((line, text));
-            meant.push((*one, turn));
-        };
-        let files = at.files;
         // Whoever was stopped in between has left an open change behind.
         let stored = at.running.stored.contains(&one.id);
         let room = if stored { tls::abort(files, one.id) } else { tls::announce(files, one.id) };
-        say(Turn::Room, room, None);
-        say(Turn::Offer, tls::offer(files, one.id), Some(one.pem.expose().as_str()));
-        say(Turn::Commit, tls::commit(files, one.id), None);
+        lines.push((one, Turn::Room, room, None));
+        lines.push((one, Turn::Offer, tls::offer(files, one.id), Some(one.pem.expose().as_str())));
+        lines.push((one, Turn::Commit, tls::commit(files, one.id), None));
         // There is nothing to take back where that went well; where it did not, the next one would stumble over it.
-        say(Turn::Room, tls::abort(files, one.id), None);
+        lines.push((one, Turn::Room, tls::abort(files, one.id), None));
         if !at.running.listed.contains(&one.id) {
-            say(Turn::Enlist, tls::enlist(files, one.id), None);
+            lines.push((one, Turn::Enlist, tls::enlist(files, one.id), None));
         }
     }
-    let answers = ask_with(at.host, &asked).await?;
-    let mut refused: Vec<(CertificateId, String)> = Vec::new();
-    for (answer, (one, turn)) in answers.iter().zip(&meant) {
-        if turn.is_fine(answer) || refused.last().is_some_and(|(id, _)| *id == one.id) {
-            continue;
-        }
-        let said = answer.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it gave no answer");
-        let said: String = said.chars().filter(|c| !c.is_control()).take(QUOTED).collect();
-        let words = format!("HAProxy does not take the certificate for {}: {said}", one.names.join(", "));
-        refused.push((one.id, words));
-    }
-    Ok(refused)
+    lines
+}
+
+/// Why it was not taken, from the last line of the answer.
+fn words(one: &Brought, answer: &str) -> String {
+    let said = answer.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it gave no answer");
+    let said: String = said.chars().filter(|c| !c.is_control()).take(QUOTED).collect();
+    format!("HAProxy does not take the certificate for {}: {said}", one.names.join(", "))
 }

@@ -45,7 +45,7 @@ pub async fn version(program: &std::path::Path) -> String {
 pub async fn install(host: &TestHost, program: &std::path::Path) {
     let put = format!("ln -sfn {} {FIRST}.new && mv -T {FIRST}.new {FIRST}", program.display());
     host.enter(&["/bin/bash", "-ec", &put]).await.must("it is put there");
-    let said = host.enter(&["env", "PATH=/usr/local/sbin:/usr/sbin", "haproxy", "-v"]).await.must("haproxy -v");
+    let said = host.enter(&[FIRST, "-v"]).await.must("haproxy -v");
     assert!(said.contains(&format!(" version {}", version(program).await)), "{said}");
 }
 

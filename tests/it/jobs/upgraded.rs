@@ -26,7 +26,9 @@ const BACK_WITHIN: Duration = Duration::from_secs(15);
 async fn versions() -> Vec<PathBuf> {
     let mut all = haproxy::kept().await;
     if all.len() == 1 {
-        let copy = std::env::temp_dir().join("skiff-test-haproxy");
+        // A host has a /tmp of its own.
+        let copy = PathBuf::from("/var/cache/skiffrig/second-haproxy");
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
         std::fs::copy(&all[0], &copy).unwrap();
         all.push(copy);
     }
@@ -88,8 +90,8 @@ async fn found(world: &World, id: HostId) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn haproxy_upgraded_under_the_running_one_in_a_deploy_and_while_certificates_change() {
-    let (host, world) = (TestHost::bare().await, World::new().await);
     let all = versions().await;
+    let (host, world) = (TestHost::bare().await, World::new().await);
     let (oldest, newest) = (&all[0], &all[all.len() - 1]);
     haproxy::install(&host, oldest).await;
     let id = world.provision(&host).await;
