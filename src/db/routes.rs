@@ -157,6 +157,22 @@ pub async fn of_app(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Res
     .await
 }
 
+/// The domains of an app's routes that its first host serves by HTTPS, and the port at which it does.
+pub async fn https(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<Vec<(Domain, i32)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select t.domain as "domain: Domain", x.port as "port!"
+             from (select distinct domain from routes where team_id = $1 and app_id = $2) t
+             join apps a on a.team_id = $1 and a.id = $2
+            cross join lateral (select skiff_https_port(a.team_id, a.host_id, t.domain) as port) x
+            where x.port is not null"#,
+        permit.team().0,
+        app.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.domain, row.port)).collect())
+}
+
 /// Notes the rules that a route shall have. One that was just claimed is let in with them, and not before.
 pub async fn want(
     conn: &mut PgConnection,

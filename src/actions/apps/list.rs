@@ -10,6 +10,7 @@ use crate::db::{self, Tx};
 use crate::domain::cause::Cause;
 use crate::domain::deploy::DeployState;
 use crate::domain::host::HostState;
+use crate::domain::names::Domain;
 use crate::domain::rights::{Actor, On, Permission, Permit};
 
 /// All apps one may see, by project, environment and name.
@@ -64,7 +65,8 @@ pub(in crate::actions) async fn lines(
 fn line(row: Row) -> AppLine {
     let state = state(&row);
     let port = row.http_port.unwrap_or(80);
-    let url = row.domain.as_deref().map(|domain| url(domain, row.path.as_deref().unwrap_or("/"), port));
+    let path = row.path.as_deref().unwrap_or("/");
+    let url = row.domain.as_deref().map(|domain| url(domain, path, port, row.https_port));
     AppLine {
         state,
         url,
@@ -130,7 +132,17 @@ fn state(row: &Row) -> AppState {
     }
 }
 
-/// Where a route answers: the proxy speaks plain http, on this port.
-pub(in crate::actions) fn url(domain: &str, path: &str, port: i32) -> String {
-    if port == 80 { format!("http://{domain}{path}") } else { format!("http://{domain}:{port}{path}") }
+/// Where a route answers: by HTTPS where its host serves the domain so, at this port, and otherwise in the clear.
+pub(in crate::actions) fn url(domain: &str, path: &str, http: i32, https: Option<i32>) -> String {
+    match (https, http) {
+        (Some(443), _) => format!("https://{domain}{path}"),
+        (Some(port), _) => format!("https://{domain}:{port}{path}"),
+        (None, 80) => format!("http://{domain}{path}"),
+        (None, port) => format!("http://{domain}:{port}{path}"),
+    }
+}
+
+/// The port of HTTPS of a domain, of [`db::routes::https`].
+pub(in crate::actions) fn https_of(all: &[(Domain, i32)], domain: &Domain) -> Option<i32> {
+    all.iter().find(|(name, _)| name == domain).map(|(_, port)| *port)
 }

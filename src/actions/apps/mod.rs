@@ -27,7 +27,7 @@ pub(in crate::actions) use entries::{MOST_ROUTES, MOST_VARIABLES, MOST_VOLUMES};
 pub use forms::{EditConfiguration, EditSource, NewApp, NewRoute, Pair, PlaceApp, RenameApp, SetVariable};
 pub use get::get;
 pub use hsts::{SetHsts, set_hsts};
-pub(in crate::actions) use list::{lines, url};
+pub(in crate::actions) use list::{https_of, lines, url};
 pub use list::{list, new_form};
 pub use named::named;
 pub use placement::place;

@@ -44,6 +44,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: DeployId) -> Result<DeployView, R
     let more = db::deploys::more(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
     let app = db::apps::known(&mut tx, &permit, row.app).await?.ok_or(Refused::NotFound)?;
     let removed = db::removed::get(&mut tx, &permit, row.app).await?.is_some();
+    let https = db::routes::https(&mut tx, &permit, row.app).await?;
     let steps = jobs::steps(&mut tx, &permit, row.job).await?;
     let log = jobs::log_end(&mut tx, &permit, row.job).await?;
     let release = match more.release {
@@ -93,7 +94,13 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: DeployId) -> Result<DeployView, R
         watch_until: more.watch_until,
         may_cancel: may_deploy && !row.state.is_final() && more.switched_at.is_none() && more.cancel_asked_by.is_none(),
         cancel_asked_by: more.cancel_asked_by,
-        urls: routes.iter().map(|route| apps::url(route.domain.as_ref(), route.path.as_ref(), port)).collect(),
+        urls: routes
+            .iter()
+            .map(|route| {
+                let by_https = apps::https_of(&https, &route.domain);
+                apps::url(route.domain.as_ref(), route.path.as_ref(), port, by_https)
+            })
+            .collect(),
         may_roll_back_to: row.former.filter(|_| may_deploy && moved && row.state == DeployState::Succeeded),
         may_deploy,
         ran_release_command: more.ran_release_command,

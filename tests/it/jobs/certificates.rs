@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use skiff::actions::apps::NewRoute;
+use skiff::actions::apps::{self, NewRoute};
 use skiff::actions::certificates::{self, NewCertificate};
+use skiff::actions::deploys;
 use skiff::actions::routes::{self, EditRules};
-use skiff::domain::ids::{CertificateId, HostId, JobId};
+use skiff::domain::ids::{AppId, CertificateId, HostId, JobId};
 
 use crate::harness::host::TestHost;
 use crate::harness::team::TestTeam;
@@ -42,6 +43,14 @@ async fn settled(world: &World) -> Ended {
     ended
 }
 
+/// The app's address as a list of apps, its own page and that of its last deploy say it.
+async fn urls(world: &World, app: AppId) -> [String; 3] {
+    let (ctx, owner) = (world.actions(), &world.team.owner);
+    let view = apps::get(&ctx, owner, app).await.unwrap();
+    let mut deploy = deploys::get(&ctx, owner, view.deploys[0].id).await.unwrap();
+    [view.line.url.unwrap(), view.routes[0].url.clone(), deploy.urls.remove(0)]
+}
+
 /// Asks for the host's certificates once more.
 async fn again(world: &World, host: HostId) -> Ended {
     let mut tx = world.db.begin(&world.team.permit).await.unwrap();
@@ -62,6 +71,7 @@ async fn a_certificate_comes_and_is_renewed_and_goes_while_the_proxy_runs() {
     let authority = Authority::new("Test Authority");
     assert!(authority.get(address(&host), 443, DOMAIN, "/").await.is_err(), "there is none yet");
     assert_eq!(ask(&host, DOMAIN, "/").await.0, 200);
+    assert_eq!(urls(&world, app.id).await, ["http://shop.test/"; 3]);
 
     // What another team has for this name, or for everything beside it, comes to no host of this one.
     let other = TestTeam::new(&world.db).await;
@@ -81,6 +91,7 @@ async fn a_certificate_comes_and_is_renewed_and_goes_while_the_proxy_runs() {
     let certificate = upload(&world, &first).await;
     let answer = authority.get(address(&host), 443, DOMAIN, "/").await.unwrap();
     assert_eq!((answer.status, &answer.served), (200, &first.der));
+    assert_eq!(urls(&world, app.id).await, ["https://shop.test/"; 3]);
     let redirect = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let led = redirect.get(format!("http://{}/x?y", host.address)).header("host", DOMAIN).send().await.unwrap();
     assert_eq!((led.status().as_u16(), led.headers()["location"].to_str().unwrap()), (308, "https://shop.test/x?y"));
@@ -109,12 +120,14 @@ async fn a_certificate_comes_and_is_renewed_and_goes_while_the_proxy_runs() {
     let other = world.app(id, IMAGE, "one.wild.test").await;
     other.must_deploy().await;
     assert_eq!(authority.get(address(&host), 443, "one.wild.test", "/").await.unwrap().served, wild.der);
+    assert_eq!(urls(&world, other.id).await, ["https://one.wild.test/"; 3]);
 
     // Gone.
     certificates::remove(&world.actions(), &world.team.owner, certificate).await.unwrap();
     settled(&world).await;
     assert!(authority.get(address(&host), 443, DOMAIN, "/").await.is_err());
     assert_eq!(ask(&host, DOMAIN, "/").await.0, 200, "plain HTTP serves it again");
+    assert_eq!(urls(&world, app.id).await, ["http://shop.test/"; 3]);
     assert!(host.enter(&["test", "-e", &file]).await.status != 0);
     world.quiet().await;
 }
