@@ -173,6 +173,28 @@ pub async fn https(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Resu
     Ok(rows.into_iter().map(|row| (row.domain, row.port)).collect())
 }
 
+/// The apps behind a host's proxy of which something is wanted that the proxies do not have yet, with their names.
+pub async fn waiting(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    host: HostId,
+) -> Result<Vec<(AppId, String)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select a.id as "id: AppId", a.name
+             from ledger_backends b join apps a on a.team_id = b.team_id and a.id = b.app_id
+            where b.team_id = $1 and b.host_id = $2 and a.removed_at is null
+              and (a.front <> a.front_applied
+                   or exists (select from routes t where t.team_id = a.team_id and t.app_id = a.id
+                                and t.applied is distinct from t.rules))
+            order by a.id"#,
+        permit.team().0,
+        host.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}
+
 /// Notes the rules that a route shall have. One that was just claimed is let in with them, and not before.
 pub async fn want(
     conn: &mut PgConnection,

@@ -19,6 +19,7 @@ use super::execute::ingress::{self, Listens};
 use super::log::Log;
 use super::registry;
 use super::renewal;
+use super::set_proxy;
 use super::stop::{self, detail};
 use crate::access::{self, Reached};
 use crate::db::{host_checks, host_logins, job_steps};
@@ -446,6 +447,7 @@ impl Course<'_> {
         let listens =
             host_logins::Listens { http: row.http_port, https: row.https_port, peers: row.private_address.as_deref() };
         host_logins::proxy_listens(&mut tx, permit, row.id, &listens).await?;
+        set_proxy::ask_waiting(&mut tx, permit, row.id).await?;
         tx.commit().await?;
         certificates::settle(self.ctx, permit, row.id, &self.host, &wanted, brought, true).await?;
         done

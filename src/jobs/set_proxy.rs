@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 
 use super::Ctx;
 use super::certificates::Trouble;
@@ -15,10 +16,12 @@ use super::logged;
 use super::stop::{self, Stop, detail};
 use crate::access::{self, Reached};
 use crate::db::{Tx, apps, fronts, job_steps, routes};
+use crate::domain::cause::Cause;
 use crate::domain::deploy::Failure;
-use crate::domain::ids::{AppId, HostId};
+use crate::domain::ids::{AppId, HostId, JobId};
 use crate::domain::job::StepState;
-use crate::queue::{Job, Outcome, Run};
+use crate::domain::rights::Permit;
+use crate::queue::{self, Job, New, Outcome, Run};
 use crate::remote::Host;
 
 /// Let what is wanted of a proxy hold.
@@ -45,6 +48,34 @@ pub fn lock_key(of: Of) -> String {
         Of::App(app) => format!("routes:{app}"),
         Of::Host(host) => format!("trust:{host}"),
     }
+}
+
+/// Asks for it, in the transaction that stores what is wanted.
+pub async fn ask(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    of: Of,
+    title: &str,
+    cause: Cause,
+) -> Result<JobId, sqlx::Error> {
+    let host = match of {
+        Of::App(_) => None,
+        Of::Host(host) => Some(host),
+    };
+    let new = New { lock_key: Some(lock_key(of)), host, ..New::new(title, cause) };
+    Ok(queue::push(conn, permit, &SetProxy { of }, new).await?.job)
+}
+
+/// Asks for what the proxies did not take so far, of every app behind this host's: what was in the way may be gone.
+pub async fn ask_waiting(conn: &mut PgConnection, permit: &Permit, host: HostId) -> Result<(), sqlx::Error> {
+    for (app, name) in routes::waiting(&mut *conn, permit, host).await? {
+        let of = Of::App(app);
+        if !queue::waits(&mut *conn, permit, &lock_key(of)).await? {
+            let cause = Cause::System { why: "a server that was made ready".to_owned(), deploy: None };
+            ask(&mut *conn, permit, of, &format!("Routes of {name}"), cause).await?;
+        }
+    }
+    Ok(())
 }
 
 /// So often what went wrong on the way to a proxy is tried again, after a second or two.

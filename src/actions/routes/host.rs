@@ -15,8 +15,7 @@ use crate::domain::ids::{HostId, JobId};
 use crate::domain::names::Domain;
 use crate::domain::rights::{Actor, Permission, Permit};
 use crate::domain::trust::Trust;
-use crate::jobs::set_proxy::{self, Of, SetProxy};
-use crate::queue::{self, New};
+use crate::jobs::set_proxy::{self, Of};
 
 /// What a host's proxy is told besides its apps.
 #[derive(Clone, Debug)]
@@ -57,10 +56,7 @@ pub async fn set_trust(ctx: &Ctx, actor: &Actor, id: HostId, input: EditTrust) -
     let Read { name, known, trust } = read_trust(&mut tx, &permit, id, &input).await?;
     db::fronts::want_trust(&mut tx, &permit, id, &trust).await?;
     let title = format!("Proxies before {name}");
-    let of = Of::Host(id);
-    let mut new = New::new(&title, actor.who().cause());
-    (new.lock_key, new.host) = (Some(set_proxy::lock_key(of)), Some(id));
-    let job = queue::push(&mut tx, &permit, &SetProxy { of }, new).await?.job;
+    let job = set_proxy::ask(&mut tx, &permit, Of::Host(id), &title, actor.who().cause()).await?;
     let event = audit::New {
         action: "host.trust_changed",
         kind: "host",

@@ -33,8 +33,7 @@ use crate::domain::ids::{AppId, JobId, RouteId};
 use crate::domain::rights::{Actor, Permission, Permit};
 use crate::domain::rules::Rules;
 use crate::jobs::look_after_certificates;
-use crate::jobs::set_proxy::{self, Of, SetProxy};
-use crate::queue::{self, New};
+use crate::jobs::set_proxy::{self, Of};
 
 /// What came of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,8 +203,5 @@ async fn push(
         return Ok(None);
     }
     let title = format!("Routes of {name}");
-    let of = Of::App(app);
-    let mut new = New::new(&title, actor.who().cause());
-    new.lock_key = Some(set_proxy::lock_key(of));
-    Ok(Some(queue::push(tx, permit, &SetProxy { of }, new).await?.job))
+    Ok(Some(set_proxy::ask(tx, permit, Of::App(app), &title, actor.who().cause()).await?))
 }

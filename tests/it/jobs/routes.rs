@@ -213,9 +213,11 @@ async fn what_a_proxy_does_not_take_changes_nothing_and_is_in_nobodys_way() {
         ports: vec![Pair { name: port.into(), value: allow.into() }],
         ..EditFront::default()
     };
+    let probe = Probe::start(&host, "other.test");
     let changed = routes::set_front(&ctx, owner, app.id, on("5433", "")).await.unwrap();
     let ended = world.over(changed.job.unwrap()).await;
     assert_eq!(ended.state, "failed", "{ended:#?}");
+    probe.clean("a port that is taken").await;
     assert!(
         ended.reason.contains("Port 5433 cannot be opened: something else on the host listens there"),
         "{ended:#?}"

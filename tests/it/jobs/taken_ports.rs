@@ -1,13 +1,14 @@
 //! A port without HTTP that somebody else takes while the proxy is down: everything else is served, the host's check says so, and the port is
 //! opened once it is free.
 
-use skiff::actions::apps::Pair;
-use skiff::actions::routes::{self, EditFront};
+use skiff::actions::apps::{self, Pair};
+use skiff::actions::routes::{self, EditFront, EditRules};
 use skiff::domain::app::Spec;
 use skiff::domain::source::{Image, Source};
 
 use super::check_host::differences;
 use crate::harness::host::TestHost;
+use crate::harness::probe::Probe;
 use crate::harness::world::{World, ask};
 
 const IMAGE: &str = "127.0.0.1:5000/hello:1";
@@ -50,12 +51,29 @@ async fn a_port_taken_while_the_proxy_is_down_keeps_nothing_else_from_being_serv
     other.must_deploy().await;
     assert_eq!(ask(&host, "other.test", "/").await.0, 200);
     assert_eq!(differences(&world, id).await, ["port 5434: socat"]);
+    // What needs a reload is refused with the port's name, and the proxy lets go of nothing to find that out.
+    let probe = Probe::start(&host, "other.test");
+    let (ctx, owner) = (world.actions(), &world.team.owner);
+    let route = apps::get(&ctx, owner, other.id).await.unwrap().routes[0].id;
+    let only = EditRules { allow: "10.9.9.9".into(), ..EditRules::default() };
+    let job = routes::set_rules(&ctx, owner, other.id, route, only).await.unwrap().job.unwrap();
+    let ended = world.over(job).await;
+    assert!(ended.state == "failed" && ended.reason.contains("Port 5434 cannot be opened"), "{ended:#?}");
+    assert!(ended.reason.contains("(socat, process "), "{ended:#?}");
+    probe.clean("a port that is taken").await;
 
     // Free again.
     host.enter(&["/bin/bash", "-c", "pkill -s $(cat /tmp/taken) || kill $(cat /tmp/taken)"]).await.must("freed");
     let ended = world.provision_again(id).await;
     assert_eq!(ended.state, "succeeded", "{ended:#?}");
     assert_eq!(get().await.unwrap(), "1");
+    // What was refused meanwhile holds now.
+    let holds = async {
+        while ask(&host, "other.test", "/").await.0 != 403 || routes::look(&ctx, owner, other.id).await.unwrap().waits {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(15), holds).await.expect("it holds");
     assert_eq!(differences(&world, id).await, [""; 0]);
     world.quiet().await;
 }
