@@ -53,7 +53,8 @@ fi
 
 listener() { # listener PORT: the program; "?" where only root may know
   local lines
-  lines=$(ss -H -ltnp "sport = :$1" 2>/dev/null)
+  # We listen on IPv4; who listens on IPv6 alone is in nobody's way.
+  lines=$(ss -H -ltnp "sport = :$1" 2>/dev/null | awk '$4 !~ /^\[/ || $4 ~ /^\[::ffff:/')
   case $lines in *'(("'*) printf '%s' "$lines" | sed -n 's/.*(("\([^"]*\)",pid=\([0-9]*\).*/\1/p' | head -n 1 ;; ?*) echo '?' ;; esac
 }
 service=/etc/init.d/skiff-haproxy

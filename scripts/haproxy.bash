@@ -39,10 +39,11 @@ other_runs() { master 'show proc' | awk -v installed="$installed" '$2 == "worker
 # The processes of ours, master and workers, old ones too.
 ours() { master 'show proc' | awk '$1 ~ /^[0-9]+$/ { print $1 }'; }
 
+on() { ss -H "$1" "sport = :$2" 2>/dev/null | awk '$4 !~ /^\[/ || $4 ~ /^\[::ffff:/'; } # on OPTIONS PORT: who listens, but on IPv6 alone
 owner() { # owner PORT: "program pid" of who listens there, unless it is us
   local pid mine
   mine=" $(ours | tr '\n' ' ')"
-  ss -H -ltnp "sport = :$1" 2>/dev/null | grep -o '("[^"]*",pid=[0-9]*' | sed 's/("\([^"]*\)",pid=/\1 /' | sort -u | while read -r name pid; do
+  on -ltnp "$1" | grep -o '("[^"]*",pid=[0-9]*' | sed 's/("\([^"]*\)",pid=/\1 /' | sort -u | while read -r name pid; do
     case $mine in *" $pid "*) ;; *) echo "$name $pid"; break ;; esac
   done
 }
@@ -71,7 +72,7 @@ free_ports() { # ", such as 8080 or 8000": those of the usual ones that nobody l
   done
   [ ${#free[@]} = 0 ] || printf ', such as %s' "${free[0]}${free[1]:+ or ${free[1]}}"
 }
-hears() { [ -n "$(ss -H -ltn "sport = :$1" 2>/dev/null | awk '$4 !~ /^\[/ || $4 ~ /^\[::ffff:/')" ]; }
+hears() { [ -n "$(on -ltn "$1")" ]; }
 app_ports() { sed -n 's/^frontend tcp-\([0-9]*\) .*/\1/p' "$CONFIG"; }
 listens() {
   local port

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::domain::app::Kind;
 use crate::domain::cause::Cause;
 use crate::domain::deploy::DeployState;
-use crate::domain::ids::{AppId, DeployId, EnvironmentId, ProjectId, ReleaseId};
+use crate::domain::ids::{AppId, DeployId, EnvironmentId, HostId, ProjectId, ReleaseId};
 use crate::domain::rights::Permit;
 
 /// Names of the apps in an environment.
@@ -54,8 +54,8 @@ pub struct Row {
     pub path: Option<String>,
     /// The port of the proxy of its first host.
     pub http_port: Option<i32>,
-    /// The port at which that host serves the domain by HTTPS, where it does.
-    pub https_port: Option<i32>,
+    /// That host.
+    pub host: Option<HostId>,
     /// The release that serves.
     pub release: Option<ReleaseId>,
     /// Its number.
@@ -110,7 +110,7 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, filter: Filter) -> R
                   e.id as "environment: EnvironmentId", e.slug as environment_slug, e.name as environment_name,
                   a.domain, a.path,
                   coalesce(h.proxy_port, h.http_port) as "http_port?",
-                  skiff_https_port(a.team_id, a.host_id, a.domain) as https_port,
+                  a.host_id as "host: HostId",
                   r.id as "release?: ReleaseId", r.number as "number?", r.commit_id as commit,
                   coalesce(r.instances, 0)::bigint as "wanted!",
                   i.serving as "serving!", i.lost as "lost!", i.seen_at as "seen_at?",

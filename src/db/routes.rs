@@ -157,20 +157,25 @@ pub async fn of_app(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Res
     .await
 }
 
-/// The domains of an app's routes that its first host serves by HTTPS, and the port at which it does.
-pub async fn https(conn: &mut PgConnection, permit: &Permit, app: AppId) -> Result<Vec<(Domain, i32)>, sqlx::Error> {
+/// Which of these names certificates on hosts are for, with the port at which the host serves HTTPS.
+pub async fn by_https(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    names: &[String],
+) -> Result<Vec<(HostId, String, i32)>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select t.domain as "domain: Domain", x.port as "port!"
-             from (select distinct domain from routes where team_id = $1 and app_id = $2) t
-             join apps a on a.team_id = $1 and a.id = $2
-            cross join lateral (select skiff_https_port(a.team_id, a.host_id, t.domain) as port) x
-            where x.port is not null"#,
+        r#"select l.host_id as "host: HostId", n.name as "name!", h.proxy_https_port as "port!"
+             from ledger_certificates l
+             join hosts h on h.team_id = l.team_id and h.id = l.host_id
+             join certificates c on c.team_id = l.team_id and c.id = l.certificate_id
+            cross join lateral unnest(c.names) n (name)
+            where l.team_id = $1 and l.fingerprint <> '' and h.proxy_https_port is not null and n.name = any($2)"#,
         permit.team().0,
-        app.0,
+        names,
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.domain, row.port)).collect())
+    Ok(rows.into_iter().map(|row| (row.host, row.name, row.port)).collect())
 }
 
 /// The apps behind a host's proxy of which something is wanted that the proxies do not have yet, with their names.

@@ -277,7 +277,13 @@ fn docker(found: &mut Found, seen: &Seen) {
 }
 
 fn proxy(found: &mut Found, seen: &Seen, wanted: &Wanted) {
-    found.unless(seen.is("PROXY_SERVICE", "yes"), "service skiff-haproxy", "", "there, as Skiff writes it now", AGAIN);
+    found.unless(
+        seen.is("PROXY_SERVICE", "yes"),
+        "service skiff-haproxy",
+        "not there, or of a former version",
+        "there",
+        AGAIN,
+    );
     found.unless(seen.is("PROXY_ENABLED", "yes"), "start of the proxy", "by hand", "with the machine", AGAIN);
     let runs = seen.is("PROXY_RUNS", "yes");
     found.unless(runs, "proxy", "does not run", "running", AGAIN);

@@ -1,8 +1,9 @@
 //! One app's page. A fixed number of statements, however long its history is.
 
+use super::addresses::Addresses;
 use super::list::choice;
 use super::views::{AppView, HostChoice, May, RouteView, VariableLine};
-use super::{configuration, https_of, lines, placement, source, url};
+use super::{configuration, lines, placement, source};
 use crate::actions::gate::{self, Open};
 use crate::actions::kept::Weigh;
 use crate::actions::{Ctx, Refused, deploys, hosts, jobs as job_lines, releases, secrets, volumes};
@@ -36,7 +37,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
     let line = lines(&mut tx, &permit, actor, filter).await?.into_iter().next().ok_or(Refused::NotFound)?;
     let app = db::apps::get(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
     let routes = db::routes::of_app(&mut tx, &permit, id).await?;
-    let https = db::routes::https(&mut tx, &permit, id).await?;
+    let addresses = Addresses::read(&mut tx, &permit, routes.iter().map(|row| row.domain.as_ref())).await?;
     let front = db::routes::front(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
     let instances = db::instances::list(&mut tx, &permit, Some(id), None, INSTANCES).await?;
     let key = jobs::deploy::lock_key(id);
@@ -94,7 +95,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
             .into_iter()
             .map(|row| RouteView {
                 id: row.id,
-                url: url(row.domain.as_ref(), row.path.as_ref(), port, https_of(&https, &row.domain)),
+                url: addresses.url(placed, row.domain.as_ref(), row.path.as_ref(), port),
                 waits: row.applied.as_ref() != Some(&row.rules),
                 rules: row.rules.0,
                 domain: row.domain.into(),

@@ -1,5 +1,6 @@
 //! Lists of apps: rows become lines with a state. Not here: one app's page.
 
+use super::addresses::Addresses;
 use super::views::{
     AppLine, AppState, DeployBrief, EnvironmentChoice, HostChoice, NewAppForm, ReleaseBrief, Stopped, TakenBack,
 };
@@ -10,7 +11,6 @@ use crate::db::{self, Tx};
 use crate::domain::cause::Cause;
 use crate::domain::deploy::DeployState;
 use crate::domain::host::HostState;
-use crate::domain::names::Domain;
 use crate::domain::rights::{Actor, On, Permission, Permit};
 
 /// All apps one may see, by project, environment and name.
@@ -58,15 +58,16 @@ pub(in crate::actions) async fn lines(
 ) -> Result<Vec<AppLine>, Refused> {
     let rows = db::app_lines::list(tx, permit, filter).await?;
     let seen = |row: &Row| gate::sees(actor, On::environment(actor.team(), row.project, row.environment));
-    Ok(rows.into_iter().filter(seen).map(line).collect())
+    let addresses = Addresses::read(tx, permit, rows.iter().filter_map(|row| row.domain.as_deref())).await?;
+    Ok(rows.into_iter().filter(seen).map(|row| line(row, &addresses)).collect())
 }
 
 /// One row as a line.
-fn line(row: Row) -> AppLine {
+fn line(row: Row, addresses: &Addresses) -> AppLine {
     let state = state(&row);
     let port = row.http_port.unwrap_or(80);
     let path = row.path.as_deref().unwrap_or("/");
-    let url = row.domain.as_deref().map(|domain| url(domain, path, port, row.https_port));
+    let url = row.domain.as_deref().map(|domain| addresses.url(row.host, domain, path, port));
     AppLine {
         state,
         url,
@@ -130,19 +131,4 @@ fn state(row: &Row) -> AppState {
         Some(_) if bad || row.serving - row.lost < row.wanted => AppState::NeedsYou,
         Some(_) => AppState::Running,
     }
-}
-
-/// Where a route answers: by HTTPS where its host serves the domain so, at this port, and otherwise in the clear.
-pub(in crate::actions) fn url(domain: &str, path: &str, http: i32, https: Option<i32>) -> String {
-    match (https, http) {
-        (Some(443), _) => format!("https://{domain}{path}"),
-        (Some(port), _) => format!("https://{domain}:{port}{path}"),
-        (None, 80) => format!("http://{domain}{path}"),
-        (None, port) => format!("http://{domain}:{port}{path}"),
-    }
-}
-
-/// The port of HTTPS of a domain, of [`db::routes::https`].
-pub(in crate::actions) fn https_of(all: &[(Domain, i32)], domain: &Domain) -> Option<i32> {
-    all.iter().find(|(name, _)| name == domain).map(|(_, port)| *port)
 }

@@ -1,5 +1,6 @@
 //! Apps: describe, list, show, edit. An edit is saved and pending until the next deploy. Not here: deploying.
 
+mod addresses;
 mod configuration;
 mod create;
 mod dockerfile;
@@ -16,6 +17,7 @@ mod source;
 mod stop;
 mod views;
 
+pub(in crate::actions) use addresses::Addresses;
 pub use create::create;
 pub use dockerfile::{
     DockerfileLine, DockerfileView, FoundView, KeepDockerfile, KeptText, LookView, NO_REPOSITORY, dockerfile,
@@ -27,7 +29,7 @@ pub(in crate::actions) use entries::{MOST_ROUTES, MOST_VARIABLES, MOST_VOLUMES};
 pub use forms::{EditConfiguration, EditSource, NewApp, NewRoute, Pair, PlaceApp, RenameApp, SetVariable};
 pub use get::get;
 pub use hsts::{SetHsts, set_hsts};
-pub(in crate::actions) use list::{https_of, lines, url};
+pub(in crate::actions) use list::lines;
 pub use list::{list, new_form};
 pub use named::named;
 pub use placement::place;

@@ -44,7 +44,6 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: DeployId) -> Result<DeployView, R
     let more = db::deploys::more(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
     let app = db::apps::known(&mut tx, &permit, row.app).await?.ok_or(Refused::NotFound)?;
     let removed = db::removed::get(&mut tx, &permit, row.app).await?.is_some();
-    let https = db::routes::https(&mut tx, &permit, row.app).await?;
     let steps = jobs::steps(&mut tx, &permit, row.job).await?;
     let log = jobs::log_end(&mut tx, &permit, row.job).await?;
     let release = match more.release {
@@ -60,10 +59,13 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: DeployId) -> Result<DeployView, R
         _ => None,
     };
     let delivery = db::deliveries::of_deploy(&mut tx, &permit, row.app, id, cause).await?;
-    let host = match app.placement.first() {
-        Some(place) => db::hosts::list(&mut tx, &permit, Some(place.host)).await?.into_iter().next(),
+    let placed = app.placement.first().map(|place| place.host);
+    let host = match placed {
+        Some(host) => db::hosts::list(&mut tx, &permit, Some(host)).await?.into_iter().next(),
         None => None,
     };
+    let routes = &app.spec.routes;
+    let addresses = apps::Addresses::read(&mut tx, &permit, routes.iter().map(|route| route.domain.as_ref())).await?;
     tx.commit().await?;
 
     let changes = release.as_ref().zip(former.as_ref()).map(|(release, former)| {
@@ -72,7 +74,6 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: DeployId) -> Result<DeployView, R
     });
     let source = release.as_ref().map_or(&app.source.0, |release| &release.source.0);
     let port = host.map_or(80, |host| host.proxy_port);
-    let routes = &app.spec.routes;
     let may_deploy = !removed && actor.may(Permission::Deploy, on).is_ok();
     let serves = !removed && more.release.is_some() && app.current == more.release;
     let moved = more.switched_at.is_some() && serves && more.former != more.release;
@@ -96,10 +97,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: DeployId) -> Result<DeployView, R
         cancel_asked_by: more.cancel_asked_by,
         urls: routes
             .iter()
-            .map(|route| {
-                let by_https = apps::https_of(&https, &route.domain);
-                apps::url(route.domain.as_ref(), route.path.as_ref(), port, by_https)
-            })
+            .map(|route| addresses.url(placed, route.domain.as_ref(), route.path.as_ref(), port))
             .collect(),
         may_roll_back_to: row.former.filter(|_| may_deploy && moved && row.state == DeployState::Succeeded),
         may_deploy,

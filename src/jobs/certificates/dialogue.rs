@@ -1,6 +1,6 @@
-//! What is said to the running proxy about certificates. HAProxy lets one client at a time work on them, and refuses all others meanwhile
-//! at once (management.txt, "show ssl cert": a client that reads slowly holds everybody off): what it refuses so is asked again. Not here:
-//! which certificates, and what comes of it.
+//! What is said to the running proxy about certificates. HAProxy lets one client at a time work on them, for as long as its answer takes to
+//! be read, and refuses all others at once, also those who only look: what it refuses so is asked again. Not here: which certificates, and
+//! what comes of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

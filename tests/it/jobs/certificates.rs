@@ -22,6 +22,14 @@ fn address(host: &TestHost) -> IpAddr {
     host.address.parse().unwrap()
 }
 
+/// A host that is ready, with the app's image.
+async fn ready() -> (TestHost, World, HostId) {
+    let (host, world) = (TestHost::bare().await, World::new().await);
+    let id = world.provision(&host).await;
+    host.load_app(IMAGE, "1").await;
+    (host, world, id)
+}
+
 /// Uploads it, and waits for the hosts to have it.
 async fn upload(world: &World, made: &Made) -> CertificateId {
     let input = NewCertificate { chain: made.chain.clone(), key: made.key.clone() };
@@ -62,10 +70,7 @@ async fn again(world: &World, host: HostId) -> Ended {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_comes_and_is_renewed_and_goes_while_the_proxy_runs() {
-    let host = TestHost::bare().await;
-    let world = World::new().await;
-    let id = world.provision(&host).await;
-    host.load_app(IMAGE, "1").await;
+    let (host, world, id) = ready().await;
     let app = world.app(id, IMAGE, DOMAIN).await;
     app.must_deploy().await;
     let authority = Authority::new("Test Authority");
@@ -133,10 +138,7 @@ async fn a_certificate_comes_and_is_renewed_and_goes_while_the_proxy_runs() {
 }
 
 async fn renewals_under_load(per_second: u64, websockets: usize, changes: usize, answers: u64) {
-    let host = TestHost::bare().await;
-    let world = World::new().await;
-    let id = world.provision(&host).await;
-    host.load_app(IMAGE, "1").await;
+    let (host, world, id) = ready().await;
     world.app(id, IMAGE, DOMAIN).await.must_deploy().await;
     let authority = Authority::new("Test Authority");
     upload(&world, &authority.issue(&[DOMAIN], 90)).await;
@@ -183,10 +185,7 @@ async fn t_certificates_under_load() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_lost_everything_is_made_whole_again() {
-    let host = TestHost::bare().await;
-    let world = World::new().await;
-    let id = world.provision(&host).await;
-    host.load_app(IMAGE, "1").await;
+    let (host, world, id) = ready().await;
     let app = world.app(id, IMAGE, DOMAIN).await;
     app.must_deploy().await;
     let authority = Authority::new("Test Authority");
@@ -238,10 +237,7 @@ async fn a_proxy_that_lost_everything_is_made_whole_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_comes_although_somebody_else_holds_them_in_the_proxy() {
-    let host = TestHost::bare().await;
-    let world = World::new().await;
-    let id = world.provision(&host).await;
-    host.load_app(IMAGE, "1").await;
+    let (host, world, id) = ready().await;
     let app = world.app(id, IMAGE, DOMAIN).await;
     app.must_deploy().await;
     let authority = Authority::new("Test Authority");

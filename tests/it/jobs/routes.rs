@@ -186,7 +186,7 @@ async fn a_route_is_led_to_another_app_with_its_rules_or_it_stays_where_it_is() 
 }
 
 /// An app without routes.
-async fn without_routes(world: &World, host: skiff::domain::ids::HostId) -> TestApp<'_> {
+pub(super) async fn without_routes(world: &World, host: skiff::domain::ids::HostId) -> TestApp<'_> {
     let source = Source::Image(Image { image: V1.parse().unwrap(), login: None });
     let mut spec = Spec::web(8080, "/up".parse().unwrap());
     spec.watch.seconds = 0;

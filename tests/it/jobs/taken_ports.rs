@@ -3,10 +3,9 @@
 
 use skiff::actions::apps::{self, Pair};
 use skiff::actions::routes::{self, EditFront, EditRules};
-use skiff::domain::app::Spec;
-use skiff::domain::source::{Image, Source};
 
 use super::check_host::differences;
+use super::routes::without_routes;
 use crate::harness::host::TestHost;
 use crate::harness::probe::Probe;
 use crate::harness::world::{World, ask};
@@ -20,9 +19,7 @@ async fn a_port_taken_while_the_proxy_is_down_keeps_nothing_else_from_being_serv
     host.load_app(IMAGE, "1").await;
     let other = world.app(id, IMAGE, "other.test").await;
     other.must_deploy().await;
-    let mut spec = Spec::web(8080, "/up".parse().unwrap());
-    spec.watch.seconds = 0;
-    let app = world.app_of(id, Source::Image(Image { image: IMAGE.parse().unwrap(), login: None }), spec).await;
+    let app = without_routes(&world, id).await;
     app.must_deploy().await;
     let front = EditFront { ports: vec![Pair { name: "5434".into(), value: String::new() }], ..EditFront::default() };
     let job = routes::set_front(&world.actions(), &world.team.owner, app.id, front).await.unwrap().job.unwrap();
@@ -61,6 +58,12 @@ async fn a_port_taken_while_the_proxy_is_down_keeps_nothing_else_from_being_serv
     assert!(ended.state == "failed" && ended.reason.contains("Port 5434 cannot be opened"), "{ended:#?}");
     assert!(ended.reason.contains("(socat, process "), "{ended:#?}");
     probe.clean("a port that is taken").await;
+
+    // Started as a former version did, the port would be in everybody's way again.
+    let former = "sed -i 's| /usr/local/lib/skiff/start-haproxy /etc/skiff/haproxy.cfg | |' /etc/init.d/skiff-haproxy";
+    host.enter(&["/bin/bash", "-c", former]).await.must("former");
+    let said = differences(&world, id).await;
+    assert!(said.contains(&"service skiff-haproxy: not there, or of a former version".to_owned()), "{said:?}");
 
     // Free again.
     host.enter(&["/bin/bash", "-c", "pkill -s $(cat /tmp/taken) || kill $(cat /tmp/taken)"]).await.must("freed");
