@@ -104,7 +104,7 @@ if [ -n "$taken" ] && next=$(mktemp "$config.XXXXXX"); then
   echo "Left out, as something else listens there: port $taken" >&2
   awk -v taken=" $taken" '
     /^[a-z]/ { out = $1 == "frontend" && $2 ~ /^tcp-/ && index(taken, " " substr($2, 5) " ") }
-    !out' "$config" > "$next" && chmod --reference="$config" "$next" && chown --reference="$config" "$next" && mv -f "$next" "$config"
+    !out' "$config" > "$next" && chmod --reference="$config" "$next" && chown --reference="$config" "$next" && mv -f "$next" "$config" || rm -f "$next"
 fi
 exec "$@"
 END_OF_START
