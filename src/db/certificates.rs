@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::certificate_ends;
 use crate::domain::certificate::{Candidate, Facts, Origin};
 use crate::domain::ids::{CertificateId, HostId};
 use crate::domain::rights::Permit;
@@ -113,6 +114,7 @@ pub async fn add_version(
     )
     .execute(&mut *conn)
     .await?;
+    certificate_ends::note(&mut *conn, permit, facts.not_after).await?;
     // The one before stays, for whoever looks back; older keys are not kept.
     sqlx::query!(
         "delete from certificate_versions v where v.team_id = $1 and v.certificate_id = $2 and v.id <> $3

@@ -12,6 +12,7 @@ pub mod app_lines;
 pub mod apps;
 pub mod audit;
 pub mod builds;
+pub mod certificate_ends;
 pub mod certificates;
 pub mod changes;
 pub mod channels;

@@ -10,7 +10,7 @@ use super::set_certificates;
 use crate::db::{certificates, host_logins};
 use crate::domain::cause::Cause;
 use crate::domain::ids::{CertificateId, HostId};
-use crate::domain::ingress::{self as words, Answer, FilePath, Home, Ingress, MapEntry, Tls, TlsFiles, tls};
+use crate::domain::ingress::{self as words, Answer, FilePath, Home, Ingress, Listed, MapEntry, Tls, TlsFiles, tls};
 use crate::domain::rights::Permit;
 use crate::domain::secret::Secret;
 use crate::remote::{Error, File, Host};
@@ -154,7 +154,7 @@ pub struct Running {
     maps: Vec<Vec<MapEntry>>,
     doors: Vec<String>,
     stored: BTreeSet<CertificateId>,
-    listed: BTreeSet<CertificateId>,
+    listed: Vec<Listed>,
 }
 
 impl Running {
@@ -165,7 +165,9 @@ impl Running {
             words::map_changes(map, running, entries).is_empty()
         };
         let maps = want.maps(&wanted.home.tls);
-        self.listed == want.certificates
+        let listed: BTreeSet<CertificateId> = self.listed.iter().map(|entry| entry.id).collect();
+        listed == want.certificates
+            && want.relist(&self.listed).1.is_empty()
             && self.stored.is_subset(&want.certificates)
             && tls::panel_changes(want, &self.doors).is_empty()
             && maps.iter().zip(&self.maps).all(|((map, entries), running)| same(map, running, entries))
@@ -231,14 +233,18 @@ pub async fn settle_seen(
 ) -> Result<Vec<String>, Trouble> {
     let (Some(want), Some(running)) = (&wanted.tls, running) else { return Ok(Vec::new()) };
     let files = &wanted.home.tls;
-    let at = Place { ctx, permit, id, host, files, running: &running };
+    let at = Place { ctx, permit, id, host, files, want, running: &running };
     let mut change = brought;
-    let known: BTreeSet<CertificateId> = change.iter().map(|one| one.id).collect();
-    let lacking: Vec<CertificateId> =
-        want.certificates.difference(&running.listed).filter(|id| !known.contains(id)).copied().collect();
+    let known = change.iter().map(|one| one.id).chain(running.listed.iter().map(|entry| entry.id));
+    let known: BTreeSet<CertificateId> = known.collect();
+    let lacking: Vec<CertificateId> = want.certificates.difference(&known).copied().collect();
     change.extend(at.opened(&lacking).await?);
     let (mut said, mut refused) = (Vec::new(), Vec::new());
     at.serve(change, &mut said, &mut refused).await?;
+    // A name is taken from nobody whose successor is not served.
+    if refused.is_empty() {
+        said.extend(at.share().await?);
+    }
     let mut lines = tls::panel_changes(want, &running.doors);
     // Of the routes only the panel's own: those of apps change with their deploys.
     if let Some(routes) = &running.routes {
@@ -252,7 +258,7 @@ pub async fn settle_seen(
         lines.extend(words::map_changes(map, running, entries));
     }
     tell(host, &lines).await?;
-    said.extend(at.drop_unwanted(want).await?);
+    said.extend(at.drop_unwanted().await?);
     match refused.pop() {
         Some(detail) if strict => Err(Error::ProxyRefused { detail }.into()),
         // A deploy does not fail by it: it is noted with the certificate, whose page says so, and brought by a job of its own that does
@@ -275,6 +281,7 @@ struct Place<'a> {
     id: HostId,
     host: &'a Host,
     files: &'a TlsFiles,
+    want: &'a Tls,
     running: &'a Running,
 }
 
@@ -299,8 +306,8 @@ impl Place<'_> {
         said: &mut Vec<String>,
         refused: &mut Vec<String>,
     ) -> Result<(), Trouble> {
-        let (live, long): (Vec<&Brought>, Vec<&Brought>) =
-            change.iter().partition(|one| one.pem.expose().len() <= tls::MAX_LIVE_BYTES);
+        let fits = |one: &&Brought| one.pem.expose().len() <= tls::MAX_LIVE_BYTES && self.is_told_live(one.id);
+        let (live, long): (Vec<&Brought>, Vec<&Brought>) = change.iter().partition(fits);
         let mut not: BTreeMap<CertificateId, String> = BTreeMap::new();
         for some in live.chunks(AT_ONCE) {
             not.extend(dialogue::offer(self, some).await?);
@@ -323,18 +330,41 @@ impl Place<'_> {
         Ok(())
     }
 
+    /// Whether the running proxy can be told the names that this one is served for.
+    fn is_told_live(&self, id: CertificateId) -> bool {
+        self.want.enlist(self.files, id).1.is_none_or(|text| text.len() <= tls::MAX_LIVE_BYTES)
+    }
+
+    /// Has each of those that were listed already served for the names that are wanted of it now.
+    async fn share(&self) -> Result<Option<String>, Trouble> {
+        let (again, gone) = self.want.relist(&self.running.listed);
+        if gone.is_empty() {
+            return Ok(None);
+        }
+        let of: BTreeSet<CertificateId> = gone.iter().map(|entry| entry.id).collect();
+        match again.iter().all(|id| self.is_told_live(*id)) {
+            true => dialogue::relist(self, &again, &gone).await?,
+            // Too many names for one command: the file has them, and a reload reads files.
+            false => super::proxy::reload(self.host).await?,
+        }
+        let words =
+            if of.len() == 1 { "one certificate is".to_owned() } else { format!("{} certificates are", of.len()) };
+        Ok(Some(format!("{words} served for other names than before")))
+    }
+
     /// Takes out what nothing leads to any more: running proxy, file, ledger.
-    async fn drop_unwanted(&self, want: &Tls) -> Result<Vec<String>, Trouble> {
+    async fn drop_unwanted(&self) -> Result<Vec<String>, Trouble> {
         let mut tx = self.ctx.db.begin(self.permit).await?;
         let known = certificates::on_host(&mut tx, self.permit, self.id).await?;
         tx.commit().await?;
         let mut gone: BTreeSet<CertificateId> = known.iter().copied().collect();
         gone.extend(&self.running.stored);
-        gone.retain(|id| !want.certificates.contains(id));
+        gone.retain(|id| !self.want.certificates.contains(id));
         if gone.is_empty() {
             return Ok(Vec::new());
         }
-        let lines: Vec<String> = gone.iter().flat_map(|id| tls::discard(self.files, *id)).collect();
+        let lines: Vec<String> =
+            gone.iter().flat_map(|id| tls::discard(self.files, *id, &self.running.listed)).collect();
         dialogue::ask(self.host, &lines).await?;
         // Noted before, too: whoever is stopped in between leaves no note of a file that is gone.
         let none: Vec<(CertificateId, &str)> =

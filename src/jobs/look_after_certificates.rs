@@ -16,7 +16,7 @@ use super::obtain_certificate::{self, current_leaf};
 use super::set_certificates;
 use super::stop::detail;
 use crate::db::acme_orders::{self, Row};
-use crate::db::{acme, acme_routes, certificates, host_logins, job_steps};
+use crate::db::{acme, acme_routes, certificate_ends, certificates, host_logins, job_steps};
 use crate::domain::acme::{CertName, LETS_ENCRYPT_STAGING, MOST_ORDERS, Trouble, Window, renew_at};
 use crate::domain::cause::Cause;
 use crate::domain::certificate::{Origin, wildcard_over};
@@ -167,6 +167,9 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
         // Those that are there run out all the same.
         let mut tx = ctx.db.begin(permit).await?;
         ends_of_certificates::tell(&mut tx, permit).await?;
+        if certificate_ends::follow(&mut tx, permit).await? {
+            set_certificates::ask_all(&mut tx, permit, run.cause.clone()).await?;
+        }
         tx.commit().await?;
         return Ok(Outcome::Succeeded);
     };
@@ -180,7 +183,8 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     let wanted = want(&mut tx, permit, &domains, &run.cause).await?;
     let dropped = certificates::remove_unwanted(&mut tx, permit).await?;
     ends_of_certificates::tell(&mut tx, permit).await?;
-    if dropped > 0 {
+    // Where one ends, another takes its place.
+    if certificate_ends::follow(&mut tx, permit).await? || dropped > 0 {
         set_certificates::ask_all(&mut tx, permit, run.cause.clone()).await?;
     }
     let all = acme_orders::count(&mut tx, permit).await?;

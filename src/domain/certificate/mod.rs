@@ -3,22 +3,26 @@
 
 mod read;
 pub mod renewed;
+mod shared;
 
 #[cfg(test)]
 mod tests;
 
 pub use read::{Checked, Fault, Field, read};
+pub use shared::shared;
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::help::{Topic, of_sentence};
 use super::ids::CertificateId;
 
 /// Days before its end from which on a certificate is warned about.
 pub const WARN_DAYS: i64 = 30;
+/// So long before its end another one takes a certificate's place, where there is one: visitors meet none that has run out.
+pub const HAND_OVER: Duration = Duration::minutes(5);
 
 /// Where a certificate comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, schemars::JsonSchema)]
@@ -119,13 +123,14 @@ impl<'a> ByName<'a> {
         Self(by_name)
     }
 
-    /// The certificate that serves a domain: one that has not expired, one that names it before a wildcard, then the one that is
-    /// good for longest.
+    /// The certificate that serves a domain: one that is good for [`HAND_OVER`] at least, one that names it before a wildcard, then the one
+    /// that is good for longest.
     pub fn choose(&self, domain: &str, now: OffsetDateTime) -> Option<&'a Candidate> {
         let exact = self.0.get(domain).into_iter().flatten().map(|one| (true, *one));
         let wildcard = wildcard_over(domain).and_then(|name| self.0.get(name.as_str()));
         let fits = exact.chain(wildcard.into_iter().flatten().map(|one| (false, *one)));
-        fits.max_by_key(|(exact, one)| (one.not_after > now, *exact, one.not_after, one.id)).map(|(_, one)| one)
+        fits.max_by_key(|(exact, one)| (one.not_after > now + HAND_OVER, *exact, one.not_after, one.id))
+            .map(|(_, one)| one)
     }
 }
 

@@ -27,7 +27,7 @@ pub use peers::{PEER_PORT, Peer, PeerSeen, mixed_name, named_peer, peer_name, sh
 pub use rules::Ruled;
 pub use runtime::{admit, ask_fixed, dismiss, drain, map_changes, needs_reload, servers_to_admit, servers_to_dismiss};
 pub use tcp::TAKEN_PORTS;
-pub use tls::{PROOF_PATH, PanelDoor, Thumbprint, Tls, TlsFiles};
+pub use tls::{Listed, PROOF_PATH, PanelDoor, Thumbprint, Tls, TlsFiles};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;

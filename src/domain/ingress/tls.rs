@@ -37,6 +37,8 @@ pub struct Tls {
     pub port: u16,
     /// The certificates it serves.
     pub certificates: BTreeSet<CertificateId>,
+    /// The names that some of them are served for, where these are not all of their own: `!shop.example.org` is left out of a star.
+    pub names: BTreeMap<CertificateId, BTreeSet<String>>,
     /// The domains that a certificate is served for: plain HTTP leads there.
     pub secured: BTreeSet<Domain>,
     /// The domains whose browsers are told to come by HTTPS only.
@@ -103,6 +105,7 @@ impl Tls {
         Self {
             port,
             certificates: BTreeSet::new(),
+            names: BTreeMap::new(),
             secured: BTreeSet::new(),
             strict: BTreeSet::new(),
             challenge: None,
@@ -112,7 +115,42 @@ impl Tls {
 
     /// The list of certificates.
     pub fn list(&self, files: &TlsFiles) -> String {
-        self.certificates.iter().map(|id| format!("{}\n", files.certificate(*id))).collect()
+        self.certificates.iter().map(|id| self.line(files, *id)).collect()
+    }
+
+    /// The line of one in it: its file, and the names that it is served for where these are not all of its own.
+    fn line(&self, files: &TlsFiles, id: CertificateId) -> String {
+        let mut line = files.certificate(id);
+        for name in self.names.get(&id).into_iter().flatten() {
+            line.push(' ');
+            line.push_str(name);
+        }
+        line.push('\n');
+        line
+    }
+
+    /// What has a certificate served: a line for the running proxy, and the text after it.
+    pub fn enlist(&self, files: &TlsFiles, id: CertificateId) -> (String, Option<String>) {
+        match self.names.contains_key(&id) {
+            true => (format!("add ssl crt-list {}", files.list), Some(self.line(files, id))),
+            false => (format!("add ssl crt-list {} {}", files.list, files.certificate(id)), None),
+        }
+    }
+
+    /// What makes the running proxy's list that of the [`list`](Self::list) for those that are in it: the certificates to enlist once more,
+    /// and the entries that go after that. A name that moves from one to another is served all the time.
+    pub fn relist<'a>(&self, listed: &'a [Listed]) -> (Vec<CertificateId>, Vec<&'a Listed>) {
+        let (mut right, mut known) = (BTreeSet::new(), BTreeSet::new());
+        let mut gone = Vec::new();
+        for entry in listed.iter().filter(|entry| self.certificates.contains(&entry.id)) {
+            known.insert(entry.id);
+            let same = entry.names.iter().eq(self.names.get(&entry.id).into_iter().flatten());
+            // Of several that are the same one stays.
+            if !same || !right.insert(entry.id) {
+                gone.push(entry);
+            }
+        }
+        (known.difference(&right).copied().collect(), gone)
     }
 
     /// Where plain HTTP leads, by domain.
@@ -246,12 +284,25 @@ pub fn read_stored(text: &str, files: &TlsFiles) -> BTreeSet<CertificateId> {
     lines.filter_map(|line| files.named(line.trim().trim_start_matches('*'))).collect()
 }
 
-/// The certificates that the running proxy serves: of `show ssl crt-list -n`.
-pub fn read_listed(text: &str, files: &TlsFiles) -> BTreeSet<CertificateId> {
-    let lines = text.lines().take(super::answers::MAX_LINES);
-    let path =
-        |line: &str| line.split_ascii_whitespace().next().map(|word| word.split(':').next().unwrap_or(word).to_owned());
-    lines.filter_map(path).filter_map(|path| files.named(&path)).collect()
+/// An entry of the running proxy's list of certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The certificate.
+    pub id: CertificateId,
+    /// The entry's number, which tells several of one certificate apart.
+    pub number: u32,
+    /// The names it is served for; none where these are all of its own.
+    pub names: BTreeSet<String>,
+}
+
+/// What the running proxy serves: of `show ssl crt-list -n`, in which each line is a file, a colon, a number, and names.
+pub fn read_listed(text: &str, files: &TlsFiles) -> Vec<Listed> {
+    let read = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        let (path, number) = words.next()?.rsplit_once(':')?;
+        Some(Listed { id: files.named(path)?, number: number.parse().ok()?, names: words.map(str::to_owned).collect() })
+    };
+    text.lines().take(super::answers::MAX_LINES).filter_map(read).collect()
 }
 
 /// True where it was not done because another client is at work on certificates in this moment.
@@ -296,13 +347,13 @@ pub fn abort(files: &TlsFiles, id: CertificateId) -> String {
     format!("abort ssl cert {}", files.certificate(id))
 }
 
-/// The line that has a certificate served.
-pub fn enlist(files: &TlsFiles, id: CertificateId) -> String {
-    format!("add ssl crt-list {} {}", files.list, files.certificate(id))
+/// The line that ends an entry of the list.
+pub fn delist(files: &TlsFiles, entry: &Listed) -> String {
+    format!("del ssl crt-list {} {}:{}", files.list, files.certificate(entry.id), entry.number)
 }
 
-/// The lines that take a certificate out of the running proxy.
-pub fn discard(files: &TlsFiles, id: CertificateId) -> Vec<String> {
-    let file = files.certificate(id);
-    vec![format!("del ssl crt-list {} {file}", files.list), format!("del ssl cert {file}")]
+/// The lines that take a certificate out of the running proxy, which has it listed so.
+pub fn discard(files: &TlsFiles, id: CertificateId, listed: &[Listed]) -> Vec<String> {
+    let entries = listed.iter().filter(|entry| entry.id == id).map(|entry| delist(files, entry));
+    entries.chain([format!("del ssl cert {}", files.certificate(id))]).collect()
 }

@@ -2,14 +2,15 @@
 //! be read, and refuses all others at once, also those who only look: what it refuses so is asked again. Not here: which certificates, and
 //! what comes of it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Brought, Place};
+use super::{AT_ONCE, Brought, Place};
 use crate::domain::ids::CertificateId;
-use crate::domain::ingress::tls;
+use crate::domain::ingress::{Listed, tls};
 use crate::remote::{Error, Host};
 
 /// Characters of an answer that a sentence quotes.
@@ -87,7 +88,8 @@ pub(super) async fn offer(at: &Place<'_>, some: &[&Brought]) -> Result<Vec<(Cert
     let mut refused: Vec<(CertificateId, String)> = Vec::new();
     loop {
         let lines = lines(at, &left, again);
-        let asked: Vec<(String, Option<&str>)> = lines.iter().map(|(_, _, line, text)| (line.clone(), *text)).collect();
+        let asked: Vec<(String, Option<&str>)> =
+            lines.iter().map(|(_, _, line, text)| (line.clone(), text.as_deref())).collect();
         let answers = at.host.haproxy().ask_with(&asked).await?;
         let (mut locked, mut not): (BTreeSet<CertificateId>, BTreeMap<CertificateId, String>) = Default::default();
         for (answer, (one, turn, ..)) in answers.iter().zip(&lines) {
@@ -110,8 +112,51 @@ pub(super) async fn offer(at: &Place<'_>, some: &[&Brought]) -> Result<Vec<(Cert
     }
 }
 
+/// Lists these once more, as they are wanted now, and then ends those entries. What is held is said again, both parts for themselves: twice
+/// listed does no harm, and the next look ends what is too much.
+pub(super) async fn relist(at: &Place<'_>, again: &[CertificateId], gone: &[&Listed]) -> Result<(), Error> {
+    let more: Vec<_> = again.iter().map(|id| at.want.enlist(at.files, *id)).collect();
+    let less: Vec<_> = gone.iter().map(|entry| (tls::delist(at.files, entry), None)).collect();
+    for lines in [more, less] {
+        for some in lines.chunks(AT_ONCE) {
+            changed(at.host, some).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Has these changes of the list made.
+async fn changed(host: &Host, lines: &[(String, Option<String>)]) -> Result<(), Error> {
+    let (mut left, mut wait) = (lines.iter().collect::<Vec<_>>(), Wait::new());
+    loop {
+        let asked: Vec<(String, Option<&str>)> =
+            left.iter().map(|(line, text)| (line.clone(), text.as_deref())).collect();
+        let answers = host.haproxy().ask_with(&asked).await?;
+        let answered = left.iter().zip(&answers);
+        let held: Vec<_> =
+            answered.clone().filter(|(_, answer)| tls::is_locked(answer)).map(|(line, _)| *line).collect();
+        let done = |answer: &str| tls::is_locked(answer) || answer.contains("Success") || answer.contains("deleted");
+        if let Some((_, answer)) = answered.into_iter().find(|(_, answer)| !done(answer)) {
+            return Err(Error::ProxyRefused {
+                detail: format!("HAProxy does not change its list of certificates: {}", said(answer)),
+            });
+        }
+        if held.is_empty() {
+            return Ok(());
+        }
+        left = held;
+        if !wait.on().await {
+            return Err(Error::ProxyUnavailable { detail: LOCKED.to_owned() });
+        }
+    }
+}
+
 /// The dialogue for these: whose line it is, what it is for, the line, and the text after it.
-fn lines<'a>(at: &Place<'_>, some: &[&'a Brought], again: bool) -> Vec<(&'a Brought, Turn, String, Option<&'a str>)> {
+fn lines<'a>(
+    at: &Place<'_>,
+    some: &[&'a Brought],
+    again: bool,
+) -> Vec<(&'a Brought, Turn, String, Option<Cow<'a, str>>)> {
     let files = at.files;
     let mut lines = Vec::new();
     // There is one open change for all: one that could be neither put in place nor taken back would be in everybody's way.
@@ -123,12 +168,13 @@ fn lines<'a>(at: &Place<'_>, some: &[&'a Brought], again: bool) -> Vec<(&'a Brou
         let stored = at.running.stored.contains(&one.id);
         let room = if stored { tls::abort(files, one.id) } else { tls::announce(files, one.id) };
         lines.push((one, Turn::Room, room, None));
-        lines.push((one, Turn::Offer, tls::offer(files, one.id), Some(one.pem.expose().as_str())));
+        lines.push((one, Turn::Offer, tls::offer(files, one.id), Some(Cow::Borrowed(one.pem.expose().as_str()))));
         lines.push((one, Turn::Commit, tls::commit(files, one.id), None));
         // There is nothing to take back where that went well; where it did not, the next one would stumble over it.
         lines.push((one, Turn::Room, tls::abort(files, one.id), None));
-        if !at.running.listed.contains(&one.id) {
-            lines.push((one, Turn::Enlist, tls::enlist(files, one.id), None));
+        if !at.running.listed.iter().any(|entry| entry.id == one.id) {
+            let (line, text) = at.want.enlist(files, one.id);
+            lines.push((one, Turn::Enlist, line, text.map(Cow::Owned)));
         }
     }
     lines
@@ -136,7 +182,11 @@ fn lines<'a>(at: &Place<'_>, some: &[&'a Brought], again: bool) -> Vec<(&'a Brou
 
 /// Why it was not taken, from the last line of the answer.
 fn words(one: &Brought, answer: &str) -> String {
+    format!("HAProxy does not take the certificate for {}: {}", one.names.join(", "), said(answer))
+}
+
+/// The last line of an answer.
+fn said(answer: &str) -> String {
     let said = answer.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it gave no answer");
-    let said: String = said.chars().filter(|c| !c.is_control()).take(QUOTED).collect();
-    format!("HAProxy does not take the certificate for {}: {said}", one.names.join(", "))
+    said.chars().filter(|c| !c.is_control()).take(QUOTED).collect()
 }

@@ -1,6 +1,7 @@
 //! Steps that speak to the host's proxy. The file is written under the host's lock; what changes in the running proxy
 //! concerns the app's own backend only, and needs none.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::db::host_logins::Row;
 use crate::db::ledger::{backends, instances, locks, peers};
 use crate::db::{acme, certificates, panel_addresses};
 use crate::domain::app::{Kind, Route};
-use crate::domain::certificate::{ByName, Candidate};
+use crate::domain::certificate::{self, ByName, Candidate};
 use crate::domain::deploy::Failure;
 use crate::domain::ids::{AppId, HostId};
 use crate::domain::ingress::{self, Answer, Backend, Home, Ingress, PanelDoor, Peer, Peering, Ruled, Thumbprint, Tls};
@@ -301,12 +302,15 @@ impl Ledger {
         let of_panel = self.panel.iter().flat_map(|panel| &panel.names);
         let domains = routes.iter().map(|(route, _)| &route.domain).chain(of_panel);
         let (now, by_name) = (OffsetDateTime::now_utc(), ByName::new(&self.certificates));
+        let mut chosen = BTreeMap::new();
         for domain in domains {
-            if let Some(chosen) = by_name.choose(domain.as_ref(), now) {
-                tls.certificates.insert(chosen.id);
+            if let Some(one) = by_name.choose(domain.as_ref(), now) {
+                tls.certificates.insert(one.id);
                 tls.secured.insert(domain.clone());
+                chosen.insert(domain.as_ref(), one);
             }
         }
+        tls.names = certificate::shared(&chosen);
         let strict = self.rows.iter().filter(|row| row.hsts).map(|row| row.slot);
         let strict: std::collections::BTreeSet<i32> = strict.collect();
         let told = |slot: u32| i32::try_from(slot).is_ok_and(|slot| strict.contains(&slot));

@@ -65,9 +65,20 @@ impl Authority {
         self.issue_between(names, now - time::Duration::days(1), now + time::Duration::days(days))
     }
 
+    /// The same with a key of RSA, where all others have one of ECDSA, good for so long from now on.
+    pub fn issue_rsa(&self, names: &[&str], left: time::Duration) -> Made {
+        let made = std::process::Command::new("openssl").args(["genpkey", "-algorithm", "RSA"]).output().unwrap();
+        let key = KeyPair::from_pem(std::str::from_utf8(&made.stdout).unwrap()).unwrap();
+        let now = OffsetDateTime::now_utc();
+        self.sign(key, names, now - time::Duration::days(1), now + left)
+    }
+
     /// One with these dates.
     pub fn issue_between(&self, names: &[&str], from: OffsetDateTime, to: OffsetDateTime) -> Made {
-        let key = KeyPair::generate().unwrap();
+        self.sign(KeyPair::generate().unwrap(), names, from, to)
+    }
+
+    fn sign(&self, key: KeyPair, names: &[&str], from: OffsetDateTime, to: OffsetDateTime) -> Made {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.not_before = from;

@@ -38,7 +38,8 @@ fn set(proxy: &Proxy, id: CertificateId, made: &Made, new: bool) {
     let said = proxy.say(&tls::commit(files, id));
     assert!(said.contains("Success"), "{said}");
     if new {
-        let said = proxy.say(&tls::enlist(files, id));
+        let (line, text) = proxy.ingress.tls.as_ref().unwrap().enlist(files, id);
+        let said = proxy.say(&text.map(|text| format!("{line} <<\n{text}")).unwrap_or(line));
         assert!(said.contains("Success"), "{said}");
     }
 }
@@ -105,14 +106,16 @@ async fn each_name_is_shown_its_own_certificate_and_a_name_without_one_none() {
     let files = proxy.ingress.home.tls.clone();
     assert_eq!(tls::read_stored(&proxy.say("show ssl cert"), &files), BTreeSet::from([id(1), id(2)]));
     let listed = proxy.say(&format!("show ssl crt-list -n {}", files.list));
-    assert_eq!(tls::read_listed(&listed, &files), BTreeSet::from([id(1), id(2)]));
+    let listed = tls::read_listed(&listed, &files);
+    assert_eq!(listed.iter().map(|entry| (entry.id, entry.names.len())).collect::<Vec<_>>(), [(id(1), 0), (id(2), 0)]);
     secured(&mut proxy.ingress, "more.test", id(2));
     proxy.write();
     assert_eq!(proxy.reload().failed, 0);
     assert_eq!(authority.get(HERE, https(&proxy), "more.test", "/").await.unwrap().served, more.der);
 
     // It goes.
-    for line in tls::discard(&files, id(2)) {
+    let listed = tls::read_listed(&proxy.say(&format!("show ssl crt-list -n {}", files.list)), &files);
+    for line in tls::discard(&files, id(2), &listed) {
         let said = proxy.say(&line);
         assert!(said.contains("deleted"), "{said}");
     }
@@ -143,6 +146,74 @@ async fn a_star_does_not_stand_for_a_name_that_has_its_own_whichever_came_first(
     }
     // Only one label, and nothing of its own above it.
     assert!(authority.connect(HERE, https(&proxy), "x.c.shop.test", &[]).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_for_one_name_the_one_that_is_told_it_is_shown_whatever_their_keys() {
+    let authority = Authority::new("Test");
+    let (mut proxy, _app, made) = shop(&authority);
+    let rsa = authority.issue_rsa(&["a.test", "b.test", "x.wild.test"], time::Duration::days(90));
+    let ecdsa = authority.issue(&["a.test", "c.test", "*.wild.test"], 30);
+    let files = proxy.ingress.home.tls.clone();
+    let told = |proxy: &mut Proxy, to: &[(u128, &str)]| {
+        let names = |text: &str| text.split(' ').map(str::to_owned).collect();
+        proxy.ingress.tls.as_mut().unwrap().names = to.iter().map(|(n, text)| (id(*n), names(text))).collect();
+    };
+    for (n, made) in [(2, &rsa), (3, &ecdsa)] {
+        put(&proxy, id(n), made);
+        set(&proxy, id(n), made, true);
+        proxy.ingress.tls.as_mut().unwrap().certificates.insert(id(n));
+    }
+    let shown = async |proxy: &Proxy, name: &str| {
+        let answer = authority.connect(HERE, https(proxy), name, &[]).await;
+        let der = presented(&answer.unwrap_or_else(|error| panic!("{name}: {error}")));
+        [&made, &rsa, &ecdsa].iter().position(|made| made.der == der).unwrap()
+    };
+    let names = ["shop.test", "a.test", "b.test", "c.test", "x.wild.test", "y.wild.test"];
+    let all = async |proxy: &Proxy| {
+        let mut all = Vec::new();
+        for name in names {
+            all.push(shown(proxy, name).await);
+        }
+        all
+    };
+    assert_eq!(all(&proxy).await, [0, 2, 1, 2, 2, 2], "left to itself it goes by the kind of key");
+
+    let ask = |proxy: &Proxy| tls::read_listed(&proxy.say(&format!("show ssl crt-list -n {}", files.list)), &files);
+    for (to, wanted) in [
+        (&[(3, "c.test *.wild.test !x.wild.test")][..], [0, 1, 1, 2, 1, 2]),
+        (&[(2, "b.test")], [0, 2, 1, 2, 2, 2]),
+        (&[(3, "c.test y.wild.test"), (2, "a.test b.test x.wild.test")], [0, 1, 1, 2, 1, 2]),
+        (&[(3, "c.test *.wild.test !x.wild.test")], [0, 1, 1, 2, 1, 2]),
+    ] {
+        told(&mut proxy, to);
+        let want = proxy.ingress.tls.clone().unwrap();
+        let listed = ask(&proxy);
+        let (again, gone) = want.relist(&listed);
+        assert!(!again.is_empty() && again.len() <= gone.len(), "{again:?} {gone:?}");
+        for (line, text) in again.iter().map(|id| want.enlist(&files, *id)) {
+            let said = proxy.say(&text.map(|text| format!("{line} <<\n{text}")).unwrap_or(line));
+            assert!(said.contains("Success"), "{said}");
+            all(&proxy).await;
+        }
+        for entry in gone {
+            let said = proxy.say(&tls::delist(&files, entry));
+            assert!(said.contains("deleted"), "{said}");
+            all(&proxy).await;
+        }
+        assert!(want.relist(&ask(&proxy)).1.is_empty(), "{:?}", ask(&proxy));
+        assert_eq!(all(&proxy).await, wanted, "{to:?}");
+    }
+    // The same from the file, and renewed while it runs.
+    proxy.write();
+    assert_eq!(proxy.reload().failed, 0);
+    assert_eq!(all(&proxy).await, [0, 1, 1, 2, 1, 2]);
+    assert!(proxy.ingress.tls.as_ref().unwrap().relist(&ask(&proxy)).1.is_empty(), "{:?}", ask(&proxy));
+    let renewed = authority.issue(&["a.test", "c.test", "*.wild.test"], 90);
+    set(&proxy, id(3), &renewed, false);
+    assert_eq!(presented(&authority.connect(HERE, https(&proxy), "y.wild.test", &[]).await.unwrap()), renewed.der);
+    assert_eq!(shown(&proxy, "x.wild.test").await, 1);
+    assert_eq!(shown(&proxy, "a.test").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,14 +16,14 @@ use crate::harness::visitors::{Visitors, Way};
 use crate::harness::world::{Ended, World, ask};
 
 const DOMAIN: &str = "shop.test";
-const IMAGE: &str = "127.0.0.1:5000/hello:1";
+pub(super) const IMAGE: &str = "127.0.0.1:5000/hello:1";
 
-fn address(host: &TestHost) -> IpAddr {
+pub(super) fn address(host: &TestHost) -> IpAddr {
     host.address.parse().unwrap()
 }
 
 /// A host that is ready, with the app's image.
-async fn ready() -> (TestHost, World, HostId) {
+pub(super) async fn ready() -> (TestHost, World, HostId) {
     let (host, world) = (TestHost::bare().await, World::new().await);
     let id = world.provision(&host).await;
     host.load_app(IMAGE, "1").await;
@@ -31,7 +31,7 @@ async fn ready() -> (TestHost, World, HostId) {
 }
 
 /// Uploads it, and waits for the hosts to have it.
-async fn upload(world: &World, made: &Made) -> CertificateId {
+pub(super) async fn upload(world: &World, made: &Made) -> CertificateId {
     let input = NewCertificate { chain: made.chain.clone(), key: made.key.clone() };
     let done = certificates::upload(&world.actions(), &world.team.owner, input).await.unwrap();
     settled(world).await;
@@ -39,7 +39,7 @@ async fn upload(world: &World, made: &Made) -> CertificateId {
 }
 
 /// The newest job that brought certificates, once it is over.
-async fn settled(world: &World) -> Ended {
+pub(super) async fn settled(world: &World) -> Ended {
     let mut conn = world.db.superuser().await;
     let job: uuid::Uuid =
         sqlx::query_scalar("select id from jobs where kind = 'set_certificates' order by created_at desc limit 1")
@@ -60,7 +60,7 @@ async fn urls(world: &World, app: AppId) -> [String; 3] {
 }
 
 /// Asks for the host's certificates once more.
-async fn again(world: &World, host: HostId) -> Ended {
+pub(super) async fn again(world: &World, host: HostId) -> Ended {
     let mut tx = world.db.begin(&world.team.permit).await.unwrap();
     let cause = crate::harness::team::cause();
     skiff::jobs::set_certificates::ask(&mut tx, &world.team.permit, host, "host", cause).await.unwrap();

@@ -27,6 +27,7 @@ mod retention;
 mod routes;
 mod run_bash;
 mod running;
+mod shared_certificates;
 mod stale;
 mod taken_back;
 mod taken_ports;

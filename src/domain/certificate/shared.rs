@@ -1,0 +1,114 @@
+//! Certificates of one proxy that are for the same names: for which of them each is served. HAProxy goes by the kind of key where two are
+//! for one name, stars among them, and takes one that has run out as well as one that is good. Told which names each is served for, it has
+//! no choice. Not here: which one is chosen (`ByName::choose`), and how it is told (`ingress::tls`).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{Candidate, wildcard_over};
+use crate::domain::ids::CertificateId;
+
+/// Domains below a star that are left out one by one, also where the star serves fewer: a name that no route leads to is answered then.
+const MOST_LEFT_OUT: usize = 50;
+/// Names of one certificate's line: HAProxy 2.6 reads 2,048 words and 64 KiB of one.
+const MOST_WORDS: usize = 2_000;
+/// Bytes of one certificate's line.
+const MOST_BYTES: usize = 60_000;
+
+/// The names that each certificate is served for, by what was chosen for each domain; `!shop.example.org` is left out of a star. Only those
+/// that are not served for all of their own names: the others need no word.
+pub fn shared(chosen: &BTreeMap<&str, &Candidate>) -> BTreeMap<CertificateId, BTreeSet<String>> {
+    let mut below: HashMap<String, Vec<(&str, CertificateId)>> = HashMap::new();
+    for (domain, one) in chosen {
+        if let Some(star) = wildcard_over(domain) {
+            below.entry(star).or_default().push((domain, one.id));
+        }
+    }
+    let needed: BTreeMap<CertificateId, &Candidate> = chosen.values().map(|one| (one.id, *one)).collect();
+    let mut told = BTreeMap::new();
+    for one in needed.into_values() {
+        let (mut words, mut all) = (BTreeSet::new(), true);
+        for name in &one.names {
+            if chosen.get(name.as_str()).is_some_and(|other| other.id != one.id) {
+                all = false;
+                continue;
+            }
+            let domains = below.get(name).map(Vec::as_slice).unwrap_or_default();
+            let (own, others): (Vec<_>, Vec<_>) = domains.iter().partition(|(_, id)| *id == one.id);
+            all &= others.is_empty();
+            if others.len() <= own.len().max(MOST_LEFT_OUT) {
+                words.insert(name.clone());
+                words.extend(others.iter().map(|(domain, _)| format!("!{domain}")));
+            } else {
+                words.extend(own.iter().map(|(domain, _)| (*domain).to_owned()));
+            }
+        }
+        let bytes: usize = words.iter().map(|word| word.len() + 1).sum();
+        if !all && words.len() <= MOST_WORDS && bytes <= MOST_BYTES {
+            told.insert(one.id, words);
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::certificate::ByName;
+    use time::{Duration, OffsetDateTime};
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    fn candidate(n: u128, names: &[&str], days: i64) -> Candidate {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        Candidate { id: CertificateId(uuid::Uuid::from_u128(n)), names, not_after: NOW + Duration::days(days) }
+    }
+
+    /// What is told of each, where something is.
+    fn told(all: &[Candidate], domains: &[&str]) -> Vec<(u128, String)> {
+        let by_name = ByName::new(all);
+        let chosen = domains.iter().map(|domain| (*domain, by_name.choose(domain, NOW).unwrap())).collect();
+        let words = |words: BTreeSet<String>| words.into_iter().collect::<Vec<_>>().join(" ");
+        shared(&chosen).into_iter().map(|(id, of)| (id.0.as_u128(), words(of))).collect()
+    }
+
+    #[test]
+    fn nothing_is_told_where_none_is_in_anothers_way() {
+        let all = [candidate(1, &["a.test", "b.test"], 90), candidate(2, &["*.c.test", "c.test"], 90)];
+        assert_eq!(told(&all, &["a.test", "c.test", "x.c.test"]), []);
+        // The other one for this name is not needed, and comes to no host.
+        let all = [candidate(1, &["a.test"], 90), candidate(2, &["a.test"], 30)];
+        assert_eq!(told(&all, &["a.test"]), []);
+    }
+
+    #[test]
+    fn a_name_of_two_is_told_to_one() {
+        let all = [candidate(1, &["a.test", "b.test"], 90), candidate(2, &["a.test", "c.test"], 30)];
+        assert_eq!(told(&all, &["a.test", "b.test", "c.test"]), [(2, "c.test".to_owned())]);
+        // One that has run out is still served where there is nothing better.
+        let all = [candidate(1, &["a.test", "b.test"], -1), candidate(2, &["a.test", "c.test"], 30)];
+        assert_eq!(told(&all, &["a.test", "b.test", "c.test"]), [(1, "b.test".to_owned())]);
+    }
+
+    #[test]
+    fn a_star_leaves_out_what_has_its_own_and_the_other_way_round() {
+        let all = [candidate(1, &["*.a.test", "a.test"], 90), candidate(2, &["x.a.test", "a.test"], 30)];
+        let domains = ["a.test", "x.a.test", "y.a.test"];
+        assert_eq!(told(&all, &domains), [(1, "!x.a.test *.a.test a.test".to_owned()), (2, "x.a.test".to_owned())]);
+        // Its own has run out, and is needed for another name.
+        let all = [candidate(1, &["*.a.test"], 90), candidate(2, &["x.a.test", "b.test"], -1)];
+        assert_eq!(told(&all, &["x.a.test", "b.test"]), [(2, "b.test".to_owned())]);
+        // Two stars for the same.
+        let all = [candidate(1, &["*.a.test", "b.test"], 30), candidate(2, &["*.a.test"], 90)];
+        assert_eq!(told(&all, &["x.a.test", "b.test"]), [(1, "!x.a.test *.a.test b.test".to_owned())]);
+    }
+
+    #[test]
+    fn a_star_over_many_with_their_own_names_the_few_that_it_serves() {
+        let names: Vec<String> = (0..1_000).map(|n| format!("n{n}.a.test")).collect();
+        let mut all: Vec<Candidate> = (2..).zip(&names).map(|(n, name)| candidate(n, &[name], 90)).collect();
+        all.push(candidate(1, &["*.a.test"], 90));
+        let mut domains: Vec<&str> = names.iter().map(String::as_str).collect();
+        domains.push("x.a.test");
+        assert_eq!(told(&all, &domains), [(1, "x.a.test".to_owned())]);
+    }
+}
