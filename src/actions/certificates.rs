@@ -11,7 +11,7 @@ use super::fields::Fields;
 use super::gate::{self, Open};
 use super::{Ctx, Refused};
 use crate::db::{self, audit};
-use crate::domain::certificate::{self, Age, Checked, Facts, Field, Origin};
+use crate::domain::certificate::{self, Age, ByName, Checked, Facts, Field, Origin};
 use crate::domain::ids::{CertificateId, HostId};
 use crate::domain::rights::{Actor, Permission, Permit};
 use crate::domain::secret::Secret;
@@ -62,6 +62,8 @@ pub struct CertificateLine {
     pub age: Age,
     /// Where it is.
     pub hosts: Vec<Place>,
+    /// Domains of routes that it is for, and that another one is served for.
+    pub elsewhere: Vec<String>,
 }
 
 /// A certificate on a host.
@@ -113,13 +115,19 @@ async fn lines(open: Open, rows: Vec<db::certificates::Row>) -> Result<Vec<Certi
     let Open { mut tx, permit, .. } = open;
     let ids: Vec<CertificateId> = rows.iter().map(|row| row.id).collect();
     let installed = db::certificates::installed(&mut tx, &permit, &ids).await?;
+    let candidates = db::certificates::candidates(&mut tx, &permit).await?;
+    let domains = db::acme_routes::domains(&mut tx, &permit).await?;
     tx.commit().await?;
     let now = OffsetDateTime::now_utc();
+    let passed = certificate::passed_over(&ByName::new(&candidates), &domains, now);
     let mut places: HashMap<CertificateId, Vec<db::certificates::Installed>> = HashMap::new();
     for one in installed {
         places.entry(one.certificate).or_default().push(one);
     }
-    Ok(rows.into_iter().map(|row| line(&mut places, row, now)).collect())
+    let elsewhere = |id| passed.get(&id).into_iter().flatten().map(|domain| (*domain).to_owned()).collect();
+    let lines =
+        rows.into_iter().map(|row| CertificateLine { elsewhere: elsewhere(row.id), ..line(&mut places, row, now) });
+    Ok(lines.collect())
 }
 
 fn line(
@@ -138,6 +146,7 @@ fn line(
     });
     CertificateLine {
         hosts: hosts.collect(),
+        elsewhere: Vec::new(),
         id: row.id,
         names: row.names,
         origin: row.origin,

@@ -109,12 +109,14 @@ async fn list(client: &Client) -> Result<Answer, Failed> {
             "" => at(place, "name"),
             trouble => format!("{} ({trouble})", at(place, "name")),
         });
+        let elsewhere = items(one, "elsewhere").iter().filter_map(Value::as_str).map(plain).collect::<Vec<_>>();
+        let elsewhere = (!elsewhere.is_empty()).then(|| format!("another one for {}", elsewhere.join(" ")));
         [
             names(one),
             at(one, "days_left"),
             time(one, "not_after"),
             at(one, "issuer"),
-            places.collect::<Vec<_>>().join(", "),
+            places.chain(elsewhere).collect::<Vec<_>>().join(", "),
         ]
     };
     let rows: Vec<[String; 5]> = all.iter().map(row).collect();

@@ -154,6 +154,7 @@ pub struct Running {
     maps: Vec<Vec<MapEntry>>,
     doors: Vec<String>,
     stored: BTreeSet<CertificateId>,
+    open: Option<CertificateId>,
     listed: Vec<Listed>,
 }
 
@@ -199,6 +200,7 @@ pub async fn look(host: &Host, wanted: &Ingress) -> Result<Option<Running>, Erro
         maps: answers.iter().take(maps).map(|text| words::read_map(text)).collect(),
         doors: tls::read_doors(answer(maps)),
         stored: tls::read_stored(answer(maps + 1), files),
+        open: tls::read_open(answer(maps + 1), files),
         listed: tls::read_listed(answer(maps + 2), files),
     }))
 }
@@ -309,8 +311,9 @@ impl Place<'_> {
         let fits = |one: &&Brought| one.pem.expose().len() <= tls::MAX_LIVE_BYTES && self.is_told_live(one.id);
         let (live, long): (Vec<&Brought>, Vec<&Brought>) = change.iter().partition(fits);
         let mut not: BTreeMap<CertificateId, String> = BTreeMap::new();
+        let mut wait = dialogue::Wait::new();
         for some in live.chunks(AT_ONCE) {
-            not.extend(dialogue::offer(self, some).await?);
+            not.extend(dialogue::offer(self, some, &mut wait).await?);
         }
         if !long.is_empty() {
             // Too long for one command: the file has it, and a reload reads files.

@@ -59,6 +59,8 @@ pub struct Certificate {
     days_left: i64,
     /// Where it is.
     hosts: Vec<OnHost>,
+    /// Domains of routes that it is for, and that another one is served for: one that names them, or is good for longer.
+    elsewhere: Vec<String>,
 }
 
 /// A certificate on a host.
@@ -105,6 +107,7 @@ impl From<CertificateLine> for Certificate {
             not_after: line.not_after.into(),
             days_left: line.days_left,
             hosts: line.hosts.into_iter().map(OnHost::from).collect(),
+            elsewhere: line.elsewhere,
         }
     }
 }

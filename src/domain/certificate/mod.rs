@@ -9,7 +9,7 @@ mod shared;
 mod tests;
 
 pub use read::{Checked, Fault, Field, read};
-pub use shared::shared;
+pub use shared::{passed_over, shared};
 
 use std::collections::HashMap;
 
@@ -123,14 +123,20 @@ impl<'a> ByName<'a> {
         Self(by_name)
     }
 
-    /// The certificate that serves a domain: one that is good for [`HAND_OVER`] at least, one that names it before a wildcard, then the one
-    /// that is good for longest.
+    /// The certificate that serves a domain: one that is good for [`HAND_OVER`] at least, or still good, one that names it before a wildcard,
+    /// then the one that is good for longest.
     pub fn choose(&self, domain: &str, now: OffsetDateTime) -> Option<&'a Candidate> {
+        let good = |one: &Candidate, at| one.not_after > at;
+        let fits = self.all_for(domain);
+        fits.max_by_key(|(exact, one)| (good(one, now + HAND_OVER), good(one, now), *exact, one.not_after, one.id))
+            .map(|(_, one)| one)
+    }
+
+    /// All that are for a domain, and whether each names it: a wildcard does not.
+    fn all_for(&self, domain: &str) -> impl Iterator<Item = (bool, &'a Candidate)> {
         let exact = self.0.get(domain).into_iter().flatten().map(|one| (true, *one));
         let wildcard = wildcard_over(domain).and_then(|name| self.0.get(name.as_str()));
-        let fits = exact.chain(wildcard.into_iter().flatten().map(|one| (false, *one)));
-        fits.max_by_key(|(exact, one)| (one.not_after > now + HAND_OVER, *exact, one.not_after, one.id))
-            .map(|(_, one)| one)
+        exact.chain(wildcard.into_iter().flatten().map(|one| (false, *one)))
     }
 }
 

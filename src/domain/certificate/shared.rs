@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Candidate, wildcard_over};
+use time::OffsetDateTime;
+
+use super::{ByName, Candidate, wildcard_over};
 use crate::domain::ids::CertificateId;
 
 /// Domains below a star that are left out one by one, also where the star serves fewer: a name that no route leads to is answered then.
@@ -50,11 +52,27 @@ pub fn shared(chosen: &BTreeMap<&str, &Candidate>) -> BTreeMap<CertificateId, BT
     told
 }
 
+/// Of these domains, those that a certificate is for but another one is chosen for, by the certificate that is passed over.
+pub fn passed_over<'a>(
+    by_name: &ByName<'_>,
+    domains: &'a [String],
+    now: OffsetDateTime,
+) -> HashMap<CertificateId, Vec<&'a str>> {
+    let mut passed: HashMap<CertificateId, Vec<&str>> = HashMap::new();
+    for domain in domains {
+        let Some(chosen) = by_name.choose(domain, now) else { continue };
+        let others = by_name.all_for(domain).filter(|(_, one)| one.id != chosen.id);
+        for id in others.map(|(_, one)| one.id).collect::<BTreeSet<_>>() {
+            passed.entry(id).or_default().push(domain);
+        }
+    }
+    passed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::certificate::ByName;
-    use time::{Duration, OffsetDateTime};
+    use time::Duration;
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -100,6 +118,14 @@ mod tests {
         // Two stars for the same.
         let all = [candidate(1, &["*.a.test", "b.test"], 30), candidate(2, &["*.a.test"], 90)];
         assert_eq!(told(&all, &["x.a.test", "b.test"]), [(1, "!x.a.test *.a.test b.test".to_owned())]);
+    }
+
+    #[test]
+    fn it_is_known_which_names_of_one_are_served_by_another() {
+        let all = [candidate(1, &["*.a.test", "x.a.test"], 90), candidate(2, &["x.a.test", "b.test"], 30)];
+        let domains = ["x.a.test", "y.a.test", "b.test"].map(str::to_owned);
+        let passed = passed_over(&ByName::new(&all), &domains, NOW);
+        assert_eq!(passed.into_iter().collect::<Vec<_>>(), [(all[1].id, vec!["x.a.test"])]);
     }
 
     #[test]

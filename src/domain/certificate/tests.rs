@@ -193,6 +193,11 @@ fn the_named_one_is_chosen_before_a_wildcard_and_then_the_one_that_lasts() {
         candidate(3, &["a.example.org", "b.example.org"], 20),
         candidate(4, &["over.example.org"], -1),
         candidate(5, &["over.example.net"], -1),
+        Candidate { not_after: NOW + Duration::minutes(4), ..candidate(6, &["*.soon.test"], 0) },
+        candidate(7, &["a.soon.test"], -1),
+        Candidate { not_after: NOW + Duration::minutes(5), ..candidate(8, &["b.soon.test", "c.soon.test"], 0) },
+        candidate(9, &["*.soon.test", "b.soon.test"], 0),
+        Candidate { not_after: NOW + Duration::minutes(6), ..candidate(10, &["c.soon.test"], 0) },
     ];
     let by_name = ByName::new(&all);
     let chosen = |domain| by_name.choose(domain, NOW).map(|one| one.id.0.as_u128());
@@ -200,6 +205,9 @@ fn the_named_one_is_chosen_before_a_wildcard_and_then_the_one_that_lasts() {
     assert_eq!(chosen("c.example.org"), Some(1));
     assert_eq!(chosen("over.example.org"), Some(1), "a wildcard that is good before one that has expired");
     assert_eq!(chosen("over.example.net"), Some(5), "better than none");
+    assert_eq!(chosen("a.soon.test"), Some(6), "one that ends in minutes before one that has ended");
+    assert_eq!(chosen("b.soon.test"), Some(8), "better than none that is as good");
+    assert_eq!(chosen("c.soon.test"), Some(10), "handed over in time");
     assert_eq!(chosen("example.org"), None);
     assert_eq!(chosen("x.a.example.org"), None, "a star stands for one label");
 }

@@ -310,9 +310,26 @@ pub fn is_locked(answer: &str) -> bool {
     answer.to_ascii_lowercase().contains("certificates are currently locked")
 }
 
-/// True where it was not done because the change of another certificate is open.
+/// True where a certificate was not put in place because the change of another one is open.
 pub fn is_behind(answer: &str) -> bool {
     answer.to_ascii_lowercase().contains("ongoing transaction is about")
+}
+
+/// True where what was offered for this file is not in a change of it: HAProxy has one open change for all, and 2.6 puts what is offered for
+/// any file into that.
+pub fn is_of_another(answer: &str, file: &str) -> bool {
+    is_behind(answer) || (answer.contains("Transaction updated") && !answer.contains(file))
+}
+
+/// The certificate whose change is open, of such an answer; none where the file is somebody else's.
+pub fn read_behind(answer: &str, files: &TlsFiles) -> Option<CertificateId> {
+    let word = |word: &str| files.named(word.trim_matches(['\'', '!']));
+    answer.split_ascii_whitespace().find_map(word)
+}
+
+/// The certificate that is being changed in this moment: of `show ssl cert`.
+pub fn read_open(text: &str, files: &TlsFiles) -> Option<CertificateId> {
+    text.lines().take(3).find_map(|line| files.named(line.trim().strip_prefix('*')?))
 }
 
 /// The serial number of what the running proxy has: of `show ssl cert FILE`.

@@ -21,6 +21,8 @@ const LOCKED_FIRST: Duration = Duration::from_millis(3);
 const LOCKED_PAUSE: Duration = Duration::from_millis(200);
 /// HAProxy itself ends a client that does nothing for 10 s (`stats timeout`).
 const LOCKED_LIMIT: Duration = Duration::from_secs(12);
+/// Before a change that was found open is taken back.
+const OPEN_PAUSE: Duration = Duration::from_secs(1);
 /// What is said where that was not enough.
 const LOCKED: &str = "another client has been at work on its certificates for seconds";
 
@@ -47,14 +49,21 @@ impl Turn {
 }
 
 /// Somebody else is at work on certificates, and what is said about them has to wait.
-struct Wait {
+pub(super) struct Wait {
     until: Instant,
     pause: Duration,
 }
 
 impl Wait {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { until: Instant::now() + LOCKED_LIMIT, pause: LOCKED_FIRST }
+    }
+
+    /// Begins anew for what is said next, but where it was in vain: then that waits no more.
+    fn next(&mut self) {
+        if Instant::now() <= self.until {
+            *self = Self::new();
+        }
     }
 
     /// Waits a little; false where that was done for too long.
@@ -83,18 +92,35 @@ pub(super) async fn ask(host: &Host, commands: &[String]) -> Result<Vec<String>,
 }
 
 /// Gives these to the running proxy, in one dialogue for all that it takes at once. Which of them it does not take, and why.
-pub(super) async fn offer(at: &Place<'_>, some: &[&Brought]) -> Result<Vec<(CertificateId, String)>, Error> {
-    let (mut left, mut wait, mut again) = (some.to_vec(), Wait::new(), false);
+pub(super) async fn offer(
+    at: &Place<'_>,
+    some: &[&Brought],
+    wait: &mut Wait,
+) -> Result<Vec<(CertificateId, String)>, Error> {
+    let (mut left, mut clear) = (some.to_vec(), BTreeSet::new());
+    wait.next();
+    if let Some(open) = at.running.open {
+        // Whoever lives ends it within milliseconds.
+        sleep(OPEN_PAUSE).await;
+        clear.insert(open);
+    }
     let mut refused: Vec<(CertificateId, String)> = Vec::new();
     loop {
-        let lines = lines(at, &left, again);
+        let lines = lines(at, &left, &clear);
         let asked: Vec<(String, Option<&str>)> =
             lines.iter().map(|(_, _, line, text)| (line.clone(), text.as_deref())).collect();
         let answers = at.host.haproxy().ask_with(&asked).await?;
         let (mut locked, mut not): (BTreeSet<CertificateId>, BTreeMap<CertificateId, String>) = Default::default();
         for (answer, (one, turn, ..)) in answers.iter().zip(&lines) {
-            if tls::is_locked(answer) || (*turn == Turn::Offer && tls::is_behind(answer)) {
+            let behind = match turn {
+                Turn::Offer => tls::is_of_another(answer, &at.files.certificate(one.id)),
+                Turn::Commit => tls::is_behind(answer),
+                Turn::Room | Turn::Enlist => false,
+            };
+            if tls::is_locked(answer) || behind {
                 locked.insert(one.id);
+                // What was offered stands in another's change now, which must not be put in place like that.
+                clear.extend(behind.then(|| tls::read_behind(answer, at.files)).flatten());
             } else if !turn.is_fine(answer) {
                 not.entry(one.id).or_insert_with(|| words(one, answer));
             }
@@ -108,7 +134,7 @@ pub(super) async fn offer(at: &Place<'_>, some: &[&Brought]) -> Result<Vec<(Cert
             refused.extend(left.iter().map(|one| (one.id, words(one, LOCKED))));
             return Ok(refused);
         }
-        again = true;
+        clear.extend(left.iter().map(|one| one.id));
     }
 }
 
@@ -155,13 +181,13 @@ async fn changed(host: &Host, lines: &[(String, Option<String>)]) -> Result<(), 
 fn lines<'a>(
     at: &Place<'_>,
     some: &[&'a Brought],
-    again: bool,
+    clear: &BTreeSet<CertificateId>,
 ) -> Vec<(&'a Brought, Turn, String, Option<Cow<'a, str>>)> {
     let files = at.files;
     let mut lines = Vec::new();
     // There is one open change for all: one that could be neither put in place nor taken back would be in everybody's way.
-    if again {
-        lines.extend(some.iter().map(|one| (*one, Turn::Room, tls::abort(files, one.id), None)));
+    if let Some(first) = some.first() {
+        lines.extend(clear.iter().map(|id| (*first, Turn::Room, tls::abort(files, *id), None)));
     }
     for one in some {
         // Whoever was stopped in between has left an open change behind.

@@ -93,6 +93,16 @@ impl Index {
         line.names.len().saturating_sub(NAMES)
     }
 
+    /// Which of its domains another one is served for, where one is.
+    fn elsewhere(&self, line: &CertificateLine) -> String {
+        let named = line.elsewhere.iter().take(NAMES).cloned().collect::<Vec<_>>().join(", ");
+        match line.elsewhere.len() {
+            0 => String::new(),
+            all if all > NAMES => format!("another one for {named} and {} more", all - NAMES),
+            _ => format!("another one for {named}"),
+        }
+    }
+
     fn origin(&self, line: &CertificateLine) -> &'static str {
         match line.origin {
             Origin::Uploaded => "uploaded",
@@ -122,6 +132,9 @@ impl Index {
         let failed = line.hosts.iter().find(|place| !place.trouble.is_empty());
         match (failed, line.age, line.origin) {
             (Some(place), _, _) => format!("{}: {}", place.name, place.trouble),
+            (None, Age::Over, _) if line.hosts.is_empty() => {
+                "It has expired, and nothing is served with it.".to_owned()
+            }
             (None, Age::Over, Origin::Acme) => {
                 "It has expired: browsers refuse it. Automatic says why it was not renewed.".to_owned()
             }

@@ -275,3 +275,56 @@ async fn a_certificate_comes_although_somebody_else_holds_them_in_the_proxy() {
     assert_eq!(answer.expect("it is served").served, late.der);
     world.quiet().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_somebody_left_open_is_in_nobodys_way() {
+    let (host, world, id) = ready().await;
+    let first_app = world.app(id, IMAGE, DOMAIN).await;
+    first_app.must_deploy().await;
+    let authority = Authority::new("Test Authority");
+    let made = authority.issue(&[DOMAIN], 90);
+    let first = upload(&world, &made).await;
+    let late = authority.issue(&["late.test"], 90);
+    let late_id = upload(&world, &late).await;
+
+    // One of ours was begun and is never ended.
+    let foreign = authority.issue(&[DOMAIN], 30);
+    std::fs::write(host.path("/tmp/foreign.pem"), format!("{}{}", foreign.chain, foreign.key)).unwrap();
+    let socket = "socat - UNIX-CONNECT:/run/skiff/haproxy.sock";
+    let say = async |text: String| host.enter(&["/bin/bash", "-c", &text]).await.must("said");
+    let begin = |file: &str| format!("{{ echo 'set ssl cert {file} <<'; cat /tmp/foreign.pem; echo; }} | {socket}");
+    let file = format!("/etc/skiff/certs/{}.pem", first.simple());
+    assert!(say(begin(&file)).await.contains("Transaction created"));
+    world.app(id, IMAGE, "late.test").await.must_deploy().await;
+    let shown = async |name: &str| authority.get(address(&host), 443, name, "/").await.map(|answer| answer.served);
+    assert_eq!(shown("late.test").await.as_ref(), Ok(&late.der));
+    assert_eq!(shown(DOMAIN).await.as_ref(), Ok(&made.der), "nothing of either came into the other");
+    let left = say(format!("echo 'commit ssl cert {file}' | {socket}")).await;
+    assert!(left.contains("No ongoing transaction"), "{left}");
+    certificates::remove(&world.actions(), &world.team.owner, late_id).await.unwrap();
+    settled(&world).await;
+
+    // One of somebody's own is not taken back: the deploy ends, and a job of its own brings the certificate.
+    let own = "/etc/skiff/own.pem";
+    say(format!("echo 'new ssl cert {own}' | {socket}")).await;
+    assert!(say(begin(own)).await.contains("Transaction created"));
+    let late = authority.issue(&["late.test"], 90);
+    let input = NewCertificate { chain: late.chain.clone(), key: late.key.clone() };
+    let late_id = certificates::upload(&world.actions(), &world.team.owner, input).await.unwrap().id;
+    first_app.must_deploy().await;
+    let place =
+        async || certificates::get(&world.actions(), &world.team.owner, late_id).await.unwrap().hosts[0].clone();
+    assert!(shown("late.test").await.is_err() && !place().await.current);
+    assert!(place().await.trouble.contains("at work on its certificates"), "{:?}", place().await);
+    let taken = say(format!("echo 'abort ssl cert {own}' | {socket}")).await;
+    assert!(taken.contains("aborted"), "{taken}");
+    let brought = async {
+        while shown("late.test").await.as_ref() != Ok(&late.der) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), brought).await.expect("it is brought by itself");
+    settled(&world).await;
+    assert!(place().await.trouble.is_empty() && place().await.current, "{:?}", place().await);
+    world.quiet().await;
+}

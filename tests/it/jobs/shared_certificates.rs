@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use skiff::actions::apps::NewRoute;
+use skiff::actions::certificates;
 use skiff::actions::routes::{self, EditRules};
 use skiff::actions::upkeep;
 use time::OffsetDateTime;
@@ -44,6 +45,8 @@ async fn a_name_of_two_certificates_is_handed_over_before_one_ends() {
     let list = || async { host.enter(&["cat", "/etc/skiff/certs/list"]).await.must("cat") };
     let [star_file, own_file] = [star_id, own_id].map(|id| format!("/etc/skiff/certs/{}.pem", id.simple()));
     assert_eq!(list().await, format!("{star_file} !a.wild.test *.wild.test\n{own_file}\n"));
+    let elsewhere = async |id| certificates::get(&ctx, owner, id).await.unwrap().elsewhere;
+    assert_eq!((elsewhere(star_id).await, elsewhere(own_id).await), (vec!["a.wild.test".to_owned()], vec![]));
     let ended = again(&world, id).await;
     assert!(ended.steps.iter().all(|step| step.contains(": unchanged")), "{ended:#?}");
     let due: OffsetDateTime = sqlx::query_scalar("select acme_at from teams where id = $1")
@@ -71,6 +74,7 @@ async fn a_name_of_two_certificates_is_handed_over_before_one_ends() {
     let ended = settled(&world).await;
     assert!(ended.steps[1].contains("served for other names than before"), "{ended:#?}");
     shown([("a.wild.test", &star), ("b.test", &own), ("c.wild.test", &star)]).await;
+    assert_eq!((elsewhere(star_id).await, elsewhere(own_id).await), (vec![], vec!["a.wild.test".to_owned()]));
     let seen = visitors.end().await;
     assert!(seen.failures.is_empty() && seen.answers > 20 && seen.echoes > 0, "{:#?}", seen.failures);
     world.quiet().await;
