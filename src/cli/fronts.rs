@@ -40,6 +40,9 @@ pub struct Front {
     /// Begin each of these with a line of the PROXY protocol, version 2, which names the client
     #[arg(long, value_name = "on|off")]
     pub send_proxy: Option<OnOff>,
+    /// Tell browsers to come by HTTPS only, for a year, under every name of the app that a certificate is served for (HSTS)
+    #[arg(long, value_name = "on|off", conflicts_with = "preview")]
+    pub hsts: Option<OnOff>,
     /// No such ports any more
     #[arg(long, conflicts_with = "ports")]
     pub no_ports: bool,
@@ -68,8 +71,14 @@ pub struct Proxy {
     /// The domain under which apps without one of their own get an address; empty gives none any more
     #[arg(long, value_name = "DOMAIN")]
     pub base_domain: Option<String>,
+    /// The port of plain HTTP; it holds once the host was made ready with it
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub http_port: Option<u16>,
+    /// The port of HTTPS, 0 for none; it holds once the host was made ready with it
+    #[arg(long, value_name = "PORT")]
+    pub https_port: Option<u16>,
     /// Print what would change in the proxy's file, and change nothing
-    #[arg(long, conflicts_with = "base_domain")]
+    #[arg(long, conflicts_with_all = ["base_domain", "http_port", "https_port"])]
     pub preview: bool,
     /// Which panel, and how.
     #[command(flatten)]
@@ -81,16 +90,22 @@ pub async fn front(input: Front) -> Result<String, Failed> {
     let client = input.common.client()?;
     let app = app_in_path(&input.app);
     let path = ["apps", app.as_str(), "front"];
-    let known = client.ask(Ask::get(&path)).await?;
-    let Some(wanted) = input.over(&known)? else {
-        return Ok(input.common.print(Answer::new(known.clone(), front_words(&known))));
-    };
-    if input.preview {
-        return shown(&input.common, &client, &app, json!({ "front": wanted })).await;
+    let mut front = client.ask(Ask::get(&path)).await?;
+    let wanted = input.over(&front)?;
+    if let Some(wanted) = wanted {
+        if input.preview {
+            return shown(&input.common, &client, &app, json!({ "front": wanted })).await;
+        }
+        front = client.ask(Ask::put(&path, wanted)).await?;
     }
-    let set = client.ask(Ask::put(&path, wanted)).await?;
-    let text = front_words(&set);
-    Ok(input.common.print(Answer::new(set, text)))
+    let path = ["apps", app.as_str(), "hsts"];
+    let strict = client.ask(match input.hsts {
+        Some(choice) => Ask::put(&path, json!({ "hsts": choice == OnOff::On })),
+        None => Ask::get(&path),
+    });
+    front["hsts"] = strict.await?["hsts"].take();
+    let text = front_words(&front);
+    Ok(input.common.print(Answer::new(front, text)))
 }
 
 /// Shows or changes whom a host believes.
@@ -111,7 +126,28 @@ pub async fn proxy(input: Proxy) -> Result<String, Failed> {
         let domain = Some(domain.trim()).filter(|domain| !domain.is_empty());
         known = client.ask(Ask::put(&["hosts", host, "base-domain"], json!({ "domain": domain }))).await?;
     }
-    let text = trust_words(&known);
+    let mut text = trust_words(&known);
+    let mut ports = None;
+    if let Some(port) = input.http_port {
+        let path = ["hosts", host, "http-port"];
+        ports = Some(client.ask(Ask::put(&path, json!({ "http_port": port }))).await?);
+    }
+    if let Some(port) = input.https_port {
+        let port = Some(port).filter(|port| *port > 0);
+        let path = ["hosts", host, "https-port"];
+        ports = Some(client.ask(Ask::put(&path, json!({ "https_port": port }))).await?);
+    }
+    if let Some(ports) = ports {
+        let https = Some(at(&ports, "https_port")).filter(|port| !port.is_empty()).unwrap_or_else(|| "none".to_owned());
+        text.push_str(&format!(
+            "\nports: {}, and {https} for HTTPS, once it was made ready with them: skiff hosts provision {}",
+            at(&ports, "http_port"),
+            plain(host)
+        ));
+        for name in ["http_port", "https_port"] {
+            known[name] = ports[name].clone();
+        }
+    }
     Ok(input.common.print(Answer::new(known, text)))
 }
 
@@ -208,6 +244,7 @@ fn front_words(front: &Value) -> String {
         ("sticky", "same instance"),
         ("h2c", "HTTP/2 to the app"),
         ("send_proxy", "PROXY protocol to the app"),
+        ("hsts", "browsers come by HTTPS only"),
     ] {
         lines.push(format!("{words}: {}", at(front, name)));
     }

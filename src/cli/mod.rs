@@ -5,6 +5,7 @@ mod acme;
 pub mod admin;
 mod apps;
 mod certificates;
+mod channels;
 mod client;
 mod completions;
 mod deploys;

@@ -1,9 +1,10 @@
-//! `skiff notices`: where the team is told what happened, trying that, and what was sent.
+//! `skiff notices`: where the team is told what happened, trying that, and what was sent. Not here: changing it (`channels.rs`).
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Failed;
+use super::channels;
 use super::client::{Ask, Client};
 use super::remote::{Answer, Common};
 use super::show::{at, plain, table, time};
@@ -27,6 +28,15 @@ pub struct Notices {
 pub enum Command {
     /// List the team's channels
     List,
+    /// Add one: its address or token is typed without echo, or read from standard input, a line for each
+    Add(channels::Add),
+    /// Change one; what is not said stays as it is
+    Change(channels::Change),
+    /// Remove one: what waits for it is not sent any more
+    Remove {
+        /// The channel, by its name
+        name: String,
+    },
     /// Send a test to a channel; ends with 1 where the service does not take it
     Test {
         /// The channel, by its name
@@ -36,6 +46,10 @@ pub enum Command {
     Sent,
     /// List what of hosts and certificates is wrong now, and what was
     Alerts,
+    /// Show the team's mail server, or set it
+    Mail(channels::MailServer),
+    /// Show what you are told by mail, or choose it
+    Mine(channels::Mine),
 }
 
 /// Does it.
@@ -46,6 +60,11 @@ pub async fn run(input: Notices) -> Result<String, Failed> {
         Some(Command::Test { name }) => test(&client, &input.common, &name).await,
         Some(Command::Sent) => sent(&client, &input.common).await,
         Some(Command::Alerts) => alerts(&client, &input.common).await,
+        Some(Command::Add(add)) => Ok(input.common.print(channels::add(&client, add).await?)),
+        Some(Command::Change(change)) => Ok(input.common.print(channels::change(&client, change).await?)),
+        Some(Command::Remove { name }) => Ok(input.common.print(channels::remove(&client, &name).await?)),
+        Some(Command::Mail(mail)) => Ok(input.common.print(channels::mail(&client, mail).await?)),
+        Some(Command::Mine(mine)) => Ok(input.common.print(channels::mine(&client, mine).await?)),
     }
 }
 
@@ -58,7 +77,7 @@ async fn list(client: &Client, common: &Common) -> Result<String, Failed> {
     };
     let rows: Vec<[String; 4]> = channels.iter().map(row).collect();
     let text = match rows.is_empty() {
-        true => "The team has no channel yet: add one on its page Notices.".to_owned(),
+        true => "The team has no channel yet: skiff notices add NAME SERVICE".to_owned(),
         false => table(["channel", "service", "leads to", "told of"], &rows),
     };
     Ok(common.print(Answer::list(channels, text)))

@@ -24,6 +24,29 @@ pub fn hidden(what: &str) -> Result<String, Failed> {
     Ok(text)
 }
 
+/// Several of them: asked for one after the other on a terminal, else a line of standard input for each. Reads nothing where nothing is asked.
+pub fn hidden_lines(what: &[&str]) -> Result<Vec<String>, Failed> {
+    let [first, ..] = what else { return Ok(Vec::new()) };
+    if std::io::stdin().is_terminal() {
+        return what.iter().map(|what| hidden(what)).collect();
+    }
+    let text = hidden(first)?;
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    match what.get(lines.len()..) {
+        Some([]) => Ok(lines),
+        Some([missing, ..]) if !lines.is_empty() => {
+            let (at, wanted) = (lines.len() + 1, what.join(", then "));
+            Err(Failed::Said(format!(
+                "{missing} is missing in line {at}. On standard input come, a line each: {wanted}."
+            )))
+        }
+        // An empty line is for the panel to refuse, with the name of the field.
+        Some(_) if what.len() == 1 => Ok(vec![String::new()]),
+        Some(_) => Err(Failed::Said(format!("Nothing came on standard input. A line each: {}.", what.join(", then ")))),
+        None => Err(Failed::Said(format!("More lines came on standard input than these: {}.", what.join(", then ")))),
+    }
+}
+
 /// Asks for a yes. Where nobody can answer, it is a no.
 pub fn yes(question: &str) -> Result<bool, Failed> {
     let input = std::io::stdin();

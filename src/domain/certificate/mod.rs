@@ -3,13 +3,13 @@
 
 mod read;
 pub mod renewed;
-mod shared;
+mod split;
 
 #[cfg(test)]
 mod tests;
 
 pub use read::{Checked, Fault, Field, read};
-pub use shared::{passed_over, shared};
+pub use split::{passed_over, shared};
 
 use std::collections::HashMap;
 

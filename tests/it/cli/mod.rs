@@ -7,5 +7,6 @@ mod dockerfiles;
 mod front_door;
 mod host_checks;
 mod logs;
+mod notices;
 mod refusals;
 pub mod terminal;

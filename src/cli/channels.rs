@@ -1,0 +1,279 @@
+//! `skiff notices add`, `change`, `remove`, `mail` and `mine`: where the team and one oneself are told what happened. What leads to a
+//! channel, and a mail server's password, are typed without echo or read from standard input: others read command lines.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::client::{Ask, Client};
+use super::remote::Answer;
+use super::show::{at, facts, items, plain};
+use super::{Failed, typed};
+use crate::domain::notice::Kind;
+
+/// Channels, and projects, that are looked through.
+const MOST: usize = 1000;
+
+/// What is told, and of which projects.
+#[derive(Clone, Debug, Args)]
+pub struct Told {
+    /// What it is told: deploy_failed, deploy_returned, deploy_succeeded, host_down, host_up, certificate; may be given several times
+    #[arg(long = "event", value_name = "EVENT")]
+    pub events: Vec<String>,
+    /// Of this project only; may be given several times [default: of all]
+    #[arg(long = "project", value_name = "PROJECT")]
+    pub projects: Vec<String>,
+}
+
+/// A channel that shall be there. Its address or token is typed without echo, or read from standard input, a line for each.
+#[derive(Clone, Debug, Args)]
+pub struct Add {
+    /// What it is called
+    pub name: String,
+    /// email, slack, discord, telegram, ntfy or webhook
+    pub service: String,
+    /// Of e-mail: an address; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: Vec<String>,
+    /// Of Telegram: the chat
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub chat: String,
+    /// Of ntfy: an access token is asked for, too
+    #[arg(long)]
+    pub with_token: bool,
+    /// Of a webhook: what it is signed with is asked for, too [default: it is made, and shown once]
+    #[arg(long)]
+    pub with_secret: bool,
+    /// What it is told [default: all but deploys that went well]
+    #[command(flatten)]
+    pub told: Told,
+}
+
+/// What a channel shall be from now on; what is not said stays as it is.
+#[derive(Clone, Debug, Args)]
+pub struct Change {
+    /// What it is called
+    pub name: String,
+    /// What it shall be called
+    #[arg(long, value_name = "NAME")]
+    pub rename: Option<String>,
+    /// Of e-mail: an address, in place of those that are there; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: Vec<String>,
+    /// Of Telegram: the chat
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub chat: String,
+    /// Ask for another address, or bot's token
+    #[arg(long)]
+    pub with_address: bool,
+    /// Of ntfy: ask for another access token
+    #[arg(long)]
+    pub with_token: bool,
+    /// Of a webhook: ask for another secret that it is signed with
+    #[arg(long)]
+    pub with_secret: bool,
+    /// What it is told.
+    #[command(flatten)]
+    pub told: Told,
+    /// Of all projects
+    #[arg(long, conflicts_with = "projects")]
+    pub all_projects: bool,
+}
+
+/// The team's mail server; shown where nothing is said.
+#[derive(Clone, Debug, Args)]
+pub struct MailServer {
+    /// Where it listens
+    #[arg(long)]
+    pub host: Option<String>,
+    /// Its port [default: the usual one]
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// starttls, tls or none
+    #[arg(long, default_value = "starttls")]
+    pub security: String,
+    /// Who signs in; the password is typed without echo, or read from standard input, and an empty one leaves it as it is
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub user: String,
+    /// Whom mail is from
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub sender: String,
+    /// The team has none any more
+    #[arg(long, conflicts_with = "host")]
+    pub remove: bool,
+}
+
+/// What one is told oneself, by mail; shown where nothing is said.
+#[derive(Clone, Debug, Args)]
+pub struct Mine {
+    /// Where to
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
+    /// What one is told.
+    #[command(flatten)]
+    pub told: Told,
+    /// Nothing any more
+    #[arg(long, conflicts_with = "events")]
+    pub nothing: bool,
+}
+
+/// Adds a channel.
+pub async fn add(client: &Client, add: Add) -> Result<Answer, Failed> {
+    let events = match add.told.events.is_empty() {
+        true => Kind::USUAL.map(|kind| kind.slug().to_owned()).to_vec(),
+        false => add.told.events,
+    };
+    let projects = ids(client, &add.told.projects).await?;
+    let asked = Asked { address: add.service != "email", token: add.with_token, secret: add.with_secret };
+    let mut body = asked.typed(&add.service)?;
+    for (name, value) in [
+        ("name", json!(add.name)),
+        ("service", json!(add.service)),
+        ("to", json!(add.to)),
+        ("chat", json!(add.chat)),
+        ("events", json!(events)),
+        ("projects", json!(projects)),
+    ] {
+        body[name] = value;
+    }
+    let made = client.ask(Ask::post(&["notices", "channels"], body)).await?;
+    let mut text = format!("{} is told from now on. Try it: skiff notices test {0}", plain(&at(&made, "name")));
+    let secret = at(&made, "secret");
+    if !secret.is_empty() {
+        text.push_str(&format!("\nIts requests are signed with this secret, which is not shown again: {secret}"));
+    }
+    Ok(Answer::new(made, text))
+}
+
+/// Changes one.
+pub async fn change(client: &Client, change: Change) -> Result<Answer, Failed> {
+    let known = channel(client, &change.name).await?;
+    let events = match change.told.events.is_empty() {
+        true => known.get("events").cloned().unwrap_or_default(),
+        false => json!(change.told.events),
+    };
+    let projects = match (change.all_projects, change.told.projects.is_empty()) {
+        (true, _) => json!([]),
+        (false, true) => known.get("projects").filter(|all| !all.is_null()).cloned().unwrap_or(json!([])),
+        (false, false) => json!(ids(client, &change.told.projects).await?),
+    };
+    let asked = Asked { address: change.with_address, token: change.with_token, secret: change.with_secret };
+    let mut body = asked.typed(&at(&known, "service"))?;
+    for (name, value) in [
+        ("name", json!(change.rename.unwrap_or_else(|| at(&known, "name")))),
+        ("to", json!(change.to)),
+        ("chat", json!(change.chat)),
+        ("events", events),
+        ("projects", projects),
+    ] {
+        body[name] = value;
+    }
+    let changed = client.ask(Ask::put(&["notices", "channels", &at(&known, "id")], body)).await?;
+    let text = format!("{} is changed.", plain(&at(&changed, "name")));
+    Ok(Answer::new(changed, text))
+}
+
+/// Removes one.
+pub async fn remove(client: &Client, name: &str) -> Result<Answer, Failed> {
+    let known = channel(client, name).await?;
+    client.ask(Ask::delete(&["notices", "channels", &at(&known, "id")])).await?;
+    let text = format!("{} is told nothing any more.", plain(&at(&known, "name")));
+    Ok(Answer::new(known, text))
+}
+
+/// Shows the mail server, sets or removes it.
+pub async fn mail(client: &Client, mail: MailServer) -> Result<Answer, Failed> {
+    let path = ["notices", "mail-server"];
+    let set = match (&mail.host, mail.remove) {
+        (None, false) => client.ask(Ask::get(&path)).await?,
+        (None, true) => client.ask(Ask::put(&path, json!({ "host": "" }))).await?,
+        (Some(host), _) => {
+            let password = if mail.user.is_empty() { String::new() } else { typed::hidden("Password")? };
+            let body = json!({ "host": host, "port": mail.port, "security": mail.security, "username": mail.user,
+                               "password": password, "sender": mail.sender });
+            client.ask(Ask::put(&path, body)).await?
+        }
+    };
+    let text = match at(&set, "host").as_str() {
+        "" => "The team has no mail server: skiff notices mail --host HOST --sender ADDRESS".to_owned(),
+        host => facts(&[
+            ("Server", format!("{}:{}, {}", plain(host), at(&set, "port"), at(&set, "security"))),
+            (
+                "Signs in as",
+                Some(plain(&at(&set, "username"))).filter(|user| !user.is_empty()).unwrap_or("nobody".into()),
+            ),
+            ("Mail is from", plain(&at(&set, "sender"))),
+        ]),
+    };
+    Ok(Answer::new(set, text))
+}
+
+/// Shows what one is told oneself, or chooses it.
+pub async fn mine(client: &Client, mine: Mine) -> Result<Answer, Failed> {
+    let path = ["notices", "mine"];
+    let known = client.ask(Ask::get(&path)).await?;
+    let said = mine.email.is_some() || mine.nothing || !mine.told.events.is_empty() || !mine.told.projects.is_empty();
+    let chosen = match said {
+        false => known,
+        true => {
+            let events = match (mine.nothing, mine.told.events.is_empty()) {
+                (true, _) => json!([]),
+                (false, true) => known.get("events").cloned().unwrap_or_default(),
+                (false, false) => json!(mine.told.events),
+            };
+            let projects = match mine.told.projects.is_empty() {
+                true => known.get("projects").filter(|all| !all.is_null()).cloned().unwrap_or(json!([])),
+                false => json!(ids(client, &mine.told.projects).await?),
+            };
+            let email = mine.email.unwrap_or_else(|| at(&known, "email"));
+            client.ask(Ask::put(&path, json!({ "email": email, "events": events, "projects": projects }))).await?
+        }
+    };
+    let events: Vec<&str> = items(&chosen, "events").iter().filter_map(Value::as_str).collect();
+    let text = match events.is_empty() {
+        true => "You are told nothing by mail: skiff notices mine --email ADDRESS --event deploy_failed".to_owned(),
+        false => format!("{} is told of {}.", plain(&at(&chosen, "email")), events.join(", ")),
+    };
+    Ok(Answer::new(chosen, text))
+}
+
+/// What nobody shall see of a channel.
+struct Asked {
+    address: bool,
+    token: bool,
+    secret: bool,
+}
+
+impl Asked {
+    /// What is typed for it, as the API takes it: a line for each.
+    fn typed(&self, service: &str) -> Result<Value, Failed> {
+        let bot = service == "telegram";
+        let address = if bot { ("token", "The bot's token") } else { ("url", "Address") };
+        let wanted =
+            [(self.address, address), (self.token, ("token", "Access token")), (self.secret, ("secret", "Secret"))];
+        let wanted: Vec<(&str, &str)> = wanted.into_iter().filter(|(asked, _)| *asked).map(|(_, one)| one).collect();
+        let questions: Vec<&str> = wanted.iter().map(|(_, question)| *question).collect();
+        let answers = typed::hidden_lines(&questions)?;
+        let fields = wanted.iter().zip(answers).map(|((name, _), answer)| ((*name).to_owned(), json!(answer.trim())));
+        Ok(Value::Object(fields.collect()))
+    }
+}
+
+/// The channel of this name.
+async fn channel(client: &Client, name: &str) -> Result<Value, Failed> {
+    let all = client.list(Ask::get(&["notices", "channels"]), MOST).await?;
+    let none = || Failed::Said(format!("The team has no channel {}: skiff notices lists them.", plain(name)));
+    all.into_iter().find(|one| at(one, "name") == name || at(one, "id") == name).ok_or_else(none)
+}
+
+/// The ids of these projects, which are given by their short names.
+async fn ids(client: &Client, projects: &[String]) -> Result<Vec<String>, Failed> {
+    if projects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let all = client.list(Ask::get(&["projects"]), MOST).await?;
+    let id = |wanted: &String| {
+        let known = all.iter().find(|one| at(one, "slug") == *wanted || at(one, "id") == *wanted);
+        known.map(|one| at(one, "id")).ok_or_else(|| Failed::Said(format!("There is no project {}.", plain(wanted))))
+    };
+    projects.iter().map(id).collect()
+}
