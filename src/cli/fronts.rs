@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use super::Failed;
 use super::client::Ask;
 use super::remote::{Answer, Common, app_in_path};
-use super::routes::{OnOff, differences, shown};
+use super::routes::{OnOff, differences, fronted, shown};
 use super::show::{at, items, plain};
+use super::told::{self, Patience};
 
 /// Whose front, and what of it.
 #[derive(Clone, Debug, Args)]
@@ -46,6 +47,9 @@ pub struct Front {
     /// Print what would change in the proxies' files, and change nothing
     #[arg(long)]
     pub preview: bool,
+    /// Whether one waits.
+    #[command(flatten)]
+    pub patience: Patience,
     /// Which panel, and how.
     #[command(flatten)]
     pub common: Common,
@@ -71,6 +75,9 @@ pub struct Proxy {
     /// Print what would change in the proxy's file, and change nothing
     #[arg(long, conflicts_with = "base_domain")]
     pub preview: bool,
+    /// Whether one waits.
+    #[command(flatten)]
+    pub patience: Patience,
     /// Which panel, and how.
     #[command(flatten)]
     pub common: Common,
@@ -89,8 +96,7 @@ pub async fn front(input: Front) -> Result<String, Failed> {
         return shown(&input.common, &client, &app, json!({ "front": wanted })).await;
     }
     let set = client.ask(Ask::put(&path, wanted)).await?;
-    let text = front_words(&set);
-    Ok(input.common.print(Answer::new(set, text)))
+    fronted(&input.common, &client, &input.app, input.patience, set, front_words).await
 }
 
 /// Shows or changes whom a host believes.
@@ -106,6 +112,13 @@ pub async fn proxy(input: Proxy) -> Result<String, Failed> {
             return Ok(input.common.print(Answer::new(found, text)));
         }
         known = client.ask(Ask::put(&path, wanted)).await?;
+        if !input.patience.no_wait {
+            let place = told::Place { front: &path, again: "the same command".to_owned() };
+            if let Err(why) = place.until_told(&client, &at(&known, "job")).await? {
+                return Err(input.common.not_as_wanted(Answer::new(known, String::new()), why));
+            }
+            known = client.ask(Ask::get(&path)).await?;
+        }
     }
     if let Some(domain) = &input.base_domain {
         let domain = Some(domain.trim()).filter(|domain| !domain.is_empty());
@@ -222,9 +235,7 @@ fn front_words(front: &Value) -> String {
     for port in items(front, "ports") {
         lines.push(format!("port {}: {}", at(port, "port"), networks(port, "allow", "everybody")));
     }
-    if front.get("waits") == Some(&Value::Bool(true)) {
-        lines.push("The proxies are being told.".to_owned());
-    }
+    lines.extend(waits(front));
     lines.join("\n")
 }
 
@@ -238,10 +249,17 @@ fn trust_words(trust: &Value) -> String {
             Some(plain(&at(trust, "base_domain"))).filter(|text| !text.is_empty()).unwrap_or_else(|| "none".to_owned())
         ),
     ];
-    if trust.get("waits") == Some(&Value::Bool(true)) {
-        lines.push("The proxy is being told.".to_owned());
-    }
+    lines.extend(waits(trust));
     lines.join("\n")
+}
+
+/// That not every proxy has it, and why.
+fn waits(what: &Value) -> Option<String> {
+    let (waits, trouble) = (what.get("waits") == Some(&Value::Bool(true)), at(what, "trouble"));
+    match trouble.is_empty() {
+        false => Some(format!("not on every proxy yet: {trouble}")),
+        true => waits.then(|| "not on every proxy yet".to_owned()),
+    }
 }
 
 fn networks(value: &Value, name: &str, none: &str) -> String {

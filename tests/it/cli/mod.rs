@@ -8,4 +8,5 @@ mod front_door;
 mod host_checks;
 mod logs;
 mod refusals;
+mod routes;
 pub mod terminal;
