@@ -295,6 +295,7 @@ fn words(action: &str, name: &str, detail: Option<&serde_json::Value>) -> String
         "app.removed" => format!("removed the app {name}"),
         "app.renamed" => format!("renamed an app to {name}"),
         "app.configured" => format!("changed the configuration of {name}"),
+        "app.routes_told" => format!("had the proxies told once more of the routes of {name}"),
         "app.fronted" => format!("changed what holds for all routes of {name}"),
         "app.maintenance_on" => format!("showed everybody the page of maintenance in place of {name}"),
         "app.maintenance_off" => format!("showed {name} again in place of its page of maintenance"),

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::apps::{self, AppLine, AppState, TakenBack};
+use super::apps::{self, AppLine, AppState, RoutesStand, TakenBack};
 use super::audit::{self, AuditLine};
 use super::gate::{self, Open};
 use super::hosts::{self, HostLine};
@@ -159,6 +159,12 @@ fn needs(apps: &[AppLine], hosts: &[HostLine]) -> Vec<Need> {
             | AppState::Stopped
             | AppState::Stopping => continue,
         };
+        needs.push(Need { sentence, app: Some(app.id), host: None, certificate: false });
+    }
+    for app in apps.iter().filter(|app| app.routes == RoutesStand::Stuck) {
+        let path = format!("{} / {} / {}", app.project_name, app.environment_name, app.name);
+        let sentence =
+            format!("The proxies did not take the last change of the routes of {path}: its Routes page says why.");
         needs.push(Need { sentence, app: Some(app.id), host: None, certificate: false });
     }
     needs

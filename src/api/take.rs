@@ -47,6 +47,9 @@ fn is_json(parts: &Parts) -> bool {
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if let Some(problem) = no_object(bytes) {
+        return Err(problem);
+    }
     let mut from = serde_json::Deserializer::from_slice(bytes);
     let whole = serde_path_to_error::deserialize(&mut from).map_err(|error| {
         let path = error.path().clone();
@@ -57,15 +60,32 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             _ if std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok()) => {
                 Problem::Fields(vec![wrong(&path, "")])
             }
-            _ => {
-                let (line, column) = (cause.line(), cause.column());
-                Problem::Unreadable(format!("The body is no JSON: look at line {line}, column {column}."))
-            }
+            _ => no_json(&cause),
         }
     })?;
     let more = |_| Problem::Unreadable("There is more behind the JSON value of the body.".to_owned());
     from.end().map_err(more)?;
     Ok(whole)
+}
+
+/// What is wrong with a body that is no object: a list would be taken for the fields in their order, and an empty one for no field at all.
+fn no_object(bytes: &[u8]) -> Option<Problem> {
+    let kind = match bytes.trim_ascii_start().first()? {
+        b'{' => return None,
+        b'[' => "a list",
+        b'"' => "a text",
+        b'n' => "null",
+        b't' | b'f' => "true or false",
+        _ => "a number",
+    };
+    Some(match serde_json::from_slice::<IgnoredAny>(bytes) {
+        Ok(_) => Problem::Unreadable(format!("The body is {kind}. Send an object: {{\"name\": value, …}}.")),
+        Err(cause) => no_json(&cause),
+    })
+}
+
+fn no_json(cause: &serde_json::Error) -> Problem {
+    Problem::Unreadable(format!("The body is no JSON: look at line {}, column {}.", cause.line(), cause.column()))
 }
 
 /// The field a mistake is in, and a sentence without what was sent: it may be a secret.

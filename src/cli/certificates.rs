@@ -161,5 +161,33 @@ pub(super) fn read(file: &Path) -> Result<String, Failed> {
     if size > LONGEST {
         return Err(cannot("it is larger than 64 KiB".to_owned()));
     }
-    std::fs::read_to_string(file).map_err(|error| cannot(error.to_string()))
+    let bytes = std::fs::read(file).map_err(|error| cannot(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|_| {
+        let name = plain(&file.display().to_string());
+        Failed::Said(format!(
+            "{name} is not PEM, which is text. openssl writes it so: a certificate (DER) by `openssl x509 -inform der -in FILE -out cert.pem`, \
+             a key (DER) by `openssl pkey -inform der -in FILE -out key.pem`, and what is in a .p12 or .pfx (PKCS#12) by `openssl pkcs12 -in FILE -nodes`."
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_text_is_told_how_it_becomes_pem() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shop.cer");
+        // DER begins with a sequence and its length.
+        std::fs::write(&file, [0x30, 0x82, 0x03, 0xe8, 0x00]).unwrap();
+        let said = read(&file).unwrap_err().to_string();
+        for part in
+            ["shop.cer is not PEM", "openssl x509 -inform der -in FILE -out cert.pem", "openssl pkcs12 -in FILE -nodes"]
+        {
+            assert!(said.contains(part), "{said}");
+        }
+        std::fs::write(&file, "-----BEGIN CERTIFICATE-----").unwrap();
+        assert!(read(&file).is_ok());
+    }
 }

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use super::Failed;
 use super::client::Ask;
 use super::remote::{Answer, Common, app_in_path};
-use super::routes::{OnOff, differences, shown};
+use super::routes::{OnOff, differences, fronted, shown};
 use super::show::{at, items, plain};
+use super::told::{self, Patience};
 
 /// Whose front, and what of it.
 #[derive(Clone, Debug, Args)]
@@ -49,6 +50,9 @@ pub struct Front {
     /// Print what would change in the proxies' files, and change nothing
     #[arg(long)]
     pub preview: bool,
+    /// Whether one waits.
+    #[command(flatten)]
+    pub patience: Patience,
     /// Which panel, and how.
     #[command(flatten)]
     pub common: Common,
@@ -80,6 +84,9 @@ pub struct Proxy {
     /// Print what would change in the proxy's file, and change nothing
     #[arg(long, conflicts_with_all = ["base_domain", "http_port", "https_port"])]
     pub preview: bool,
+    /// Whether one waits.
+    #[command(flatten)]
+    pub patience: Patience,
     /// Which panel, and how.
     #[command(flatten)]
     pub common: Common,
@@ -90,22 +97,28 @@ pub async fn front(input: Front) -> Result<String, Failed> {
     let client = input.common.client()?;
     let app = app_in_path(&input.app);
     let path = ["apps", app.as_str(), "front"];
-    let mut front = client.ask(Ask::get(&path)).await?;
-    let wanted = input.over(&front)?;
-    if let Some(wanted) = wanted {
-        if input.preview {
-            return shown(&input.common, &client, &app, json!({ "front": wanted })).await;
-        }
-        front = client.ask(Ask::put(&path, wanted)).await?;
+    let mut known = client.ask(Ask::get(&path)).await?;
+    let wanted = input.over(&known)?;
+    if let (true, Some(wanted)) = (input.preview, &wanted) {
+        return shown(&input.common, &client, &app, json!({ "front": wanted })).await;
     }
-    let path = ["apps", app.as_str(), "hsts"];
+    // Of its own, as another page has it.
+    let strict_path = ["apps", app.as_str(), "hsts"];
     let strict = client.ask(match input.hsts {
-        Some(choice) => Ask::put(&path, json!({ "hsts": choice == OnOff::On })),
-        None => Ask::get(&path),
+        Some(choice) => Ask::put(&strict_path, json!({ "hsts": choice == OnOff::On })),
+        None => Ask::get(&strict_path),
     });
-    front["hsts"] = strict.await?["hsts"].take();
-    let text = front_words(&front);
-    Ok(input.common.print(Answer::new(front, text)))
+    let strict = strict.await?;
+    let words = |front: &mut Value| {
+        front["hsts"] = strict["hsts"].clone();
+        front_words(front)
+    };
+    let Some(wanted) = wanted else {
+        let text = words(&mut known);
+        return Ok(input.common.print(Answer::new(known, text)));
+    };
+    let set = client.ask(Ask::put(&path, wanted)).await?;
+    fronted(&input.common, &client, &input.app, input.patience, set, words).await
 }
 
 /// Shows or changes whom a host believes.
@@ -121,6 +134,13 @@ pub async fn proxy(input: Proxy) -> Result<String, Failed> {
             return Ok(input.common.print(Answer::new(found, text)));
         }
         known = client.ask(Ask::put(&path, wanted)).await?;
+        if !input.patience.no_wait {
+            let place = told::Place { front: &path, again: "the same command".to_owned() };
+            if let Err(why) = place.until_told(&client, &at(&known, "job")).await? {
+                return Err(input.common.not_as_wanted(Answer::new(known, String::new()), why));
+            }
+            known = client.ask(Ask::get(&path)).await?;
+        }
     }
     if let Some(domain) = &input.base_domain {
         let domain = Some(domain.trim()).filter(|domain| !domain.is_empty());
@@ -259,9 +279,7 @@ fn front_words(front: &Value) -> String {
     for port in items(front, "ports") {
         lines.push(format!("port {}: {}", at(port, "port"), networks(port, "allow", "everybody")));
     }
-    if front.get("waits") == Some(&Value::Bool(true)) {
-        lines.push("The proxies are being told.".to_owned());
-    }
+    lines.extend(waits(front));
     lines.join("\n")
 }
 
@@ -275,10 +293,17 @@ fn trust_words(trust: &Value) -> String {
             Some(plain(&at(trust, "base_domain"))).filter(|text| !text.is_empty()).unwrap_or_else(|| "none".to_owned())
         ),
     ];
-    if trust.get("waits") == Some(&Value::Bool(true)) {
-        lines.push("The proxy is being told.".to_owned());
-    }
+    lines.extend(waits(trust));
     lines.join("\n")
+}
+
+/// That not every proxy has it, and why.
+fn waits(what: &Value) -> Option<String> {
+    let (waits, trouble) = (what.get("waits") == Some(&Value::Bool(true)), at(what, "trouble"));
+    match trouble.is_empty() {
+        false => Some(format!("not on every proxy yet: {trouble}")),
+        true => waits.then(|| "not on every proxy yet".to_owned()),
+    }
 }
 
 fn networks(value: &Value, name: &str, none: &str) -> String {

@@ -33,6 +33,7 @@ pub mod self_upgrade;
 pub mod setup;
 mod show;
 mod status;
+mod told;
 mod typed;
 mod wait;
 

@@ -8,7 +8,9 @@ use super::apps::MOST;
 use super::client::{Ask, Client};
 use super::remote::{Answer, Common, app_in_path};
 use super::show::{at, items, plain, table};
+use super::told::{self, Patience};
 use super::{Failed, typed};
+use crate::domain::names::Domain;
 
 /// Whose, and what.
 #[derive(Clone, Debug, Args)]
@@ -18,6 +20,9 @@ pub struct Routes {
     /// What to do [default: list]
     #[command(subcommand)]
     pub what: Option<What>,
+    /// Whether one waits.
+    #[command(flatten)]
+    pub patience: Patience,
     /// Which panel, and how.
     #[command(flatten)]
     pub common: Common,
@@ -28,6 +33,8 @@ pub struct Routes {
 pub enum What {
     /// List them
     List,
+    /// Tell the proxies once more what is wanted, where something was in the way
+    Again,
     /// Let a domain and path lead to the app
     Add {
         /// The domain, and a path behind it: shop.example or shop.example/api
@@ -113,6 +120,9 @@ pub struct Maintenance {
     /// Print what would change in the proxies' files, and change nothing
     #[arg(long)]
     pub preview: bool,
+    /// Whether one waits.
+    #[command(flatten)]
+    pub patience: Patience,
     /// Which panel, and how.
     #[command(flatten)]
     pub common: Common,
@@ -131,54 +141,95 @@ pub enum OnOff {
 pub async fn run(input: Routes) -> Result<String, Failed> {
     let client = input.common.client()?;
     let app = app_in_path(&input.app);
-    let path = ["apps", app.as_str(), "routes"];
-    let answer = match input.what.unwrap_or(What::List) {
-        What::List => {
-            let routes = client.list(Ask::get(&path), MOST).await?;
-            let text = lines(&routes);
-            Answer::list(routes, text)
+    let common = &input.common;
+    // Whose proxies are told: after a move the other one's.
+    let mut typed = input.app.clone();
+    let (done, job, text) = match input.what.unwrap_or(What::List) {
+        What::List => return list(common, &client, &input.app).await,
+        What::Again => {
+            let begun = client.ask(Ask::post(&["apps", &app, "routes", "again"], json!({}))).await?;
+            let job = at(&begun, "job");
+            (begun, job, "The proxies have its routes and ports as wanted.".to_owned())
         }
         What::Add { route, rules, preview } => {
             let (domain, below) = split(&route);
             let body = json!({ "domain": domain, "path": below, "rules": rules.over(Value::Null)? });
             if preview {
-                return shown(&input.common, &client, &app, body).await;
+                return shown(common, &client, &app, body).await;
             }
-            let made = client.ask(Ask::post(&path, body)).await?;
+            let made = client.ask(Ask::post(&["apps", &app, "routes"], body)).await?;
             let text = format!("{} leads to it: {}", plain(&route), at(&made, "url"));
-            Answer::new(made, text)
+            let job = at(&made, "job");
+            (made, job, text)
         }
         What::Set { route, rules, preview } => {
             let known = find(&client, &app, &route).await?;
             let id = at(&known, "id");
             let rules = rules.over(known.get("rules").cloned().unwrap_or_default())?;
             if preview {
-                return shown(&input.common, &client, &app, json!({ "id": id, "rules": rules })).await;
+                return shown(common, &client, &app, json!({ "id": id, "rules": rules })).await;
             }
             let set = client.ask(Ask::put(&["apps", &app, "routes", &id], rules)).await?;
-            Answer::new(set.clone(), format!("{}: {}", plain(&route), words(&set)))
+            let (job, text) = (at(&set, "job"), format!("{}: {}", plain(&route), words(&set)));
+            (set, job, text)
         }
         What::Move { route, to, preview } => {
             let id = at(&find(&client, &app, &route).await?, "id");
             let other = client.ask(Ask::get(&["apps", &app_in_path(&to)])).await?;
             if preview {
                 let body = json!({ "id": id, "app": at(&other, "id") });
-                return shown(&input.common, &client, &app, body).await;
+                return shown(common, &client, &app, body).await;
             }
             let body = json!({ "app": at(&other, "id") });
             let moved = client.ask(Ask::post(&["apps", &app, "routes", &id, "move"], body)).await?;
-            Answer::new(moved, format!("{} leads to {}.", plain(&route), plain(&to)))
+            let (job, text) = (at(&moved, "job"), format!("{} leads to {}.", plain(&route), plain(&to)));
+            typed = to;
+            (moved, job, text)
         }
         What::Remove { route, preview } => {
             let id = at(&find(&client, &app, &route).await?, "id");
             if preview {
-                return shown(&input.common, &client, &app, json!({ "id": id, "remove": true })).await;
+                return shown(common, &client, &app, json!({ "id": id, "remove": true })).await;
             }
-            client.ask(Ask::delete(&["apps", &app, "routes", &id])).await?;
-            Answer::new(json!({ "id": id }), format!("{} leads to it no more.", plain(&route)))
+            let begun = client.ask(Ask::delete(&["apps", &app, "routes", &id])).await?;
+            let job = at(&begun, "job");
+            (json!({ "id": id, "job": begun.get("job") }), job, format!("{} leads to it no more.", plain(&route)))
         }
     };
-    Ok(input.common.print(answer))
+    if input.patience.no_wait {
+        return Ok(common.print(Answer::new(done, text + told::later(&job))));
+    }
+    let so = of_app(&client, &typed, &job).await?;
+    let all = client.list(Ask::get(&["apps", &app_in_path(&typed), "routes"]), MOST).await?;
+    let mut now = all.into_iter().find(|route| at(route, "id") == at(&done, "id")).unwrap_or_else(|| done.clone());
+    if let (Value::Object(now), Some(job)) = (&mut now, done.get("job")) {
+        now.insert("job".to_owned(), job.clone());
+    }
+    match so {
+        Ok(()) => Ok(common.print(Answer::new(now, text))),
+        Err(why) => Err(common.not_as_wanted(Answer::new(now, String::new()), why)),
+    }
+}
+
+/// Waits until the proxies have what this job tells them of an app; else why not.
+pub(super) async fn of_app(client: &Client, typed: &str, job: &str) -> Result<Result<(), String>, Failed> {
+    let (app, again) = (app_in_path(typed), format!("skiff routes {} again", plain(typed)));
+    told::Place { front: &["apps", &app, "front"], again }.until_told(client, job).await
+}
+
+/// Lists them, and says what is in the way of the last change.
+async fn list(common: &Common, client: &Client, typed: &str) -> Result<String, Failed> {
+    let app = app_in_path(typed);
+    let routes = client.list(Ask::get(&["apps", &app, "routes"]), MOST).await?;
+    let mut text = lines(&routes);
+    let trouble = at(&client.ask(Ask::get(&["apps", &app, "front"])).await?, "trouble");
+    if !trouble.is_empty() {
+        let again = plain(typed);
+        text.push_str(&format!(
+            "\n\nNot every proxy has the last change: {trouble}\nOnce more: skiff routes {again} again"
+        ));
+    }
+    Ok(common.print(Answer::list(routes, text)))
 }
 
 /// Shows the page of maintenance, or the app again.
@@ -191,7 +242,32 @@ pub async fn maintain(input: Maintenance) -> Result<String, Failed> {
     }
     let set = client.ask(Ask::put(&["apps", &app, "maintenance"], json!({ "on": on }))).await?;
     let text = if on { "Everybody sees its page of maintenance." } else { "Everybody sees the app." };
-    Ok(input.common.print(Answer::new(set, text)))
+    fronted(&input.common, &client, &input.app, input.patience, set, |_| text.to_owned()).await
+}
+
+/// Prints what holds for all routes, once the proxies have it.
+pub(super) async fn fronted(
+    common: &Common,
+    client: &Client,
+    typed: &str,
+    patience: Patience,
+    mut set: Value,
+    words: impl Fn(&mut Value) -> String,
+) -> Result<String, Failed> {
+    let job = at(&set, "job");
+    if patience.no_wait {
+        let text = words(&mut set) + told::later(&job);
+        return Ok(common.print(Answer::new(set, text)));
+    }
+    let so = of_app(client, typed, &job).await?;
+    let mut now = client.ask(Ask::get(&["apps", &app_in_path(typed), "front"])).await?;
+    match so {
+        Ok(()) => {
+            let text = words(&mut now);
+            Ok(common.print(Answer::new(now, text)))
+        }
+        Err(why) => Err(common.not_as_wanted(Answer::new(now, String::new()), why)),
+    }
 }
 
 /// "shop.example/api" as domain and path.
@@ -200,11 +276,15 @@ fn split(route: &str) -> (&str, String) {
     route.split_once('/').map_or((route, "/".to_owned()), |(domain, path)| (domain, format!("/{path}")))
 }
 
+/// A domain as the panel keeps it: in ASCII and in lower case.
+fn as_kept(domain: &str) -> String {
+    domain.parse().map_or_else(|_| domain.to_lowercase(), |domain: Domain| domain.into())
+}
+
 /// The route as it is known.
 async fn find(client: &Client, app: &str, route: &str) -> Result<Value, Failed> {
     let (domain, path) = split(route);
-    let (domain, path) =
-        (domain.to_lowercase(), if path == "/" { path } else { path.trim_end_matches('/').to_owned() });
+    let (domain, path) = (as_kept(domain), if path == "/" { path } else { path.trim_end_matches('/').to_owned() });
     let all = client.list(Ask::get(&["apps", app, "routes"]), MOST).await?;
     let same = |one: &&Value| at(one, "domain") == domain && at(one, "path") == path;
     let none =
@@ -304,6 +384,7 @@ mod tests {
         let typed = Rules { redirect: Some(String::new()), body: Some(0), timeout: Some(9), ..Rules::default() };
         let rules = typed.over(known).unwrap();
         assert_eq!(rules, json!({ "allow": ["10.0.0.0/8"], "body_mb": null, "answer_s": 9, "redirect": null }));
+        assert_eq!([as_kept("Bücher.example"), as_kept("nothing")], ["xn--bcher-kva.example", "nothing"]);
         assert_eq!(split("shop.example/api/"), ("shop.example", "/api/".to_owned()));
     }
 }

@@ -24,9 +24,16 @@ pub async fn run(input: Status) -> Result<String, Failed> {
     if let Some(name) = &input.app {
         let app = client.ask(Ask::get(&["apps", &app_in_path(name)])).await?;
         let state = at(&app, "state");
-        let answer = Answer::new(app.clone(), of_app(&app));
+        let routes = match at(&app, "routes_wait").as_str() {
+            "yes" => not_yet(&at(&client.ask(Ask::get(&["apps", &at(&app, "id"), "front"])).await?, "trouble")),
+            _ => String::new(),
+        };
+        let answer = Answer::new(app.clone(), of_app(&app, &routes));
         return match state.as_str() {
-            "running" => Ok(input.common.print(answer)),
+            "running" if routes.is_empty() => Ok(input.common.print(answer)),
+            "running" => {
+                Err(input.common.not_as_wanted(answer, format!("{}: its routes are {routes}", at(&app, "path"))))
+            }
             other => {
                 let reason = format!("{} is not running as wanted: {}.", at(&app, "path"), other.replace('_', " "));
                 Err(input.common.not_as_wanted(answer, reason))
@@ -39,6 +46,7 @@ pub async fn run(input: Status) -> Result<String, Failed> {
     let mut text = vec![at(&status, "headline")];
     text.extend(needs.iter().cloned().chain(now));
     let all = items(&status, "apps");
+    text.extend(all.iter().flat_map(notes));
     if !all.is_empty() {
         text.push(apps::lines(all));
     }
@@ -56,8 +64,29 @@ pub async fn run(input: Status) -> Result<String, Failed> {
     }
 }
 
+/// What an app's state does not say, and somebody who looks at it wants to know.
+fn notes(app: &Value) -> Vec<String> {
+    let path = at(app, "path");
+    let mut notes = Vec::new();
+    if at(app, "maintenance") == "yes" {
+        notes.push(format!("~ {path}: everybody sees its page of maintenance."));
+    }
+    if at(app, "routes_wait") == "yes" {
+        notes.push(format!("~ {path}: not every proxy has its routes and ports as wanted yet: skiff status {path}"));
+    }
+    notes
+}
+
+/// How routes and ports stand of which not every proxy has all.
+fn not_yet(trouble: &str) -> String {
+    match trouble {
+        "" => "not on every proxy yet".to_owned(),
+        trouble => format!("not on every proxy yet: {trouble}"),
+    }
+}
+
 /// One app, a line each.
-fn of_app(app: &Value) -> String {
+fn of_app(app: &Value, routes: &str) -> String {
     let last = match at(app, "last_deploy.state").as_str() {
         "" => String::new(),
         found => format!(
@@ -67,6 +96,7 @@ fn of_app(app: &Value) -> String {
             time(app, "last_deploy.created_at")
         ),
     };
+    let maintenance = if at(app, "maintenance") == "yes" { "everybody sees its page of maintenance" } else { "" };
     let pending = if at(app, "pending") == "yes" { "something was changed that no deploy has taken up" } else { "" };
     facts(&[
         ("App", at(app, "path")),
@@ -75,6 +105,8 @@ fn of_app(app: &Value) -> String {
         ("Release", at(app, "release.number")),
         ("Serving", format!("{} of {}", at(app, "serving"), at(app, "wanted"))),
         ("Last deploy", last),
+        ("Maintenance", maintenance.to_owned()),
+        ("Routes, ports", routes.to_owned()),
         ("Pending", pending.to_owned()),
     ])
 }

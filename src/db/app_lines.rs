@@ -80,6 +80,12 @@ pub struct Row {
     pub stopped_by: String,
     /// Instances that were last seen running, wanted or not.
     pub up: i64,
+    /// True where everybody sees its page of maintenance, as wanted.
+    pub maintenance: bool,
+    /// True where something else is wanted of its routes and ports than every proxy has.
+    pub routes_differ: bool,
+    /// True where a job that tells the proxies waits or runs.
+    pub routes_told: bool,
     /// The newest deploy.
     pub deploy: Option<DeployId>,
     /// How it stands.
@@ -116,6 +122,12 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, filter: Filter) -> R
                   i.serving as "serving!", i.lost as "lost!", i.seen_at as "seen_at?",
                   coalesce(i.host_silent, false) as "host_silent!",
                   a.pending, a.stopped_at, a.stopped_by, i.up as "up!",
+                  coalesce((a.front->>'maintenance')::boolean, false) as "maintenance!",
+                  (a.front <> a.front_applied or a.front_former is not null
+                   or exists (select from routes t where t.team_id = a.team_id and t.app_id = a.id
+                                and (t.applied is distinct from t.rules or t.former is not null))) as "routes_differ!",
+                  exists (select from jobs j where j.team_id = a.team_id and j.lock_key = 'routes:' || a.id
+                             and j.state in ('queued', 'running')) as "routes_told!",
                   d.id as "deploy?: DeployId", d.state as "deploy_state?: DeployState",
                   d.cause as "deploy_cause?: Json<Cause>", d.created_at as "deploy_created_at?",
                   d.finished_at as "deploy_finished_at?"

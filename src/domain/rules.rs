@@ -330,7 +330,8 @@ impl Rules {
     }
 }
 
-fn size(kib: u32) -> String {
+/// Kibibytes as the form has them: whole MB where they are.
+pub(super) fn size(kib: u32) -> String {
     if kib.is_multiple_of(1024) { format!("{} MB", kib / 1024) } else { format!("{kib} KB") }
 }
 

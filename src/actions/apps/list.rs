@@ -2,7 +2,8 @@
 
 use super::addresses::Addresses;
 use super::views::{
-    AppLine, AppState, DeployBrief, EnvironmentChoice, HostChoice, NewAppForm, ReleaseBrief, Stopped, TakenBack,
+    AppLine, AppState, DeployBrief, EnvironmentChoice, HostChoice, NewAppForm, ReleaseBrief, RoutesStand, Stopped,
+    TakenBack,
 };
 use crate::actions::gate::{self, Open};
 use crate::actions::{Ctx, Refused};
@@ -100,6 +101,12 @@ fn line(row: Row, addresses: &Addresses) -> AppLine {
             _ => None,
         },
         pending: row.pending,
+        maintenance: row.maintenance,
+        routes: match (row.routes_told, row.routes_differ) {
+            (true, _) => RoutesStand::Told,
+            (false, true) => RoutesStand::Stuck,
+            (false, false) => RoutesStand::Settled,
+        },
         observed_at: row.seen_at.or(row.deploy_finished_at),
         stopped: row.stopped_at.map(|at| Stopped { by: row.stopped_by, at }),
     }

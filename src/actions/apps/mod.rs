@@ -38,5 +38,5 @@ pub use remove::{Gone, Leaving, RemoveApp, gone, remove};
 pub use stop::stop;
 pub use views::{
     AppLine, AppState, AppView, DeployBrief, EnvironmentChoice, HealthView, HostChoice, May, NewAppForm, PendingChange,
-    PlaceLine, ReleaseBrief, RouteView, SourceView, Stopped, TakenBack, VariableLine,
+    PlaceLine, ReleaseBrief, RouteView, RoutesStand, SourceView, Stopped, TakenBack, VariableLine,
 };

@@ -89,10 +89,25 @@ pub struct AppLine {
     pub last_deploy: Option<DeployBrief>,
     /// True where an edit waits for the next deploy.
     pub pending: bool,
+    /// True where everybody sees its page of maintenance.
+    pub maintenance: bool,
+    /// Whether the proxies have its routes, their rules and its ports as wanted.
+    pub routes: RoutesStand,
     /// When its instances were last observed.
     pub observed_at: Option<OffsetDateTime>,
     /// Who stopped it and when, where it is stopped.
     pub stopped: Option<Stopped>,
+}
+
+/// Whether the proxies have what is wanted of an app's routes and ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoutesStand {
+    /// All of them have.
+    Settled,
+    /// They are being told, or it is tried again by itself.
+    Told,
+    /// One did not take it: somebody has to look.
+    Stuck,
 }
 
 /// A stop that stands.

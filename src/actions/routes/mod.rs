@@ -19,7 +19,7 @@ pub use host::{HostFront, host_front, set_base_domain, set_trust};
 pub use moving::{Other, move_to, others};
 pub use preview::{Change, HostDifference, preview, preview_trust};
 pub use read::{front_form, rules_form, rules_words};
-pub use views::{RoutesView, look};
+pub use views::{RoutesView, look, trouble};
 
 use serde_json::json;
 use uuid::Uuid;
@@ -155,6 +155,14 @@ async fn ruled(edit: &mut Editing, id: RouteId, input: EditRules) -> Result<(db:
     let (Some(rules), true) = (rules, fields.fine()) else { return Err(fields.refuse()) };
     db::routes::want(&mut edit.tx, &edit.permit, id, &rules, false).await?;
     Ok((row, rules))
+}
+
+/// Has the proxies told once more of what is wanted: what was in the way the last time may be gone.
+pub async fn again(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<Option<JobId>, Refused> {
+    let mut edit = begin_edit(ctx, actor, id, Permission::EditApps).await?;
+    let job = push(&mut edit.tx, &edit.permit, actor, id, &edit.app.name).await?;
+    edit.finish("app.routes_told", None, None).await?;
+    Ok(job)
 }
 
 /// Lets a domain and path no longer lead to an app. Anybody may have it from then on.

@@ -8,6 +8,7 @@ use crate::actions::jobs::{self, JobLine};
 use crate::actions::{Ctx, Refused};
 use crate::db;
 use crate::domain::ids::AppId;
+use crate::domain::job::JobState;
 use crate::domain::rights::{Actor, Permission};
 use crate::domain::rules::Front;
 use crate::jobs::set_proxy::{self, Of};
@@ -25,6 +26,16 @@ pub struct RoutesView {
     pub last: Option<JobLine>,
     /// The domain its host would give it; empty where it gives none.
     pub generated: String,
+}
+
+/// Why not every proxy has what was changed last: one did not take it, or it is tried again; empty where nothing is known to be in the way.
+pub fn trouble(last: Option<&JobLine>) -> &str {
+    match last {
+        Some(job) if matches!(job.state, JobState::Succeeded | JobState::Superseded) => "",
+        Some(job) if job.reason.is_empty() => &job.wait_reason,
+        Some(job) => &job.reason,
+        None => "",
+    }
 }
 
 /// Looks at it.

@@ -132,6 +132,10 @@ pub struct App {
     last_deploy: Option<DeployBrief>,
     /// True where an edit waits for the next deploy.
     pending: bool,
+    /// True where everybody sees its page of maintenance.
+    maintenance: bool,
+    /// True where not every proxy has its routes, their rules and its ports as wanted: `/front` says why.
+    routes_wait: bool,
     /// When its instances were last looked at.
     observed_at: Option<Time>,
 }
@@ -185,6 +189,8 @@ impl From<AppLine> for App {
                 finished_at: deploy.finished_at.map(Time),
             }),
             pending: line.pending,
+            maintenance: line.maintenance,
+            routes_wait: line.routes != apps::RoutesStand::Settled,
             observed_at: line.observed_at.map(Time),
         }
     }

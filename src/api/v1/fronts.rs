@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::routes::Difference;
 use crate::actions::apps::Pair;
-use crate::actions::routes::{self, EditFront, EditTrust, HostFront, RoutesView};
+use crate::actions::routes::{self, Changed, EditFront, EditTrust, HostFront, RoutesView};
 use crate::actions::tokens::Caller;
 use crate::api::Api;
 use crate::api::problem::Problem;
@@ -73,6 +74,12 @@ pub(super) struct Front {
     /// True where the proxies have something else still.
     #[serde(skip_deserializing)]
     waits: bool,
+    /// The job that tells the proxies of the last change, to be followed to its end; none where there was none.
+    #[serde(skip_deserializing)]
+    job: Option<Uuid>,
+    /// Why not every proxy has the last change yet, where something is in the way.
+    #[serde(skip_deserializing)]
+    trouble: String,
 }
 
 /// A port of an app's hosts.
@@ -118,6 +125,8 @@ impl From<RoutesView> for Front {
             ports: front.ports.iter().map(|port| Port { port: port.port, allow: texts(&port.allow) }).collect(),
             send_proxy: Some(front.send_proxy),
             waits: view.waits,
+            job: view.last.as_ref().map(|job| job.id.0),
+            trouble: routes::trouble(view.last.as_ref()).to_owned(),
         }
     }
 }
@@ -146,6 +155,12 @@ struct Trust {
     /// True where the proxy believes others still.
     #[serde(skip_deserializing)]
     waits: bool,
+    /// The job that tells the proxy of the last change, to be followed to its end; none where there was none.
+    #[serde(skip_deserializing)]
+    job: Option<Uuid>,
+    /// Why the proxy does not have the last change yet, where something is in the way.
+    #[serde(skip_deserializing)]
+    trouble: String,
 }
 
 impl From<HostFront> for Trust {
@@ -157,6 +172,8 @@ impl From<HostFront> for Trust {
             proxy_protocol: lines(&front.trust.proxy_protocol),
             base_domain: Some(front.base_domain).filter(|domain| !domain.is_empty()),
             waits: front.waits,
+            job: front.last.as_ref().map(|job| job.id.0),
+            trouble: routes::trouble(front.last.as_ref()).to_owned(),
         }
     }
 }
@@ -183,6 +200,12 @@ async fn front(api: &Api, caller: &Caller, id: AppId) -> Result<Json<Front>, Pro
     Ok(Json(routes::look(api.actions(), &caller.actor, id).await?.into()))
 }
 
+/// What holds after a change, with the job of that change.
+async fn after(api: &Api, caller: &Caller, id: AppId, changed: Changed) -> Result<Json<Front>, Problem> {
+    let Json(now) = front(api, caller, id).await?;
+    Ok(Json(Front { job: changed.job.map(|job| job.0), ..now }))
+}
+
 async fn show(State(api): State<Api>, caller: Caller, OfApp(id): OfApp) -> Result<Json<Front>, Problem> {
     front(&api, &caller, id).await
 }
@@ -193,8 +216,8 @@ async fn set(
     OfApp(id): OfApp,
     Sent(wanted): Sent<Front>,
 ) -> Result<Json<Front>, Problem> {
-    routes::set_front(api.actions(), &caller.actor, id, wanted.into()).await?;
-    front(&api, &caller, id).await
+    let changed = routes::set_front(api.actions(), &caller.actor, id, wanted.into()).await?;
+    after(&api, &caller, id, changed).await
 }
 
 async fn maintain(
@@ -203,8 +226,8 @@ async fn maintain(
     OfApp(id): OfApp,
     Sent(Maintenance { on }): Sent<Maintenance>,
 ) -> Result<Json<Front>, Problem> {
-    routes::maintain(api.actions(), &caller.actor, id, on).await?;
-    front(&api, &caller, id).await
+    let changed = routes::maintain(api.actions(), &caller.actor, id, on).await?;
+    after(&api, &caller, id, changed).await
 }
 
 async fn trust(api: &Api, caller: &Caller, id: HostId) -> Result<Json<Trust>, Problem> {
@@ -221,8 +244,9 @@ async fn set_trust(
     OfHost(id): OfHost,
     Sent(wanted): Sent<Trust>,
 ) -> Result<Json<Trust>, Problem> {
-    routes::set_trust(api.actions(), &caller.actor, id, wanted.into()).await?;
-    trust(&api, &caller, id).await
+    let job = routes::set_trust(api.actions(), &caller.actor, id, wanted.into()).await?;
+    let Json(now) = trust(&api, &caller, id).await?;
+    Ok(Json(Trust { job: Some(job.0), ..now }))
 }
 
 async fn preview_trust(

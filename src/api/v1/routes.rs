@@ -2,17 +2,17 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::fronts::Front;
+use super::jobs::{Begun, Nothing};
 use crate::actions::apps::{self, Pair, RouteView};
-use crate::actions::routes::{self, Change, EditRules, HostDifference, rules_form};
+use crate::actions::routes::{self, Change, Changed, EditRules, HostDifference, rules_form};
 use crate::actions::tokens::Caller;
 use crate::api::Api;
-use crate::api::answer::{Created, Page};
+use crate::api::answer::{Accepted, Created, Page};
 use crate::api::problem::Problem;
 use crate::api::routes::{Routes, delete, get, post, put};
 use crate::api::take::{OfApp, OfId, Sent};
@@ -52,7 +52,18 @@ pub fn routes() -> Routes {
                 .gives::<Json<Route>>(),
             lead,
         )
-        .add(delete("/apps/{app}/routes/{id}", edit).title("Let a domain and path no longer lead to an app"), remove)
+        .add(
+            delete("/apps/{app}/routes/{id}", edit)
+                .title("Let a domain and path no longer lead to an app")
+                .gives::<Accepted<Begun>>(),
+            remove,
+        )
+        .add(
+            post("/apps/{app}/routes/again", edit)
+                .title("Tell the proxies once more what is wanted of an app's routes and ports")
+                .gives::<Accepted<Begun>>(),
+            again,
+        )
 }
 
 /// A domain and path that lead to an app.
@@ -72,6 +83,8 @@ pub struct Route {
     words: Vec<String>,
     /// True where the proxies have other rules still.
     waits: bool,
+    /// The job that tells the proxies of this change, to be followed to its end; none where no proxy leads to the app yet, and where nothing was changed.
+    job: Option<Uuid>,
 }
 
 impl From<RouteView> for Route {
@@ -84,6 +97,7 @@ impl From<RouteView> for Route {
             words: view.rules.words(),
             rules: rules_form(&view.rules).into(),
             waits: view.waits,
+            job: None,
         }
     }
 }
@@ -309,10 +323,11 @@ async fn list(State(api): State<Api>, caller: Caller, OfApp(id): OfApp) -> Resul
     Ok(Page::whole(view.routes.into_iter().map(shown)))
 }
 
-/// One route of an app.
-async fn one(api: &Api, caller: &Caller, app: AppId, id: Option<RouteId>) -> Result<Route, Problem> {
+/// One route of an app, after this change of it.
+async fn one(api: &Api, caller: &Caller, app: AppId, changed: Changed) -> Result<Route, Problem> {
     let routes = apps::get(api.actions(), &caller.actor, app).await?.routes;
-    Ok(routes.into_iter().find(|route| Some(route.id) == id).ok_or(Problem::NotFound)?.into())
+    let route = routes.into_iter().find(|route| Some(route.id) == changed.route).ok_or(Problem::NotFound)?;
+    Ok(Route { job: changed.job.map(|job| job.0), ..route.into() })
 }
 
 async fn add(
@@ -323,7 +338,7 @@ async fn add(
 ) -> Result<Created<Route>, Problem> {
     let route = apps::NewRoute { domain, path: path.unwrap_or_default() };
     let changed = routes::add(api.actions(), &caller.actor, id, route, rules.into()).await?;
-    let made = one(&api, &caller, id, changed.route).await?;
+    let made = one(&api, &caller, id, changed).await?;
     Ok(Created::at(format!("/apps/{id}/routes/{}", made.id), made))
 }
 
@@ -358,8 +373,8 @@ async fn set(
     OfId(id): OfId<RouteId>,
     Sent(rules): Sent<Rules>,
 ) -> Result<Json<Route>, Problem> {
-    routes::set_rules(api.actions(), &caller.actor, app, id, rules.into()).await?;
-    Ok(Json(one(&api, &caller, app, Some(id)).await?))
+    let changed = routes::set_rules(api.actions(), &caller.actor, app, id, rules.into()).await?;
+    Ok(Json(one(&api, &caller, app, changed).await?))
 }
 
 async fn lead(
@@ -369,8 +384,8 @@ async fn lead(
     OfId(id): OfId<RouteId>,
     Sent(OtherApp { app: to }): Sent<OtherApp>,
 ) -> Result<Json<Route>, Problem> {
-    routes::move_to(api.actions(), &caller.actor, app, id, AppId(to)).await?;
-    Ok(Json(one(&api, &caller, AppId(to), Some(id)).await?))
+    let changed = routes::move_to(api.actions(), &caller.actor, app, id, AppId(to)).await?;
+    Ok(Json(one(&api, &caller, AppId(to), changed).await?))
 }
 
 async fn remove(
@@ -378,7 +393,15 @@ async fn remove(
     caller: Caller,
     OfApp(app): OfApp,
     OfId(id): OfId<RouteId>,
-) -> Result<StatusCode, Problem> {
-    routes::remove(api.actions(), &caller.actor, app, id).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Accepted<Begun>, Problem> {
+    Ok(Begun::of(routes::remove(api.actions(), &caller.actor, app, id).await?.job))
+}
+
+async fn again(
+    State(api): State<Api>,
+    caller: Caller,
+    OfApp(app): OfApp,
+    Sent(Nothing {}): Sent<Nothing>,
+) -> Result<Accepted<Begun>, Problem> {
+    Ok(Begun::of(routes::again(api.actions(), &caller.actor, app).await?))
 }

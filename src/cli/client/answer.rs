@@ -46,7 +46,7 @@ pub(super) fn read(base: &Url, status: StatusCode, headers: &HeaderMap, bytes: &
     })
 }
 
-/// A problem as text: its sentence, and each field with what is wrong.
+/// A problem as text: its sentence, and each field with what is wrong. Of one field alone the sentence says it all.
 fn sentence(problem: &Value) -> String {
     let of = |value: &Value, name: &str| plain(value.get(name).and_then(Value::as_str).unwrap_or_default());
     let errors = problem.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -54,7 +54,10 @@ fn sentence(problem: &Value) -> String {
         detail if detail.is_empty() => of(problem, "title"),
         detail => detail,
     }];
-    for error in errors {
+    let said =
+        |error: &Value| lines.iter().any(|line| *line == format!("{}: {}", of(error, "field"), of(error, "detail")));
+    let told = matches!(errors, [only] if said(only));
+    for error in errors.iter().filter(|_| !told) {
         let place = match error.get("entry").and_then(Value::as_u64) {
             Some(entry) => format!("{} {}", of(error, "field"), entry + 1),
             None => of(error, "field"),
@@ -128,6 +131,21 @@ mod tests {
         let failed = read_as(422, "application/problem+json", &body.to_string()).unwrap_err();
         assert_eq!(failed.to_string(), "Two fields are wrong.\nport: Use a number.\nroutes 2: Taken.");
         assert_eq!(failed.code(), 1);
+    }
+
+    #[test]
+    fn one_field_is_said_once() {
+        let body = |detail: &str| {
+            let errors = json!([{ "field": "domain", "entry": null, "detail": "Use a domain." }]);
+            let body = json!({ "title": "Wrong", "detail": detail, "errors": errors }).to_string();
+            read_as(422, "application/problem+json", &body).unwrap_err().to_string()
+        };
+        assert_eq!(body("domain: Use a domain."), "domain: Use a domain.");
+        assert_eq!(
+            body("It does not go."),
+            "It does not go.\ndomain: Use a domain.",
+            "words of another panel are all said"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{Backend, inner};
 use crate::domain::app::Route;
 use crate::domain::ids::RouteId;
 use crate::domain::names::Domain;
-use crate::domain::rules::{Front, HeaderRule, PageText, Redirect, Rules};
+use crate::domain::rules::{Front, HeaderRule, PageText, Redirect, Rules, size};
 
 /// What text is compressed: by its type, as it shrinks; pictures and archives are compressed already.
 const COMPRESSED: &str = "text/html text/css text/plain text/xml text/javascript application/javascript application/json application/xml application/rss+xml image/svg+xml";
@@ -135,12 +135,12 @@ fn what(text: &mut String, Ruled { id, route, rules }: &Ruled) {
         put(text, format_args!("http-request del-header Authorization if on-{id}"));
     }
     if let Some(kib) = rules.body_kib {
-        let bytes = u64::from(kib) * 1024;
+        let (bytes, most) = (u64::from(kib) * 1024, size(kib));
         // What does not say how long it is cannot be measured before it has gone through: chunks, and what HTTP/2 sends so. There
         // only the first byte tells a request with a body from one without; a websocket, whose method is GET, is not waited for.
         put(text, format_args!("acl unmeasured-{id} req.hdr(transfer-encoding) -m found"));
         put(text, format_args!("acl reads-{id} method GET HEAD OPTIONS"));
-        let answer = format!("status 411 {TEXT} string \"Say how long this is: the app takes at most {kib} KB.\\n\"");
+        let answer = format!("status 411 {TEXT} string \"Say how long this is: the app takes at most {most}.\\n\"");
         put(text, format_args!("http-request return {answer} if on-{id} unmeasured-{id}"));
         let unsaid = format!("on-{id} !reads-{id} {{ req.ver 2.0 }} !{{ req.hdr(content-length) -m found }}");
         put(text, format_args!("http-request wait-for-body time {FIRST_BYTE} at-least 1 if {unsaid}"));
@@ -148,7 +148,7 @@ fn what(text: &mut String, Ruled { id, route, rules }: &Ruled) {
         put(
             text,
             format_args!(
-                "http-request return status 413 {TEXT} string \"This is longer than the {kib} KB that the app takes.\\n\" if on-{id} {{ req.hdr_val(content-length) gt {bytes} }}"
+                "http-request return status 413 {TEXT} string \"This is longer than the {most} that the app takes.\\n\" if on-{id} {{ req.hdr_val(content-length) gt {bytes} }}"
             ),
         );
     }

@@ -10,10 +10,27 @@ fn label(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
+/// A name as DNS has it.
+fn ascii(text: &str) -> Result<String, &'static str> {
+    if text.is_ascii() {
+        return Ok(text.to_owned());
+    }
+    match url::Host::parse(text) {
+        Ok(url::Host::Domain(name)) => Ok(name),
+        Ok(_) | Err(_) => Err(
+            "This is no domain that can be written in ASCII (xn--…). Use one such as shop.example.org, without http:// and without a path.",
+        ),
+    }
+}
+
 checked_text! {
-    /// A domain name (RFC 1123): labels of letters, digits and hyphens, at most 253 characters; kept in lower case.
+    /// A domain name (RFC 1123): labels of letters, digits and hyphens, at most 253 characters; kept in lower case. One of other letters is
+    /// taken in the form that DNS and certificates have of it (RFC 5891): bücher.example is xn--bcher-kva.example.
     Domain = |text| {
-        let text = text.trim().trim_end_matches('.').to_ascii_lowercase();
+        let text = ascii(text.trim())?.trim_end_matches('.').to_ascii_lowercase();
+        if text.contains('*') {
+            return Err("Name one domain, such as shop.example.org: a * is not taken here, each name is added by itself.");
+        }
         let numeric = text.split('.').next_back().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit()));
         let fits = text.len() <= 253 && text.split('.').all(label) && text.contains('.') && !numeric;
         if fits { Ok(text) } else { Err("Use a domain such as shop.example.org, without http:// and without a path.") }

@@ -43,3 +43,23 @@ fn a_path_prefix_has_no_dots_and_no_end_slash() {
         assert!(bad.parse::<PathPrefix>().is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_domain_of_other_letters_is_kept_as_dns_has_it() {
+    let kept = |text: &str| text.parse::<Domain>().map(String::from);
+    for text in ["bücher.example", "BÜCHER.example.", "xn--bcher-kva.example"] {
+        assert_eq!(kept(text), Ok("xn--bcher-kva.example".to_owned()), "{text}");
+    }
+    assert_eq!(kept("例え.テスト"), Ok("xn--r8jz45g.xn--zckzah".to_owned()));
+    for (bad, said) in [
+        ("bü cher.example", "xn--"),
+        ("bücher.example/a", "xn--"),
+        ("bücher", "Use a domain"),
+        ("１２７.０.０.１", "xn--"),
+        ("*.example.org", "Name one domain"),
+        ("*.x", "Name one domain"),
+        ("shop", "Use a domain"),
+    ] {
+        assert!(kept(bad).is_err_and(|why| why.0.contains(said)), "{bad}: {:?}", kept(bad));
+    }
+}

@@ -4,8 +4,9 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 
 use crate::actions::jobs::JobLine;
+use crate::actions::routes::trouble;
 use crate::domain::job::JobState;
-use crate::web::ui::{SafeUrl, Shape};
+use crate::web::ui::{Form, SafeUrl, Shape};
 
 /// The last time, where it is not over or went wrong.
 #[derive(Template)]
@@ -15,6 +16,8 @@ pub struct Told {
     pub job: JobLine,
     /// Its page.
     pub href: SafeUrl,
+    /// The button that has them told once more, where there is something in the way.
+    pub again: Option<Form>,
 }
 
 impl HtmlSafe for Told {}
@@ -24,7 +27,13 @@ impl Told {
     pub fn of(team: &str, last: Option<&JobLine>) -> Option<Self> {
         let job = last.filter(|job| !matches!(job.state, JobState::Succeeded | JobState::Superseded))?.clone();
         let href = SafeUrl::path(["t", team, "jobs", &job.id.to_string()]);
-        Some(Self { job, href })
+        Some(Self { job, href, again: None })
+    }
+
+    /// The same with this button, where something was in the way.
+    pub fn or_again(self, form: Option<Form>) -> Self {
+        let again = form.filter(|_| !self.why().is_empty());
+        Self { again, ..self }
     }
 
     fn failed(&self) -> bool {
@@ -32,6 +41,6 @@ impl Told {
     }
 
     fn why(&self) -> &str {
-        if self.job.reason.is_empty() { &self.job.wait_reason } else { &self.job.reason }
+        trouble(Some(&self.job))
     }
 }

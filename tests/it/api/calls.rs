@@ -230,6 +230,29 @@ async fn what_cannot_be_read_is_said_as_such() {
         assert_eq!((status, slug(&answer)), expected, "{method} {path}: {answer}");
         assert_eq!(answer["status"], json!(status));
     }
+    // No list of the fields in their order, and no null for no field at all.
+    let configuration = "/apps/shop/configuration";
+    let before = client.get(configuration).await;
+    for (method, path) in
+        [(Method::PATCH, configuration), (Method::PUT, "/apps/shop/front"), (Method::POST, "/projects")]
+    {
+        for (body, said) in [
+            ("[]", "a list"),
+            (" [\"web\"]", "a list"),
+            ("null", "null"),
+            ("5", "a number"),
+            ("\"a\"", "a text"),
+            ("true", "true or"),
+        ] {
+            let (status, answer) = send(method.clone(), path, json, body.as_bytes().to_vec()).await;
+            assert_eq!((status, slug(&answer)), (400, "unreadable"), "{method} {path} {body}: {answer}");
+            let detail = answer["detail"].as_str().unwrap();
+            assert!(detail.contains(said) && detail.contains("Send an object"), "{body}: {detail}");
+        }
+        let (status, answer) = send(method.clone(), path, json, b"[1".to_vec()).await;
+        assert!(status == 400 && answer["detail"].as_str().unwrap().contains("no JSON"), "{answer}");
+    }
+    assert_eq!(client.get(configuration).await, before);
     let wrong = client.request(Method::PUT, "/projects").send().await.unwrap();
     assert_eq!(wrong.headers()[header::ALLOW], "GET,HEAD,POST");
     let head = client.request(Method::HEAD, "/projects").send().await.unwrap();

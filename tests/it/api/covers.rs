@@ -21,6 +21,7 @@ const ACTS: &[(&str, Result<&str, &str>)] = &[
     ("/t/{team}/apps/{id}/routes/{route}/move", Ok("POST /apps/{app}/routes/{id}/move")),
     ("/t/{team}/hosts/{id}/base-domain", Ok("PUT /hosts/{host}/base-domain")),
     ("/t/{team}/hosts/{id}/trust", Ok("PUT /hosts/{host}/trust")),
+    ("/t/{team}/apps/{id}/routes/again", Ok("POST /apps/{app}/routes/again")),
     ("/t/{team}/apps/{id}/routes/remove", Ok("DELETE /apps/{app}/routes/{id}")),
     ("/t/{team}/apps/{id}/scale", Ok("POST /apps/{app}/scale")),
     ("/t/{team}/apps/{id}/secrets", Ok("PUT /apps/{app}/secrets/{name}")),

@@ -190,6 +190,14 @@ async fn routes_are_added_ruled_and_removed() {
     let ran = terminal.run(&preview).await.well();
     let new = |line: &str| line.trim_start().starts_with("+acl from-") && line.ends_with(" src 192.0.2.0/24");
     assert!(ran.out.lines().any(new), "{ran:?}");
+    // Nobody tells the proxies here: it is not waited for, and is said where one looks.
+    assert!(terminal.run(&["maintenance", "web", "on", "--no-wait"]).await.well().out.contains("being told"));
+    let status = terminal.run(&["status", "web", "--json"]).await.refused(1, "not running").json();
+    assert_eq!((&status["maintenance"], &status["routes_wait"]), (&json!(true), &json!(true)), "{status}");
+    let status = terminal.run(&["status"]).await;
+    assert!(status.out.contains("main/prod/web: everybody sees its page of maintenance."), "{status:?}");
+    assert!(status.out.contains("main/prod/web: not every proxy has its routes"), "{status:?}");
+    terminal.run(&["maintenance", "web", "off", "--no-wait"]).await.well();
     sqlx::query("delete from ledger_backends").execute(&mut conn).await.unwrap();
     let listed = terminal.run(&["routes", "web", "--json"]).await.well().json();
     let rules = &listed["items"][0]["rules"];
@@ -200,6 +208,8 @@ async fn routes_are_added_ruled_and_removed() {
     assert_eq!(listed["items"][1]["rules"]["redirect"]["status"], 301);
     terminal.run(&["routes", "web", "set", "nowhere.example.org", "--body", "5"]).await.refused(1, "has no route");
     terminal.run(&["routes", "web", "set", "web.example.org", "--allow", "x"]).await.refused(1, "Line 1");
+    let wrong = terminal.run(&["routes", "web", "add", "*.x"]).await.refused(1, "domain: Name one domain");
+    assert_eq!(wrong.err.matches("Name one domain").count(), 1, "a field is said once: {wrong:?}");
     terminal.run(&["routes", "web", "remove", "www.web.example.org"]).await.well();
     assert_eq!(terminal.run(&["routes", "web", "--json"]).await.well().json()["items"].as_array().unwrap().len(), 1);
     assert!(terminal.run(&["maintenance", "web", "on"]).await.well().out.contains("page of maintenance"));

@@ -9,4 +9,5 @@ mod host_checks;
 mod logs;
 mod notices;
 mod refusals;
+mod routes;
 pub mod terminal;

@@ -270,14 +270,21 @@ fn hostile_values_of_headers_arrive_as_they_were_written() {
 fn what_is_longer_than_allowed_or_does_not_say_how_long_is_refused() {
     let (proxy, _app) = proxy(|ingress| {
         rule(ingress, 1, "shop.test", "/up", Rules { body_kib: Some(1), ..Rules::default() });
+        rule(ingress, 1, "shop.test", "/big", Rules { body_kib: Some(5 * 1024), ..Rules::default() });
     });
-    let post = |length: &str, body: &[u8]| {
+    let post_at = |path: &str, length: &str, body: &[u8]| {
         let mut client = Client::open(proxy.port());
-        client.send_raw(format!("POST /up HTTP/1.1\r\nHost: shop.test\r\n{length}\r\n\r\n").as_bytes());
+        client.send_raw(format!("POST {path} HTTP/1.1\r\nHost: shop.test\r\n{length}\r\n\r\n").as_bytes());
         client.send_raw(body);
-        client.read().status
+        client.read()
     };
+    let post = |length: &str, body: &[u8]| post_at("/up", length, body).status;
     assert_eq!(post("Content-Length: 1025", b""), 413);
+    // In the unit of the form.
+    let said = post_at("/big", "Content-Length: 5242881", b"").body;
+    assert_eq!(said, "This is longer than the 5 MB that the app takes.\n");
+    let said = post_at("/big", "Transfer-Encoding: chunked", b"1\r\nx\r\n0\r\n\r\n").body;
+    assert_eq!(said, "Say how long this is: the app takes at most 5 MB.\n");
     assert_eq!(post("Transfer-Encoding: chunked", b"1\r\nx\r\n0\r\n\r\n"), 411);
     assert_eq!(get(proxy.port(), "shop.test", "/up").status, 200);
     // By HTTP/2 a request has no length where it has no body.

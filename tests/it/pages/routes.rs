@@ -141,3 +141,47 @@ async fn maintenance_is_switched_and_its_page_is_kept_where_it_is_refused() {
     assert_eq!(saved.status(), 303);
     assert!(ada.text(&host).await.contains("apps.example.org"));
 }
+
+#[tokio::test]
+async fn what_the_proxies_did_not_take_is_said_with_its_reason_and_can_be_tried_again() {
+    let panel = Panel::open().await;
+    let scene = scene::set(&panel).await;
+    let ada = panel.signed_in("ada@example.org").await;
+    let list = format!("/t/{}/apps/{}/routes", scene.owner.slug, scene.web);
+    let again = format!("{list}/again");
+    let route = apps::get(&panel.ctx, &scene.owner.actor, scene.web).await.unwrap().routes[0].id;
+    claim(&panel, &scene).await;
+    let page = format!("{list}/{route}");
+    assert_eq!(ada.submit(&page, &page, &[("allow", "10.0.0.0/8"), ("redirect_status", "308")]).await.status(), 303);
+    let text = ada.text(&list).await;
+    assert!(text.contains("not so yet") && text.contains("The proxies are being told"), "{text}");
+    assert!(!text.contains(&again), "nothing is in the way: {text}");
+    let home = format!("/t/{}", scene.owner.slug);
+    assert!(!ada.text(&home).await.contains("did not take the last change"));
+
+    // As the job leaves it where a host's proxy refuses.
+    let mut conn = panel.db.superuser().await;
+    sqlx::query("update jobs set state = 'failed', finished_at = now(), reason = 'fra-1: Port 5434 cannot be opened. Nothing was changed.' where kind = 'set_proxy'")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let text = ada.text(&list).await;
+    for said in [
+        "did not take the last change",
+        "fra-1: Port 5434 cannot be opened.",
+        "Try again</button>",
+        "/jobs/",
+        again.as_str(),
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    let told = ada.submit(&list, &again, &[]).await;
+    assert_eq!((told.status().as_u16(), told.headers()["location"].to_str().unwrap()), (303, list.as_str()));
+    let waiting: i64 = sqlx::query_scalar("select count(*) from jobs where kind = 'set_proxy' and state = 'queued'")
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+    assert_eq!(waiting, 1);
+    let history = ada.text(&format!("/t/{}/audit", scene.owner.slug)).await;
+    assert!(history.contains("had the proxies told once more"), "{history}");
+}

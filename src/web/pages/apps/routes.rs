@@ -35,6 +35,7 @@ pub fn routes() -> Routes {
         .get("/t/{team}/apps/{id}/routes", view, show)
         .post("/t/{team}/apps/{id}/routes", edit, add)
         .post("/t/{team}/apps/{id}/routes/remove", edit, remove)
+        .post("/t/{team}/apps/{id}/routes/again", edit, again)
         .about(Topic::CertificateOrders)
         .post("/t/{team}/apps/{id}/routes/certificate", edit, certificate)
 }
@@ -156,7 +157,10 @@ impl Show {
         let web = view.line.kind == Kind::Web;
         let port = |port: &crate::domain::rules::Port| port.port.to_string();
         Ok(Self {
-            told: Told::of(&team, front.last.as_ref()),
+            told: Told::of(&team, front.last.as_ref()).map(|told| {
+                let to = SafeUrl::path(["t", &team, "apps", &id, "routes", "again"]);
+                told.or_again(view.may.edit.then(|| Form::act(to, &here.token, "Try again", "")))
+            }),
             routes: view.routes.iter().map(row).collect(),
             ports: front.front.ports.iter().map(port).collect::<Vec<_>>().join(", "),
             maintenance: front.front.maintenance,
@@ -241,6 +245,19 @@ async fn remove(
     };
     match done {
         Ok(changed) => saved(&here, &session, id, changed).await,
+        Err(refused) => Err(gone(&web, &here, id, refused).await),
+    }
+}
+
+async fn again(
+    State(web): State<Web>,
+    here: Here,
+    session: Session,
+    At((_, id)): At<(String, AppId)>,
+    _: Sent,
+) -> Result<Response, Problem> {
+    match routes::again(web.actions(), here.actor()?, id).await {
+        Ok(job) => saved(&here, &session, id, Changed { route: None, job }).await,
         Err(refused) => Err(gone(&web, &here, id, refused).await),
     }
 }
