@@ -71,5 +71,13 @@ async fn a_change_of_routes_is_over_once_the_proxies_have_it() {
     let answered = reqwest::get(format!("http://{}:5434/", host.address)).await.unwrap().text().await.unwrap();
     assert_eq!(answered.trim(), "1");
     terminal.run(&["status", &bare]).await.well();
+    // A host that does not answer is not waited for without end.
+    host.cut_with_resets().await;
+    let set = ["routes", shop.as_str(), "set", "shop.test", "--allow", "10.9.9.9"];
+    let away = terminal.run(&set).await.refused(1, "is tried again by itself");
+    assert!(away.out.is_empty(), "{away:?}");
+    host.heal().await;
+    terminal.run(&["routes", &shop, "again"]).await.well();
+    assert_eq!(ask(&host, "shop.test", "/").await.0, 403);
     crate::harness::quiet::assert_quiet(&world.db).await;
 }
