@@ -84,12 +84,12 @@ pub async fn certificates_due(ctx: &Ctx) -> Result<usize, Refused> {
     Ok(asked)
 }
 
-/// Has every team's certificates held against its routes, four times a day. How many were asked for.
+/// Has every team's certificates held against its routes, four times a day and when one ends. How many were asked for.
 pub async fn certificates_looked_after(ctx: &Ctx) -> Result<usize, Refused> {
     let mut tx = ctx.db.begin_worker().await?;
     let due = acme_orders::teams_due(&mut tx, AT_ONCE).await?;
     for team in &due {
-        let cause = Cause::System { why: "four times a day".into(), deploy: None };
+        let cause = Cause::System { why: "some times a day, and when one ends".into(), deploy: None };
         let lock_key = Some(format!("look-after-certificates:{}", team.team()));
         let new = New { lock_key, priority: -10, ..New::new("Look after certificates", cause) };
         queue::push(&mut tx, &queue::permit_of_row(team), &LookAfterCertificates {}, new).await?;

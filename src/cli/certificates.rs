@@ -12,6 +12,8 @@ use super::{Failed, orders};
 
 /// Certificates at most.
 const MOST: usize = 10_000;
+/// Domains that are named in one line.
+const NAMED: usize = 3;
 /// Bytes of a file that are read: a chain or a key has some KiB.
 const LONGEST: u64 = 64 * 1024;
 
@@ -110,7 +112,10 @@ async fn list(client: &Client) -> Result<Answer, Failed> {
             trouble => format!("{} ({trouble})", at(place, "name")),
         });
         let elsewhere = items(one, "elsewhere").iter().filter_map(Value::as_str).map(plain).collect::<Vec<_>>();
-        let elsewhere = (!elsewhere.is_empty()).then(|| format!("another one for {}", elsewhere.join(" ")));
+        let more = elsewhere.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let some = elsewhere.iter().take(NAMED).cloned().collect::<Vec<_>>().join(" ");
+        let elsewhere = (!elsewhere.is_empty()).then(|| format!("another one for {some}{more}"));
         [
             names(one),
             at(one, "days_left"),

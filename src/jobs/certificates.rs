@@ -9,6 +9,7 @@ use super::Ctx;
 use super::set_certificates;
 use crate::db::{certificates, host_logins};
 use crate::domain::cause::Cause;
+use crate::domain::certificate::covers;
 use crate::domain::ids::{CertificateId, HostId};
 use crate::domain::ingress::{self as words, Answer, FilePath, Home, Ingress, Listed, MapEntry, Tls, TlsFiles, tls};
 use crate::domain::rights::Permit;
@@ -154,7 +155,7 @@ pub struct Running {
     maps: Vec<Vec<MapEntry>>,
     doors: Vec<String>,
     stored: BTreeSet<CertificateId>,
-    open: Option<CertificateId>,
+    open: Option<tls::Open>,
     listed: Vec<Listed>,
 }
 
@@ -241,11 +242,12 @@ pub async fn settle_seen(
     let known: BTreeSet<CertificateId> = known.collect();
     let lacking: Vec<CertificateId> = want.certificates.difference(&known).copied().collect();
     change.extend(at.opened(&lacking).await?);
-    let (mut said, mut refused) = (Vec::new(), Vec::new());
-    at.serve(change, &mut said, &mut refused).await?;
+    let Served { mut said, refused, reloaded } = at.serve(change).await?;
     // A name is taken from nobody whose successor is not served.
-    if refused.is_empty() {
-        said.extend(at.share().await?);
+    let held = at.held(&refused).await?;
+    // A reload reads the list as it is wanted.
+    if !reloaded {
+        said.extend(at.share(&held).await?);
     }
     let mut lines = tls::panel_changes(want, &running.doors);
     // Of the routes only the panel's own: those of apps change with their deploys.
@@ -260,9 +262,9 @@ pub async fn settle_seen(
         lines.extend(words::map_changes(map, running, entries));
     }
     tell(host, &lines).await?;
-    said.extend(at.drop_unwanted().await?);
-    match refused.pop() {
-        Some(detail) if strict => Err(Error::ProxyRefused { detail }.into()),
+    said.extend(at.drop_unwanted(&held).await?);
+    match refused.into_iter().next_back() {
+        Some(Refused { why: detail, .. }) if strict => Err(Error::ProxyRefused { detail }.into()),
         // A deploy does not fail by it: it is noted with the certificate, whose page says so, and brought by a job of its own that does
         // not give up.
         Some(_) => {
@@ -274,6 +276,20 @@ pub async fn settle_seen(
         }
         None => Ok(said),
     }
+}
+
+/// A certificate that the running proxy did not take.
+struct Refused {
+    names: Vec<String>,
+    why: String,
+}
+
+/// What came of having certificates served.
+struct Served {
+    said: Vec<String>,
+    refused: Vec<Refused>,
+    /// True where the proxy was reloaded, and has its list from the file.
+    reloaded: bool,
 }
 
 /// A host whose running proxy was looked at.
@@ -302,20 +318,19 @@ impl Place<'_> {
     }
 
     /// Has the running proxy serve these, and notes each: that it does, or why it does not. The others are served all the same.
-    async fn serve(
-        &self,
-        mut change: Vec<Brought>,
-        said: &mut Vec<String>,
-        refused: &mut Vec<String>,
-    ) -> Result<(), Trouble> {
-        let fits = |one: &&Brought| one.pem.expose().len() <= tls::MAX_LIVE_BYTES && self.is_told_live(one.id);
+    async fn serve(&self, change: Vec<Brought>) -> Result<Served, Trouble> {
+        let fits = |one: &&Brought| one.pem.expose().len() <= tls::MAX_LIVE_BYTES;
         let (live, long): (Vec<&Brought>, Vec<&Brought>) = change.iter().partition(fits);
         let mut not: BTreeMap<CertificateId, String> = BTreeMap::new();
-        let mut wait = dialogue::Wait::new();
-        for some in live.chunks(AT_ONCE) {
-            not.extend(dialogue::offer(self, some, &mut wait).await?);
+        let (mut wait, mut clear) = (dialogue::Wait::new(), BTreeSet::new());
+        if !live.is_empty() {
+            clear.extend(dialogue::open(self, &mut wait).await?);
         }
-        if !long.is_empty() {
+        for some in live.chunks(AT_ONCE) {
+            not.extend(dialogue::offer(self, some, &mut wait, std::mem::take(&mut clear)).await?);
+        }
+        let reloaded = !long.is_empty();
+        if reloaded {
             // Too long for one command: the file has it, and a reload reads files.
             super::proxy::reload(self.host).await?;
         }
@@ -326,43 +341,59 @@ impl Place<'_> {
             }
             tx.commit().await?;
         }
-        change.retain(|one| !not.contains_key(&one.id));
-        note(self.ctx, self.permit, self.id, &change).await?;
-        said.extend(change.iter().map(|one| format!("{} is served", one.names.join(", "))));
-        refused.extend(not.into_values());
-        Ok(())
+        let (taken, not_taken): (Vec<Brought>, Vec<Brought>) =
+            change.into_iter().partition(|one| !not.contains_key(&one.id));
+        note(self.ctx, self.permit, self.id, &taken).await?;
+        let refused =
+            not_taken.into_iter().map(|one| Refused { why: not.remove(&one.id).unwrap_or_default(), names: one.names });
+        Ok(Served {
+            said: taken.iter().map(|one| format!("{} is served", one.names.join(", "))).collect(),
+            refused: refused.collect(),
+            reloaded,
+        })
     }
 
-    /// Whether the running proxy can be told the names that this one is served for.
-    fn is_told_live(&self, id: CertificateId) -> bool {
-        self.want.enlist(self.files, id).1.is_none_or(|text| text.len() <= tls::MAX_LIVE_BYTES)
+    /// Those of what is listed that go on being served as they are, for they are for a name of one that was not taken; what is not known any
+    /// more may be.
+    async fn held(&self, refused: &[Refused]) -> Result<BTreeSet<CertificateId>, Trouble> {
+        if refused.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let listed: BTreeSet<CertificateId> = self.running.listed.iter().map(|entry| entry.id).collect();
+        let ids: Vec<CertificateId> = listed.iter().copied().collect();
+        let mut tx = self.ctx.db.begin(self.permit).await?;
+        let known = certificates::some(&mut tx, self.permit, &ids).await?;
+        tx.commit().await?;
+        let meets = |name: &String, other: &String| name == other || covers(name, other) || covers(other, name);
+        let names: Vec<&String> = refused.iter().flat_map(|one| &one.names).collect();
+        let free =
+            known.iter().filter(|row| !row.names.iter().any(|name| names.iter().any(|other| meets(name, other))));
+        let free: BTreeSet<CertificateId> = free.map(|row| row.id).collect();
+        Ok(listed.difference(&free).copied().collect())
     }
 
-    /// Has each of those that were listed already served for the names that are wanted of it now.
-    async fn share(&self) -> Result<Option<String>, Trouble> {
-        let (again, gone) = self.want.relist(&self.running.listed);
-        if gone.is_empty() {
+    /// Has each of those that were listed already served for the names that are wanted of it now; those that are held for those of before, too.
+    async fn share(&self, held: &BTreeSet<CertificateId>) -> Result<Option<String>, Trouble> {
+        let (again, mut gone) = self.want.relist(&self.running.listed);
+        gone.retain(|entry| !held.contains(&entry.id));
+        if again.is_empty() && gone.is_empty() {
             return Ok(None);
         }
-        let of: BTreeSet<CertificateId> = gone.iter().map(|entry| entry.id).collect();
-        match again.iter().all(|id| self.is_told_live(*id)) {
-            true => dialogue::relist(self, &again, &gone).await?,
-            // Too many names for one command: the file has them, and a reload reads files.
-            false => super::proxy::reload(self.host).await?,
-        }
+        dialogue::relist(self, &again, &gone).await?;
+        let of: BTreeSet<CertificateId> = gone.iter().map(|entry| entry.id).chain(again).collect();
         let words =
             if of.len() == 1 { "one certificate is".to_owned() } else { format!("{} certificates are", of.len()) };
         Ok(Some(format!("{words} served for other names than before")))
     }
 
     /// Takes out what nothing leads to any more: running proxy, file, ledger.
-    async fn drop_unwanted(&self) -> Result<Vec<String>, Trouble> {
+    async fn drop_unwanted(&self, held: &BTreeSet<CertificateId>) -> Result<Vec<String>, Trouble> {
         let mut tx = self.ctx.db.begin(self.permit).await?;
         let known = certificates::on_host(&mut tx, self.permit, self.id).await?;
         tx.commit().await?;
         let mut gone: BTreeSet<CertificateId> = known.iter().copied().collect();
         gone.extend(&self.running.stored);
-        gone.retain(|id| !self.want.certificates.contains(id));
+        gone.retain(|id| !self.want.certificates.contains(id) && !held.contains(id));
         if gone.is_empty() {
             return Ok(Vec::new());
         }

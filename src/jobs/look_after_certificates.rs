@@ -34,6 +34,12 @@ pub struct LookAfterCertificates {}
 
 /// Orders of one team that are made in one go; the rest follow with the next. An authority takes 300 in three hours.
 const AT_ONCE: usize = 100;
+/// A look that an end asks for does not ask the authority once more within so many hours: it is asked four times a day.
+const ASKED_LATELY: time::Duration = time::Duration::hours(5);
+/// So long before its end a certificate of a person's is no reason any more not to get one; of a short life only its last sixth.
+const SUCCEEDED: time::Duration = time::Duration::days(1);
+/// Of a short life that.
+const SHARE: i32 = 6;
 /// The steps.
 const STEPS: [&str; 2] = ["hold the certificates against the routes", "ask when they are to be renewed"];
 
@@ -62,7 +68,8 @@ pub async fn want(
     let now = acme_orders::now(&mut *conn).await?;
     let there = certificates::list(&mut *conn, permit, None).await?;
     let orders = acme_orders::list(&mut *conn, permit, None).await?;
-    let by_a_person = there.iter().filter(|row| row.origin == Origin::Uploaded && row.not_after > now);
+    let lasts = |row: &certificates::Row| row.not_after - now > SUCCEEDED.min((row.not_after - row.not_before) / SHARE);
+    let by_a_person = there.iter().filter(|row| row.origin == Origin::Uploaded && lasts(row));
     let names = by_a_person.flat_map(|row| &row.names).chain(orders.iter().flat_map(|row| &row.names));
     let mut names: HashSet<String> = names.cloned().collect();
     let owned: HashSet<CertificateId> = orders.iter().filter_map(|row| row.certificate).collect();
@@ -167,7 +174,7 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
         // Those that are there run out all the same.
         let mut tx = ctx.db.begin(permit).await?;
         ends_of_certificates::tell(&mut tx, permit).await?;
-        if certificate_ends::follow(&mut tx, permit).await? {
+        if certificate_ends::follow(&mut tx, permit).await?.ended {
             set_certificates::ask_all(&mut tx, permit, run.cause.clone()).await?;
         }
         tx.commit().await?;
@@ -184,7 +191,8 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     let dropped = certificates::remove_unwanted(&mut tx, permit).await?;
     ends_of_certificates::tell(&mut tx, permit).await?;
     // Where one ends, another takes its place.
-    if certificate_ends::follow(&mut tx, permit).await? || dropped > 0 {
+    let since = certificate_ends::follow(&mut tx, permit).await?;
+    if since.ended || dropped > 0 {
         set_certificates::ask_all(&mut tx, permit, run.cause.clone()).await?;
     }
     let all = acme_orders::count(&mut tx, permit).await?;
@@ -208,6 +216,15 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
 
     log.began(first + 1);
     let mut tx = ctx.db.begin(permit).await?;
+    let now = acme_orders::now(&mut tx).await?;
+    // Woken by an end, maybe one of many: the authority was asked about all of them in its turn.
+    if since.ended && since.asked_at.is_some_and(|at| now - at < ASKED_LATELY) {
+        tx.commit().await?;
+        log.ended(first + 1, StepState::Skipped, "it was asked within the last hours".to_owned());
+        log.flush().await;
+        return Ok(Outcome::Succeeded);
+    }
+    certificate_ends::note_asked(&mut tx, permit).await?;
     let rows = acme_orders::list(&mut tx, permit, None).await?;
     let data_key = host_logins::data_key(&mut tx, permit).await?;
     let account = acme::account(&mut tx, permit, &settings).await?;

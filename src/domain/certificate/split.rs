@@ -11,10 +11,9 @@ use crate::domain::ids::CertificateId;
 
 /// Domains below a star that are left out one by one, also where the star serves fewer: a name that no route leads to is answered then.
 const MOST_LEFT_OUT: usize = 50;
-/// Names of one certificate's line: HAProxy 2.6 reads 2,048 words and 64 KiB of one.
-const MOST_WORDS: usize = 2_000;
-/// Bytes of one certificate's line.
-const MOST_BYTES: usize = 60_000;
+/// Bytes of one certificate's names: HAProxy takes and shows lines as long as its buffer of 16 KiB. With more, the certificate is served for
+/// all of its names.
+const MOST_BYTES: usize = 14_000;
 
 /// The names that each certificate is served for, by what was chosen for each domain; `!shop.example.org` is left out of a star. Only those
 /// that are not served for all of their own names: the others need no word.
@@ -35,21 +34,25 @@ pub fn shared(chosen: &BTreeMap<&str, &Candidate>) -> BTreeMap<CertificateId, BT
                 continue;
             }
             let domains = below.get(name).map(Vec::as_slice).unwrap_or_default();
-            let (own, others): (Vec<_>, Vec<_>) = domains.iter().partition(|(_, id)| *id == one.id);
+            let (own, others): (Vec<_>, Vec<_>) = domains.iter().copied().partition(|(_, id)| *id == one.id);
             all &= others.is_empty();
-            if others.len() <= own.len().max(MOST_LEFT_OUT) {
+            if others.len() <= MOST_LEFT_OUT || bytes(&others) <= bytes(&own) {
                 words.insert(name.clone());
                 words.extend(others.iter().map(|(domain, _)| format!("!{domain}")));
             } else {
                 words.extend(own.iter().map(|(domain, _)| (*domain).to_owned()));
             }
         }
-        let bytes: usize = words.iter().map(|word| word.len() + 1).sum();
-        if !all && words.len() <= MOST_WORDS && bytes <= MOST_BYTES {
+        if !all && words.iter().map(|word| word.len() + 1).sum::<usize>() <= MOST_BYTES {
             told.insert(one.id, words);
         }
     }
     told
+}
+
+/// Bytes of these domains in a line.
+fn bytes(domains: &[(&str, CertificateId)]) -> usize {
+    domains.iter().map(|(domain, _)| domain.len() + 2).sum()
 }
 
 /// Of these domains, those that a certificate is for but another one is chosen for, by the certificate that is passed over.
@@ -130,11 +133,20 @@ mod tests {
 
     #[test]
     fn a_star_over_many_with_their_own_names_the_few_that_it_serves() {
-        let names: Vec<String> = (0..1_000).map(|n| format!("n{n}.a.test")).collect();
+        let names: Vec<String> = (0..1_000).map(|n| format!("customer-{n}.a.test")).collect();
         let mut all: Vec<Candidate> = (2..).zip(&names).map(|(n, name)| candidate(n, &[name], 90)).collect();
         all.push(candidate(1, &["*.a.test"], 90));
         let mut domains: Vec<&str> = names.iter().map(String::as_str).collect();
         domains.push("x.a.test");
         assert_eq!(told(&all, &domains), [(1, "x.a.test".to_owned())]);
+
+        // As long as the line would be with either, it is left to HAProxy.
+        let more: Vec<String> = (0..2_000).map(|n| format!("more{n}.a.test")).collect();
+        domains.extend(more.iter().map(String::as_str));
+        assert_eq!(told(&all, &domains), []);
+        // A line that HAProxy takes and shows whole.
+        let few: Vec<&str> = domains.iter().copied().take(900).chain(["x.a.test", "y.a.test"]).collect();
+        let own = told(&all, &few);
+        assert_eq!(own, [(1, "x.a.test y.a.test".to_owned())]);
     }
 }

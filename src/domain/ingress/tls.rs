@@ -327,9 +327,19 @@ pub fn read_behind(answer: &str, files: &TlsFiles) -> Option<CertificateId> {
     answer.split_ascii_whitespace().find_map(word)
 }
 
-/// The certificate that is being changed in this moment: of `show ssl cert`.
-pub fn read_open(text: &str, files: &TlsFiles) -> Option<CertificateId> {
-    text.lines().take(3).find_map(|line| files.named(line.trim().strip_prefix('*')?))
+/// The certificate whose change is open in this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// One of ours.
+    Ours(CertificateId),
+    /// A file of somebody else's.
+    Foreign,
+}
+
+/// Whose change is open: of `show ssl cert`, which has it first, with a star.
+pub fn read_open(text: &str, files: &TlsFiles) -> Option<Open> {
+    let file = text.lines().take(4).find_map(|line| line.trim().strip_prefix('*'))?;
+    Some(files.named(file).map_or(Open::Foreign, Open::Ours))
 }
 
 /// The serial number of what the running proxy has: of `show ssl cert FILE`.

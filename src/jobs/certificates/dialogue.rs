@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{AT_ONCE, Brought, Place};
 use crate::domain::ids::CertificateId;
-use crate::domain::ingress::{Listed, tls};
+use crate::domain::ingress::tls::{self, Listed, Open};
 use crate::remote::{Error, Host};
 
 /// Characters of an answer that a sentence quotes.
@@ -52,23 +52,23 @@ impl Turn {
 pub(super) struct Wait {
     until: Instant,
     pause: Duration,
+    in_vain: bool,
 }
 
 impl Wait {
     pub(super) fn new() -> Self {
-        Self { until: Instant::now() + LOCKED_LIMIT, pause: LOCKED_FIRST }
+        Self { until: Instant::now() + LOCKED_LIMIT, pause: LOCKED_FIRST, in_vain: false }
     }
 
-    /// Begins anew for what is said next, but where it was in vain: then that waits no more.
+    /// Begins anew, for what is said next.
     fn next(&mut self) {
-        if Instant::now() <= self.until {
-            *self = Self::new();
-        }
+        *self = Self::new();
     }
 
     /// Waits a little; false where that was done for too long.
     async fn on(&mut self) -> bool {
         if Instant::now() > self.until {
+            self.in_vain = true;
             return false;
         }
         sleep(self.pause).await;
@@ -91,19 +91,40 @@ pub(super) async fn ask(host: &Host, commands: &[String]) -> Result<Vec<String>,
     }
 }
 
+/// Looks after a change that somebody has begun and not ended: one of ours is given as one to take back, another's is waited for. HAProxy 2.6
+/// would put what is offered into it.
+pub(super) async fn open(at: &Place<'_>, wait: &mut Wait) -> Result<Option<CertificateId>, Error> {
+    let mut open = at.running.open;
+    loop {
+        match open {
+            None => return Ok(None),
+            Some(Open::Ours(id)) => {
+                // Whoever lives ends it within milliseconds.
+                sleep(OPEN_PAUSE).await;
+                return Ok(Some(id));
+            }
+            Some(Open::Foreign) if wait.on().await => {
+                let answer = ask(at.host, &["show ssl cert".to_owned()]).await?;
+                open = tls::read_open(answer.first().map(String::as_str).unwrap_or_default(), at.files);
+            }
+            Some(Open::Foreign) => return Ok(None),
+        }
+    }
+}
+
 /// Gives these to the running proxy, in one dialogue for all that it takes at once. Which of them it does not take, and why.
 pub(super) async fn offer(
     at: &Place<'_>,
     some: &[&Brought],
     wait: &mut Wait,
+    mut clear: BTreeSet<CertificateId>,
 ) -> Result<Vec<(CertificateId, String)>, Error> {
-    let (mut left, mut clear) = (some.to_vec(), BTreeSet::new());
-    wait.next();
-    if let Some(open) = at.running.open {
-        // Whoever lives ends it within milliseconds.
-        sleep(OPEN_PAUSE).await;
-        clear.insert(open);
+    let mut left = some.to_vec();
+    // So nobody else waits once more.
+    if wait.in_vain {
+        return Ok(left.iter().map(|one| (one.id, words(one, LOCKED))).collect());
     }
+    wait.next();
     let mut refused: Vec<(CertificateId, String)> = Vec::new();
     loop {
         let lines = lines(at, &left, &clear);

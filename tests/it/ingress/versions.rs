@@ -117,10 +117,11 @@ async fn every_group(programs: &[std::path::PathBuf]) {
 }
 
 /// Groups of cases that start proxies.
-const GROUPS: [&str; 7] = [
+const GROUPS: [&str; 8] = [
     "ingress::",
     "jobs::routes::",
     "jobs::certificates::",
+    "jobs::shared_certificates::",
     "jobs::accidents::docker_and_the_proxy",
     "jobs::peers::",
     "jobs::panel_address::",

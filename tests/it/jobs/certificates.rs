@@ -304,7 +304,7 @@ async fn a_change_that_somebody_left_open_is_in_nobodys_way() {
     certificates::remove(&world.actions(), &world.team.owner, late_id).await.unwrap();
     settled(&world).await;
 
-    // One of somebody's own is not taken back: the deploy ends, and a job of its own brings the certificate.
+    // One of somebody's own is neither taken back nor touched: the deploy ends, and a job of its own brings the certificate.
     let own = "/etc/skiff/own.pem";
     say(format!("echo 'new ssl cert {own}' | {socket}")).await;
     assert!(say(begin(own)).await.contains("Transaction created"));
@@ -316,8 +316,10 @@ async fn a_change_that_somebody_left_open_is_in_nobodys_way() {
         async || certificates::get(&world.actions(), &world.team.owner, late_id).await.unwrap().hosts[0].clone();
     assert!(shown("late.test").await.is_err() && !place().await.current);
     assert!(place().await.trouble.contains("at work on its certificates"), "{:?}", place().await);
-    let taken = say(format!("echo 'abort ssl cert {own}' | {socket}")).await;
-    assert!(taken.contains("aborted"), "{taken}");
+    let taken = say(format!("echo 'commit ssl cert {own}' | {socket}")).await;
+    assert!(taken.contains("Success"), "{taken}");
+    let theirs = say(format!("echo 'show ssl cert {own}' | {socket}")).await;
+    assert!(theirs.contains(&format!("DNS:{DOMAIN}")), "{theirs}");
     let brought = async {
         while shown("late.test").await.as_ref() != Ok(&late.der) {
             tokio::time::sleep(Duration::from_millis(100)).await;
