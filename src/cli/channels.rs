@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::client::{Ask, Client};
 use super::remote::Answer;
-use super::show::{at, facts, items, plain};
+use super::show::{at, facts, items, plain, set};
 use super::{Failed, typed};
 use crate::domain::notice::Kind;
 
@@ -133,7 +133,7 @@ pub async fn add(client: &Client, add: Add) -> Result<Answer, Failed> {
         ("events", json!(events)),
         ("projects", json!(projects)),
     ] {
-        body[name] = value;
+        set(&mut body, name, value);
     }
     let made = client.ask(Ask::post(&["notices", "channels"], body)).await?;
     let mut text = format!("{} is told from now on. Try it: skiff notices test {0}", plain(&at(&made, "name")));
@@ -165,7 +165,7 @@ pub async fn change(client: &Client, change: Change) -> Result<Answer, Failed> {
         ("events", events),
         ("projects", projects),
     ] {
-        body[name] = value;
+        set(&mut body, name, value);
     }
     let changed = client.ask(Ask::put(&["notices", "channels", &at(&known, "id")], body)).await?;
     let text = format!("{} is changed.", plain(&at(&changed, "name")));

@@ -8,7 +8,7 @@ use super::Failed;
 use super::client::Ask;
 use super::remote::{Answer, Common, app_in_path};
 use super::routes::{OnOff, differences, fronted, shown};
-use super::show::{at, items, plain};
+use super::show::{at, items, plain, set};
 use super::told::{self, Patience};
 
 /// Whose front, and what of it.
@@ -110,7 +110,7 @@ pub async fn front(input: Front) -> Result<String, Failed> {
     });
     let strict = strict.await?;
     let words = |front: &mut Value| {
-        front["hsts"] = strict["hsts"].clone();
+        set(front, "hsts", strict.get("hsts").cloned().unwrap_or_default());
         front_words(front)
     };
     let Some(wanted) = wanted else {
@@ -165,7 +165,7 @@ pub async fn proxy(input: Proxy) -> Result<String, Failed> {
             plain(host)
         ));
         for name in ["http_port", "https_port"] {
-            known[name] = ports[name].clone();
+            set(&mut known, name, ports.get(name).cloned().unwrap_or_default());
         }
     }
     Ok(input.common.print(Answer::new(known, text)))

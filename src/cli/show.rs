@@ -45,6 +45,13 @@ pub fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
+/// Puts a value into a document.
+pub fn set(document: &mut Value, name: &str, value: Value) {
+    if let Some(fields) = document.as_object_mut() {
+        fields.insert(name.to_owned(), value);
+    }
+}
+
 /// A time as `2026-11-25 07:58` of UTC; a dash where there is none.
 pub fn time(value: &Value, path: &str) -> String {
     match OffsetDateTime::parse(&at(value, path), &Rfc3339) {
