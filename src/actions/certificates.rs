@@ -1,7 +1,7 @@
 //! Certificates of the team: brought by a person, listed, removed. Bringing them to hosts is a job. Not here: reading one
 //! (`domain/certificate`), asking an ACME server.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 use time::OffsetDateTime;
@@ -190,12 +190,31 @@ pub async fn upload(ctx: &Ctx, actor: &Actor, input: NewCertificate) -> Result<U
     store(ctx, &mut tx, &permit, id, &checked).await?;
     let action = if replaced { "certificate.replaced" } else { "certificate.uploaded" };
     record(&mut tx, &permit, action, id, &checked.facts, true).await?;
-    set_certificates::ask_all(&mut tx, &permit, actor.who().cause()).await?;
+    // Where nothing leads to its names no host needs it yet: it comes with the route, whose job has no other one in its way then.
+    let needed = is_needed(&mut tx, &permit, &checked.facts.names).await?;
+    if needed {
+        set_certificates::ask_all(&mut tx, &permit, actor.who().cause()).await?;
+    }
     ends_of_certificates::tell_of_one(&mut tx, &permit, checked.facts.not_after).await?;
     // A name of the panel's on trial may have waited for nothing else.
     queue::hurry(&mut tx, &permit, panel_address::LOCK).await?;
     tx.commit().await?;
+    if !needed {
+        // A route that was added at the same time saw as little of the certificate as was seen of the route.
+        let mut tx = ctx.db.begin(&permit).await?;
+        if is_needed(&mut tx, &permit, &checked.facts.names).await? {
+            set_certificates::ask_all(&mut tx, &permit, actor.who().cause()).await?;
+        }
+        tx.commit().await?;
+    }
     Ok(Uploaded { id, replaced, note: checked.note })
+}
+
+/// Whether a route, or the panel's own name, leads to one of these names.
+async fn is_needed(tx: &mut db::Tx<'_>, permit: &Permit, names: &[String]) -> Result<bool, Refused> {
+    let domains: HashSet<String> = db::acme_routes::domains(tx, permit).await?.into_iter().collect();
+    let stars: HashSet<String> = domains.iter().filter_map(|domain| certificate::wildcard_over(domain)).collect();
+    Ok(names.iter().any(|name| domains.contains(name) || stars.contains(name)))
 }
 
 /// Seals a version and makes it the one that is served.

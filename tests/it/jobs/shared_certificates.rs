@@ -46,7 +46,9 @@ async fn looked_after(world: &World) -> i64 {
 async fn a_look_follows_what_ended_since_the_one_before_and_no_other() {
     let (_host, world, _) = ready().await;
     let authority = Authority::new("Test Authority");
-    let certificate = upload(&world, &authority.issue(&["shop.test"], 90)).await;
+    let Made { chain, key, .. } = authority.issue(&["shop.test"], 90);
+    let uploaded = certificates::upload(&world.actions(), &world.team.owner, NewCertificate { chain, key }).await;
+    let certificate = uploaded.unwrap().id;
     assert_eq!(looked_after(&world).await, 0, "nothing ended");
     assert!(due(&world).await - OffsetDateTime::now_utc() > time::Duration::hours(5));
     // Its end comes nearer: it is waited for, first for the hand-over and then for the end.
