@@ -201,13 +201,21 @@ pub async fn upload(ctx: &Ctx, actor: &Actor, input: NewCertificate) -> Result<U
     tx.commit().await?;
     if !needed {
         // A route that was added at the same time saw as little of the certificate as was seen of the route.
-        let mut tx = ctx.db.begin(&permit).await?;
-        if is_needed(&mut tx, &permit, &checked.facts.names).await? {
-            set_certificates::ask_all(&mut tx, &permit, actor.who().cause()).await?;
+        // It is kept in any case, and comes with the next change.
+        if let Err(error) = ask_meanwhile(ctx, &permit, &checked.facts.names, actor).await {
+            tracing::warn!(%error, "It could not be seen whether a certificate that was uploaded is needed by now");
         }
-        tx.commit().await?;
     }
     Ok(Uploaded { id, replaced, note: checked.note })
+}
+
+/// Asks the hosts for it where it is needed by now.
+async fn ask_meanwhile(ctx: &Ctx, permit: &Permit, names: &[String], actor: &Actor) -> Result<(), Refused> {
+    let mut tx = ctx.db.begin(permit).await?;
+    if is_needed(&mut tx, permit, names).await? {
+        set_certificates::ask_all(&mut tx, permit, actor.who().cause()).await?;
+    }
+    Ok(tx.commit().await?)
 }
 
 /// Whether a route, or the panel's own name, leads to one of these names.

@@ -35,7 +35,7 @@ pub struct Add {
     #[arg(long, value_name = "ADDRESS")]
     pub to: Vec<String>,
     /// Of Telegram: the chat
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub chat: String,
     /// Of ntfy: an access token is asked for, too
     #[arg(long)]
@@ -60,7 +60,7 @@ pub struct Change {
     #[arg(long, value_name = "ADDRESS")]
     pub to: Vec<String>,
     /// Of Telegram: the chat
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub chat: String,
     /// Ask for another address, or bot's token
     #[arg(long)]
@@ -79,26 +79,29 @@ pub struct Change {
     pub all_projects: bool,
 }
 
-/// The team's mail server; shown where nothing is said.
+/// The team's mail server; shown where nothing is said, and what is not said stays as it is.
 #[derive(Clone, Debug, Args)]
 pub struct MailServer {
     /// Where it listens
     #[arg(long)]
     pub host: Option<String>,
-    /// Its port [default: the usual one]
+    /// Its port [default: as before, or the usual one]
     #[arg(long)]
     pub port: Option<u16>,
-    /// starttls, tls or none
-    #[arg(long, default_value = "starttls")]
-    pub security: String,
-    /// Who signs in; the password is typed without echo, or read from standard input, and an empty one leaves it as it is
-    #[arg(long, default_value = "", hide_default_value = true)]
-    pub user: String,
+    /// starttls, tls or none [default: as before, or starttls]
+    #[arg(long)]
+    pub security: Option<String>,
+    /// Who signs in; the password is typed without echo, or read from standard input, also where the server is another; an empty one leaves it as it is
+    #[arg(long)]
+    pub user: Option<String>,
+    /// Nobody signs in any more
+    #[arg(long, conflicts_with = "user")]
+    pub no_user: bool,
     /// Whom mail is from
-    #[arg(long, default_value = "", hide_default_value = true)]
-    pub sender: String,
+    #[arg(long)]
+    pub sender: Option<String>,
     /// The team has none any more
-    #[arg(long, conflicts_with = "host")]
+    #[arg(long, conflicts_with_all = ["host", "port", "security", "user", "no_user", "sender"])]
     pub remove: bool,
 }
 
@@ -111,6 +114,9 @@ pub struct Mine {
     /// What one is told.
     #[command(flatten)]
     pub told: Told,
+    /// Of all projects
+    #[arg(long, conflicts_with = "projects")]
+    pub all_projects: bool,
     /// Nothing any more
     #[arg(long, conflicts_with = "events")]
     pub nothing: bool,
@@ -183,35 +189,61 @@ pub async fn remove(client: &Client, name: &str) -> Result<Answer, Failed> {
 /// Shows the mail server, sets or removes it.
 pub async fn mail(client: &Client, mail: MailServer) -> Result<Answer, Failed> {
     let path = ["notices", "mail-server"];
-    let set = match (&mail.host, mail.remove) {
-        (None, false) => client.ask(Ask::get(&path)).await?,
-        (None, true) => client.ask(Ask::put(&path, json!({ "host": "" }))).await?,
-        (Some(host), _) => {
-            let password = if mail.user.is_empty() { String::new() } else { typed::hidden("Password")? };
-            let body = json!({ "host": host, "port": mail.port, "security": mail.security, "username": mail.user,
-                               "password": password, "sender": mail.sender });
+    let known = client.ask(Ask::get(&path)).await?;
+    let MailServer { host, port, security, user, no_user, sender, remove } = mail;
+    let said = host.is_some() || port.is_some() || security.is_some() || user.is_some() || no_user || sender.is_some();
+    let now = match (remove, said) {
+        (true, _) => client.ask(Ask::put(&path, json!({ "host": "" }))).await?,
+        (false, false) => known,
+        (false, true) => {
+            let there = !at(&known, "host").is_empty();
+            let before = |name: &str| known.get(name).filter(|_| there).cloned();
+            // A password is kept for the same server, way and user alone.
+            let elsewhere = host.is_some() || port.is_some() || security.is_some();
+            let signs_in = user.is_some() || (elsewhere && !no_user && there && !at(&known, "username").is_empty());
+            let typed = if signs_in { typed::hidden("Password")? } else { String::new() };
+            // The usual port goes with the security.
+            let port = port.map(|port| json!(port)).or_else(|| before("port").filter(|_| security.is_none()));
+            let user = user.or_else(|| no_user.then(String::new)).map(|user| json!(user));
+            let body = json!({
+                "host": host.map(|host| json!(host)).or_else(|| before("host")).unwrap_or_else(|| json!("")),
+                "port": port,
+                "security": security.map(|kind| json!(kind)).or_else(|| before("security")).unwrap_or_else(|| json!("starttls")),
+                "username": user.or_else(|| before("username")).unwrap_or_else(|| json!("")),
+                "password": typed,
+                "sender": sender.map(|sender| json!(sender)).or_else(|| before("sender")).unwrap_or_else(|| json!("")),
+            });
+            if body.get("host") == Some(&json!("")) {
+                return Err(Failed::Said(
+                    "The team has no mail server yet: say where it listens with --host.".to_owned(),
+                ));
+            }
             client.ask(Ask::put(&path, body)).await?
         }
     };
-    let text = match at(&set, "host").as_str() {
+    let text = match at(&now, "host").as_str() {
         "" => "The team has no mail server: skiff notices mail --host HOST --sender ADDRESS".to_owned(),
         host => facts(&[
-            ("Server", format!("{}:{}, {}", plain(host), at(&set, "port"), at(&set, "security"))),
+            ("Server", format!("{}:{}, {}", plain(host), at(&now, "port"), at(&now, "security"))),
             (
                 "Signs in as",
-                Some(plain(&at(&set, "username"))).filter(|user| !user.is_empty()).unwrap_or("nobody".into()),
+                Some(plain(&at(&now, "username"))).filter(|user| !user.is_empty()).unwrap_or("nobody".into()),
             ),
-            ("Mail is from", plain(&at(&set, "sender"))),
+            ("Mail is from", plain(&at(&now, "sender"))),
         ]),
     };
-    Ok(Answer::new(set, text))
+    Ok(Answer::new(now, text))
 }
 
 /// Shows what one is told oneself, or chooses it.
 pub async fn mine(client: &Client, mine: Mine) -> Result<Answer, Failed> {
     let path = ["notices", "mine"];
     let known = client.ask(Ask::get(&path)).await?;
-    let said = mine.email.is_some() || mine.nothing || !mine.told.events.is_empty() || !mine.told.projects.is_empty();
+    let said = mine.email.is_some()
+        || mine.nothing
+        || mine.all_projects
+        || !mine.told.events.is_empty()
+        || !mine.told.projects.is_empty();
     let chosen = match said {
         false => known,
         true => {
@@ -221,6 +253,7 @@ pub async fn mine(client: &Client, mine: Mine) -> Result<Answer, Failed> {
                 (false, false) => json!(mine.told.events),
             };
             let projects = match mine.told.projects.is_empty() {
+                _ if mine.all_projects => json!([]),
                 true => known.get("projects").filter(|all| !all.is_null()).cloned().unwrap_or(json!([])),
                 false => json!(ids(client, &mine.told.projects).await?),
             };
@@ -259,7 +292,7 @@ impl Asked {
 }
 
 /// The channel of this name.
-async fn channel(client: &Client, name: &str) -> Result<Value, Failed> {
+pub(super) async fn channel(client: &Client, name: &str) -> Result<Value, Failed> {
     let all = client.list(Ask::get(&["notices", "channels"]), MOST).await?;
     let none = || Failed::Said(format!("The team has no channel {}: skiff notices lists them.", plain(name)));
     all.into_iter().find(|one| at(one, "name") == name || at(one, "id") == name).ok_or_else(none)

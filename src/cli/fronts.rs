@@ -41,7 +41,8 @@ pub struct Front {
     /// Begin each of these with a line of the PROXY protocol, version 2, which names the client
     #[arg(long, value_name = "on|off")]
     pub send_proxy: Option<OnOff>,
-    /// Tell browsers to come by HTTPS only, for a year, under every name of the app that a certificate is served for (HSTS)
+    /// Tell browsers to come by HTTPS only, for a year, under every name of the app that a certificate is served for (HSTS); it is not
+    /// waited for
     #[arg(long, value_name = "on|off", conflicts_with = "preview")]
     pub hsts: Option<OnOff>,
     /// No such ports any more
@@ -102,7 +103,11 @@ pub async fn front(input: Front) -> Result<String, Failed> {
     if let (true, Some(wanted)) = (input.preview, &wanted) {
         return shown(&input.common, &client, &app, json!({ "front": wanted })).await;
     }
-    // Of its own, as another page has it.
+    let set_front = match wanted {
+        Some(wanted) => Some(client.ask(Ask::put(&path, wanted)).await?),
+        None => None,
+    };
+    // Of its own, as another page has it, and only once the rest was taken: browsers keep it for a year.
     let strict_path = ["apps", app.as_str(), "hsts"];
     let strict = client.ask(match input.hsts {
         Some(choice) => Ask::put(&strict_path, json!({ "hsts": choice == OnOff::On })),
@@ -113,12 +118,13 @@ pub async fn front(input: Front) -> Result<String, Failed> {
         set(front, "hsts", strict.get("hsts").cloned().unwrap_or_default());
         front_words(front)
     };
-    let Some(wanted) = wanted else {
-        let text = words(&mut known);
-        return Ok(input.common.print(Answer::new(known, text)));
-    };
-    let set = client.ask(Ask::put(&path, wanted)).await?;
-    fronted(&input.common, &client, &input.app, input.patience, set, words).await
+    match set_front {
+        Some(front) => fronted(&input.common, &client, &input.app, input.patience, front, words).await,
+        None => {
+            let text = words(&mut known);
+            Ok(input.common.print(Answer::new(known, text)))
+        }
+    }
 }
 
 /// Shows or changes whom a host believes.
@@ -127,6 +133,7 @@ pub async fn proxy(input: Proxy) -> Result<String, Failed> {
     let host = input.host.as_str();
     let path = ["hosts", host, "trust"];
     let mut known = client.ask(Ask::get(&path)).await?;
+    let mut job = String::new();
     if let Some(wanted) = input.over(&known) {
         if input.preview {
             let found = client.ask(Ask::post(&["hosts", host, "trust", "preview"], wanted)).await?;
@@ -134,19 +141,12 @@ pub async fn proxy(input: Proxy) -> Result<String, Failed> {
             return Ok(input.common.print(Answer::new(found, text)));
         }
         known = client.ask(Ask::put(&path, wanted)).await?;
-        if !input.patience.no_wait {
-            let place = told::Place { front: &path, again: "the same command".to_owned() };
-            if let Err(why) = place.until_told(&client, &at(&known, "job")).await? {
-                return Err(input.common.not_as_wanted(Answer::new(known, String::new()), why));
-            }
-            known = client.ask(Ask::get(&path)).await?;
-        }
+        job = at(&known, "job");
     }
     if let Some(domain) = &input.base_domain {
         let domain = Some(domain.trim()).filter(|domain| !domain.is_empty());
         known = client.ask(Ask::put(&["hosts", host, "base-domain"], json!({ "domain": domain }))).await?;
     }
-    let mut text = trust_words(&known);
     let mut ports = None;
     if let Some(port) = input.http_port {
         let path = ["hosts", host, "http-port"];
@@ -157,18 +157,33 @@ pub async fn proxy(input: Proxy) -> Result<String, Failed> {
         let path = ["hosts", host, "https-port"];
         ports = Some(client.ask(Ask::put(&path, json!({ "https_port": port }))).await?);
     }
+    // Waited for last: nothing that was asked for gets lost by a host that is away.
+    let mut why = None;
+    if !job.is_empty() && !input.patience.no_wait {
+        let place = told::Place { front: &path, again: "the same command".to_owned() };
+        why = place.until_told(&client, &job).await?.err();
+        known = client.ask(Ask::get(&path)).await?;
+    }
+    let mut text = trust_words(&known);
     if let Some(ports) = ports {
-        let https = Some(at(&ports, "https_port")).filter(|port| !port.is_empty()).unwrap_or_else(|| "none".to_owned());
-        text.push_str(&format!(
-            "\nports: {}, and {https} for HTTPS, once it was made ready with them: skiff hosts provision {}",
-            at(&ports, "http_port"),
-            plain(host)
-        ));
+        text.push_str(&ports_words(&ports, host));
         for name in ["http_port", "https_port"] {
             set(&mut known, name, ports.get(name).cloned().unwrap_or_default());
         }
     }
-    Ok(input.common.print(Answer::new(known, text)))
+    match why {
+        Some(why) => Err(input.common.not_as_wanted(Answer::new(known, String::new()), why)),
+        None => Ok(input.common.print(Answer::new(known, text))),
+    }
+}
+
+fn ports_words(ports: &Value, host: &str) -> String {
+    let https = Some(at(ports, "https_port")).filter(|port| !port.is_empty()).unwrap_or_else(|| "none".to_owned());
+    format!(
+        "\nports: {}, and {https} for HTTPS, once it was made ready with them: skiff hosts provision {}",
+        at(ports, "http_port"),
+        plain(host)
+    )
 }
 
 impl Front {

@@ -84,11 +84,8 @@ async fn list(client: &Client, common: &Common) -> Result<String, Failed> {
 }
 
 async fn test(client: &Client, common: &Common, name: &str) -> Result<String, Failed> {
-    let channels = client.list(Ask::get(&["notices", "channels"]), MOST).await?;
-    let Some(channel) = channels.iter().find(|channel| at(channel, "name") == name) else {
-        return Err(Failed::Said(format!("The team has no channel {}: skiff notices lists them.", plain(name))));
-    };
-    let answer = client.ask(Ask::post(&["notices", "channels", &at(channel, "id"), "test"], json!({}))).await?;
+    let channel = channels::channel(client, name).await?;
+    let answer = client.ask(Ask::post(&["notices", "channels", &at(&channel, "id"), "test"], json!({}))).await?;
     let words = plain(&at(&answer, "answer"));
     if at(&answer, "taken") == "yes" {
         return Ok(common.print(Answer::new(answer, words)));

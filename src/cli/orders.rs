@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::client::{Ask, Client};
 use super::remote::{Answer, Common};
+use super::routes::as_kept;
 use super::show::{at, plain, table, time};
 use super::{Failed, acme, follow};
 
@@ -97,7 +98,7 @@ fn names(one: &Value) -> String {
 /// The order that is meant.
 async fn find(client: &Client, name: &str) -> Result<Value, Failed> {
     let all = client.list(Ask::get(&["certificate-orders"]), MOST).await?;
-    let wanted = name.trim().to_lowercase();
+    let wanted = as_kept(name);
     let named = |one: &Value| {
         let names = one.get("names").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         at(one, "id") == wanted || names.iter().any(|known| known.as_str() == Some(wanted.as_str()))

@@ -47,13 +47,13 @@ pub enum Command {
     Routes(routes::Routes),
     /// Show everybody an app's page of maintenance, or the app again
     Maintenance(routes::Maintenance),
-    /// Say what holds for all routes of an app: compression, pages, HTTP/2, ports without HTTP
+    /// Say what holds for all routes of an app: compression, pages, HTTP/2, HTTPS only, ports without HTTP
     Front(fronts::Front),
     /// Say which proxies before a host are believed, and under which domain its apps get addresses
     Proxy(fronts::Proxy),
     /// List hosts, add one, make one ready
     Hosts(hosts::Hosts),
-    /// List where the team is told what happened, and try it
+    /// Say where the team and you are told what happened, and try it
     Notices(notices::Notices),
     /// List certificates, upload one, remove one; have them got and renewed
     Certificates(certificates::Certificates),

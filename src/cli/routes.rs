@@ -276,8 +276,12 @@ fn split(route: &str) -> (&str, String) {
     route.split_once('/').map_or((route, "/".to_owned()), |(domain, path)| (domain, format!("/{path}")))
 }
 
-/// A domain as the panel keeps it: in ASCII and in lower case.
-fn as_kept(domain: &str) -> String {
+/// A domain, or all below one with a star, as the panel keeps it: in ASCII and in lower case.
+pub(super) fn as_kept(domain: &str) -> String {
+    let domain = domain.trim();
+    if let Some(below) = domain.strip_prefix("*.") {
+        return format!("*.{}", as_kept(below));
+    }
     domain.parse().map_or_else(|_| domain.to_lowercase(), |domain: Domain| domain.into())
 }
 

@@ -31,9 +31,9 @@ pub async fn run(input: Status) -> Result<String, Failed> {
         let answer = Answer::new(app.clone(), of_app(&app, &routes));
         return match state.as_str() {
             "running" if routes.is_empty() => Ok(input.common.print(answer)),
-            "running" => {
-                Err(input.common.not_as_wanted(answer, format!("{}: its routes are {routes}", at(&app, "path"))))
-            }
+            "running" => Err(input
+                .common
+                .not_as_wanted(answer, format!("{}: its routes or ports are {routes}", at(&app, "path")))),
             other => {
                 let reason = format!("{} is not running as wanted: {}.", at(&app, "path"), other.replace('_', " "));
                 Err(input.common.not_as_wanted(answer, reason))

@@ -55,7 +55,7 @@ impl Place<'_> {
                 }
                 state => {
                     let why = at(&over, "reason");
-                    let why = if why.is_empty() { format!("telling them has {state}.") } else { why };
+                    let why = if why.is_empty() { format!("the job that tells them is {state}.") } else { why };
                     let again = &self.again;
                     return Ok(Err(format!(
                         "The proxies did not take it: {why}\nIt stays as wanted. Once nothing is in the way any more: {again}{}",

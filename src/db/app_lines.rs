@@ -127,7 +127,7 @@ pub async fn list(conn: &mut PgConnection, permit: &Permit, filter: Filter) -> R
                    or exists (select from routes t where t.team_id = a.team_id and t.app_id = a.id
                                 and (t.applied is distinct from t.rules or t.former is not null))) as "routes_differ!",
                   exists (select from jobs j where j.team_id = a.team_id and j.lock_key = 'routes:' || a.id
-                             and j.state in ('queued', 'running')) as "routes_told!",
+                             and j.finished_at is null and j.state in ('queued', 'running')) as "routes_told!",
                   d.id as "deploy?: DeployId", d.state as "deploy_state?: DeployState",
                   d.cause as "deploy_cause?: Json<Cause>", d.created_at as "deploy_created_at?",
                   d.finished_at as "deploy_finished_at?"

@@ -258,7 +258,7 @@ fn read_key_name(fields: &mut Fields, raw: &str) -> String {
     let text = raw.trim().trim_end_matches('.').to_ascii_lowercase();
     let label = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let plain = (1..=63).contains(&text.len()) && text.chars().all(label);
-    if !plain && text.replace('_', "-").parse::<Domain>().is_err() {
+    if !plain && (!text.is_ascii() || text.replace('_', "-").parse::<Domain>().is_err()) {
         fields.wrong("key_name", "Write the key's name as the name server's file has it, such as skiff-key.");
     }
     text

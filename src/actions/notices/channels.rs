@@ -177,7 +177,10 @@ fn target(
         None => channel::address(service, &input.url).map_err(|sentence| fields.wrong("url", sentence)).ok(),
     };
     match service {
-        Service::Email => receivers(fields, &input.to).map(|to| Target::Email { to }),
+        Service::Email => match known {
+            Some(Target::Email { to }) if input.to.trim().is_empty() => Some(Target::Email { to: to.clone() }),
+            _ => receivers(fields, &input.to).map(|to| Target::Email { to }),
+        },
         Service::Slack => Some(Target::Slack { url: url(fields)? }),
         Service::Discord => Some(Target::Discord { url: url(fields)? }),
         Service::Telegram => {
@@ -185,7 +188,10 @@ fn target(
                 Some(Target::Telegram { token, .. }) if input.token.trim().is_empty() => Some(token.clone()),
                 _ => fields.text::<BotToken>("token", &input.token),
             };
-            let chat = fields.text::<ChatId>("chat", &input.chat);
+            let chat = match known {
+                Some(Target::Telegram { chat, .. }) if input.chat.trim().is_empty() => Some(chat.clone()),
+                _ => fields.text::<ChatId>("chat", &input.chat),
+            };
             Some(Target::Telegram { token: token?, chat: chat? })
         }
         Service::Ntfy => {

@@ -32,6 +32,8 @@ pub struct RoutesView {
 pub fn trouble(last: Option<&JobLine>) -> &str {
     match last {
         Some(job) if matches!(job.state, JobState::Succeeded | JobState::Superseded) => "",
+        // One that never began waits for another one, which is in nobody's way.
+        Some(job) if job.reason.is_empty() && job.started_at.is_none() => "",
         Some(job) if job.reason.is_empty() => &job.wait_reason,
         Some(job) => &job.reason,
         None => "",

@@ -134,7 +134,8 @@ pub struct App {
     pending: bool,
     /// True where everybody sees its page of maintenance.
     maintenance: bool,
-    /// True where not every proxy has its routes, their rules and its ports as wanted: `/front` says why.
+    /// True where not every proxy has the rules of its routes and its ports as wanted: `/front` says why, also of plain routes that came
+    /// or went.
     routes_wait: bool,
     /// When its instances were last looked at.
     observed_at: Option<Time>,

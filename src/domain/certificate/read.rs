@@ -227,7 +227,8 @@ fn names(one: &X509Certificate<'_>) -> Result<Vec<String>, String> {
     for name in &alternatives.value.general_names {
         let GeneralName::DNSName(text) = name else { continue };
         let text = text.to_ascii_lowercase();
-        if text.strip_prefix("*.").unwrap_or(&text).parse::<Domain>().is_ok() {
+        // In ASCII, as it is compared with what a client asks for (RFC 5280, 4.2.1.6).
+        if text.is_ascii() && text.strip_prefix("*.").unwrap_or(&text).parse::<Domain>().is_ok() {
             names.push(text);
         }
     }

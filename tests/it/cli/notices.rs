@@ -60,6 +60,22 @@ async fn channels_are_added_changed_and_removed_and_what_leads_to_them_is_never_
     let moved = ["notices", "change", "ops", "--with-address"];
     terminal.type_in(&moved, "http://hooks.example.org/x").await.refused(1, "url: ");
     terminal.type_in(&moved, "https://hooks.slack.com/services/T1/B1/other").await.well();
+    // A group's number is no option, and addresses and chats stay, too.
+    let mail = ["notices", "add", "mail", "email", "--to", "ada@example.org", "--to", "bob@example.org"];
+    terminal.run(&mail).await.well();
+    terminal.run(&["notices", "change", "mail", "--event", "host_up"]).await.well();
+    let bot = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
+    terminal.type_in(&["notices", "add", "group", "telegram", "--chat", "-1001234567890"], bot).await.well();
+    terminal.run(&["notices", "change", "group", "--event", "host_up"]).await.well();
+    let all = terminal.run(&["notices", "--json"]).await.well().json();
+    let led = |name: &str| {
+        let all = all["items"].as_array().unwrap();
+        all.iter().find(|one| one["name"] == name).unwrap()["leads_to"].as_str().unwrap().to_owned()
+    };
+    assert!(led("mail").contains("ada@example.org") && led("mail").contains("bob@example.org"), "{}", led("mail"));
+    assert!(led("group").contains("-1001234567890"), "{}", led("group"));
+    terminal.run(&["notices", "remove", "mail"]).await.well();
+    terminal.run(&["notices", "remove", "group"]).await.well();
     terminal.run(&["notices", "change", "nobody", "--rename", "x"]).await.refused(1, "The team has no channel nobody");
     terminal.run(&["notices", "remove", "in"]).await.well();
     terminal
@@ -74,12 +90,20 @@ async fn channels_are_added_changed_and_removed_and_what_leads_to_them_is_never_
 async fn the_mail_server_is_set_and_one_chooses_what_one_is_told() {
     let (_panel, terminal) = panel().await;
     assert!(terminal.run(&["notices", "mail"]).await.well().out.contains("has no mail server"));
+    terminal.run(&["notices", "mail", "--sender", "x@example.org"]).await.refused(1, "--host");
     let set = ["notices", "mail", "--host", "mail.example.org", "--user", "skiff", "--sender", "skiff@example.org"];
     let ran = terminal.type_in(&set, "canary-of-a-password").await.well();
     assert!(ran.out.contains("mail.example.org:587, starttls") && !ran.out.contains("canary"), "{ran:?}");
-    terminal.run(&["notices", "mail", "--host", "mail.example.org", "--sender", "x"]).await.refused(1, "sender: ");
+    terminal.run(&["notices", "mail", "--sender", "x"]).await.refused(1, "sender: ");
     let shown = terminal.run(&["notices", "mail", "--json"]).await.well().json();
     assert_eq!((&shown["has_password"], &shown["sender"]), (&json!(true), &json!("skiff@example.org")));
+    let ran = terminal.run(&["notices", "mail", "--sender", "ops@example.org", "--json"]).await.well().json();
+    assert_eq!((&ran["has_password"], &ran["username"]), (&json!(true), &json!("skiff")), "what is not said stays");
+    let moved = ["notices", "mail", "--security", "tls", "--json"];
+    terminal.type_in(&moved, "").await.refused(1, "password: ");
+    let ran = terminal.type_in(&moved, "canary-of-a-password").await.well().json();
+    assert_eq!((&ran["port"], &ran["sender"]), (&json!(465), &json!("ops@example.org")));
+    assert_eq!(terminal.run(&["notices", "mail", "--no-user", "--json"]).await.well().json()["username"], json!(""));
 
     assert!(terminal.run(&["notices", "mine"]).await.well().out.contains("You are told nothing"));
     let mine = ["notices", "mine", "--email", "ada@example.org", "--event", "deploy_failed", "--event", "host_down"];
@@ -100,6 +124,10 @@ async fn browsers_are_told_to_come_by_https_and_a_host_gets_other_ports() {
     }
     assert_eq!(terminal.run(&["front", "web", "--json"]).await.well().json()["hsts"], json!(true));
     assert_eq!(terminal.run(&["front", "web", "--hsts", "off", "--json"]).await.well().json()["hsts"], json!(false));
+
+    terminal.run(&["front", "web", "--hsts", "on", "--port", "5432=nowhere"]).await.refused(1, "ports");
+    let front = terminal.run(&["front", "web", "--json"]).await.well().json();
+    assert_eq!(front["hsts"], json!(false), "nothing is told browsers for a year where the rest was refused");
 
     let ran = terminal.run(&["proxy", "fra-1", "--http-port", "8080", "--https-port", "8443"]).await.well();
     assert!(ran.out.contains("ports: 8080, and 8443 for HTTPS, once it was made ready with them"), "{ran:?}");
