@@ -62,6 +62,8 @@ pub struct CertificateLine {
     pub age: Age,
     /// Where it is.
     pub hosts: Vec<Place>,
+    /// True where it is the one to serve a domain of a route.
+    pub wanted: bool,
     /// Domains of routes that it is for, and that another one is served for.
     pub elsewhere: Vec<String>,
 }
@@ -119,14 +121,19 @@ async fn lines(open: Open, rows: Vec<db::certificates::Row>) -> Result<Vec<Certi
     let domains = db::acme_routes::domains(&mut tx, &permit).await?;
     tx.commit().await?;
     let now = OffsetDateTime::now_utc();
-    let passed = certificate::passed_over(&ByName::new(&candidates), &domains, now);
+    let by_name = ByName::new(&candidates);
+    let passed = certificate::passed_over(&by_name, &domains, now);
+    let wanted: HashSet<CertificateId> =
+        domains.iter().filter_map(|domain| by_name.choose(domain, now)).map(|one| one.id).collect();
     let mut places: HashMap<CertificateId, Vec<db::certificates::Installed>> = HashMap::new();
     for one in installed {
         places.entry(one.certificate).or_default().push(one);
     }
     let elsewhere = |id| passed.get(&id).into_iter().flatten().map(|domain| (*domain).to_owned()).collect();
-    let lines =
-        rows.into_iter().map(|row| CertificateLine { elsewhere: elsewhere(row.id), ..line(&mut places, row, now) });
+    let lines = rows.into_iter().map(|row| {
+        let (elsewhere, wanted) = (elsewhere(row.id), wanted.contains(&row.id));
+        CertificateLine { elsewhere, wanted, ..line(&mut places, row, now) }
+    });
     Ok(lines.collect())
 }
 
@@ -147,6 +154,7 @@ fn line(
     CertificateLine {
         hosts: hosts.collect(),
         elsewhere: Vec::new(),
+        wanted: false,
         id: row.id,
         names: row.names,
         origin: row.origin,

@@ -1,6 +1,8 @@
 //! The pages of certificates and of the panel's own address: whole at every width, and what is typed wrong is said beside its field.
 
 use skiff::actions::certificates::{self, NewCertificate};
+use skiff::actions::{apps, routes};
+use skiff::domain::ids::CertificateId;
 
 use crate::harness::browser::Browser;
 use crate::harness::door::Panel;
@@ -30,6 +32,9 @@ async fn pages_of_https_are_whole() {
     let owner = &scene.owner.actor;
     let fine = upload(&panel, owner, &authority.issue(&["shop.example.org", "www.shop.example.org"], 71)).await;
     let ending = upload(&panel, owner, &authority.issue(&["*.apps.example.org"], 12)).await;
+    let domain = apps::get(&panel.ctx, owner, scene.web).await.unwrap().routes[0].domain.clone();
+    upload(&panel, owner, &authority.issue(&[&domain, "other.example.org"], 89)).await;
+    let passed_over = upload(&panel, owner, &authority.issue(&[&domain, "one-more.example.org"], 41)).await;
     let many: Vec<String> = (1..=40).map(|n| format!("customer-{n}.a-rather-long-domain.example.org")).collect();
     upload(&panel, owner, &authority.issue(&many.iter().map(String::as_str).collect::<Vec<_>>(), 80)).await;
     let over = upload(&panel, owner, &authority.issue(&["old.example.org"], 5)).await;
@@ -52,6 +57,15 @@ async fn pages_of_https_are_whole() {
         .unwrap();
     }
     look(&browser, &panel, "certificates", &format!("{team}/certificates")).await;
+    let line = certificates::get(&panel.ctx, owner, CertificateId(passed_over)).await.unwrap();
+    assert_eq!(line.elsewhere, [domain.as_str()]);
+    super::routes::claim(&panel, &scene).await;
+    routes::again(&panel.ctx, owner, scene.web).await.unwrap();
+    sqlx::query("update jobs set state = 'failed', finished_at = now(), reason = 'fra-1: Port 5434 cannot be opened: postgres has it. Nothing was changed.' where kind = 'set_proxy'")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    look(&browser, &panel, "app-routes-not-taken", &format!("{team}/apps/{}/routes", scene.web)).await;
     look(&browser, &panel, "host-https", &format!("{team}/hosts/{}", scene.host)).await;
     look(&browser, &panel, "panel-empty", &format!("{team}/panel")).await;
     for (state, domain, until) in [("serving", "panel.example.org", None), ("trial", "skiff.example.org", Some("now"))]

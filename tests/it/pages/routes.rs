@@ -6,7 +6,7 @@ use super::scene::{self, Scene};
 use crate::harness::door::Panel;
 
 /// Gives the web app a backend in its host's proxy, as far as the tables know.
-async fn claim(panel: &Panel, scene: &Scene) {
+pub(super) async fn claim(panel: &Panel, scene: &Scene) {
     sqlx::query("insert into ledger_backends (team_id, host_id, slot, app_id) select team_id, $1, 1, id from apps where id = $2")
         .bind(scene.host.0)
         .bind(scene.web.0)
