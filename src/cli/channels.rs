@@ -24,6 +24,62 @@ pub struct Told {
     pub projects: Vec<String>,
 }
 
+impl Told {
+    /// The events that are said, or as they are known.
+    fn events(&self, known: &Value) -> Value {
+        match self.events.is_empty() {
+            true => known.get("events").cloned().unwrap_or_default(),
+            false => json!(self.events),
+        }
+    }
+
+    /// The ids of the projects that are said, or as they are known; none of all.
+    async fn projects(&self, client: &Client, known: &Value, all: bool) -> Result<Value, Failed> {
+        if all || !self.projects.is_empty() {
+            return Ok(json!(ids(client, &self.projects).await?));
+        }
+        Ok(known.get("projects").filter(|some| !some.is_null()).cloned().unwrap_or_else(|| json!([])))
+    }
+}
+
+/// What of a channel depends on its service.
+#[derive(Clone, Debug, Args)]
+pub struct Way {
+    /// Of e-mail: an address, in place of those that are there; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: Vec<String>,
+    /// Of Telegram: the chat
+    #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
+    pub chat: String,
+    /// Of ntfy: ask for an access token, too
+    #[arg(long)]
+    pub with_token: bool,
+    /// Of a webhook: ask for what it is signed with, too [default: it is made when the channel is, and shown once]
+    #[arg(long)]
+    pub with_secret: bool,
+}
+
+impl Way {
+    /// As the API takes it, with what nobody shall see: typed without echo, or a line of standard input for each.
+    fn body(&self, service: &str, with_address: bool) -> Result<Value, Failed> {
+        let bot = service == "telegram";
+        let address = if bot { ("token", "The bot's token") } else { ("url", "Address") };
+        let asked = [
+            (with_address || (bot && self.with_token), address),
+            (self.with_token && !bot, ("token", "Access token")),
+            (self.with_secret, ("secret", "Secret")),
+        ];
+        let asked: Vec<(&str, &str)> = asked.into_iter().filter(|(asked, _)| *asked).map(|(_, one)| one).collect();
+        let questions: Vec<&str> = asked.iter().map(|(_, question)| *question).collect();
+        let answers = typed::hidden_lines(&questions)?;
+        let mut body = json!({ "to": self.to, "chat": self.chat });
+        for ((name, _), answer) in asked.iter().zip(answers) {
+            set(&mut body, name, json!(answer.trim()));
+        }
+        Ok(body)
+    }
+}
+
 /// A channel that shall be there. Its address or token is typed without echo, or read from standard input, a line for each.
 #[derive(Clone, Debug, Args)]
 pub struct Add {
@@ -31,18 +87,9 @@ pub struct Add {
     pub name: String,
     /// email, slack, discord, telegram, ntfy or webhook
     pub service: String,
-    /// Of e-mail: an address; may be given several times
-    #[arg(long, value_name = "ADDRESS")]
-    pub to: Vec<String>,
-    /// Of Telegram: the chat
-    #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
-    pub chat: String,
-    /// Of ntfy: an access token is asked for, too
-    #[arg(long)]
-    pub with_token: bool,
-    /// Of a webhook: what it is signed with is asked for, too [default: it is made, and shown once]
-    #[arg(long)]
-    pub with_secret: bool,
+    /// Where it leads.
+    #[command(flatten)]
+    pub way: Way,
     /// What it is told [default: all but deploys that went well]
     #[command(flatten)]
     pub told: Told,
@@ -56,21 +103,12 @@ pub struct Change {
     /// What it shall be called
     #[arg(long, value_name = "NAME")]
     pub rename: Option<String>,
-    /// Of e-mail: an address, in place of those that are there; may be given several times
-    #[arg(long, value_name = "ADDRESS")]
-    pub to: Vec<String>,
-    /// Of Telegram: the chat
-    #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
-    pub chat: String,
     /// Ask for another address, or bot's token
     #[arg(long)]
     pub with_address: bool,
-    /// Of ntfy: ask for another access token
-    #[arg(long)]
-    pub with_token: bool,
-    /// Of a webhook: ask for another secret that it is signed with
-    #[arg(long)]
-    pub with_secret: bool,
+    /// Where it leads.
+    #[command(flatten)]
+    pub way: Way,
     /// What it is told.
     #[command(flatten)]
     pub told: Told,
@@ -124,23 +162,13 @@ pub struct Mine {
 
 /// Adds a channel.
 pub async fn add(client: &Client, add: Add) -> Result<Answer, Failed> {
-    let events = match add.told.events.is_empty() {
-        true => Kind::USUAL.map(|kind| kind.slug().to_owned()).to_vec(),
-        false => add.told.events,
-    };
-    let projects = ids(client, &add.told.projects).await?;
-    let asked = Asked { address: add.service != "email", token: add.with_token, secret: add.with_secret };
-    let mut body = asked.typed(&add.service)?;
-    for (name, value) in [
-        ("name", json!(add.name)),
-        ("service", json!(add.service)),
-        ("to", json!(add.to)),
-        ("chat", json!(add.chat)),
-        ("events", json!(events)),
-        ("projects", json!(projects)),
-    ] {
-        set(&mut body, name, value);
-    }
+    let usual = json!({ "events": Kind::USUAL.map(Kind::slug) });
+    let projects = add.told.projects(client, &usual, false).await?;
+    let mut body = add.way.body(&add.service, add.service != "email")?;
+    set(&mut body, "name", json!(add.name));
+    set(&mut body, "service", json!(add.service));
+    set(&mut body, "events", add.told.events(&usual));
+    set(&mut body, "projects", projects);
     let made = client.ask(Ask::post(&["notices", "channels"], body)).await?;
     let mut text = format!("{} is told from now on. Try it: skiff notices test {0}", plain(&at(&made, "name")));
     let secret = at(&made, "secret");
@@ -153,26 +181,11 @@ pub async fn add(client: &Client, add: Add) -> Result<Answer, Failed> {
 /// Changes one.
 pub async fn change(client: &Client, change: Change) -> Result<Answer, Failed> {
     let known = channel(client, &change.name).await?;
-    let events = match change.told.events.is_empty() {
-        true => known.get("events").cloned().unwrap_or_default(),
-        false => json!(change.told.events),
-    };
-    let projects = match (change.all_projects, change.told.projects.is_empty()) {
-        (true, _) => json!([]),
-        (false, true) => known.get("projects").filter(|all| !all.is_null()).cloned().unwrap_or(json!([])),
-        (false, false) => json!(ids(client, &change.told.projects).await?),
-    };
-    let asked = Asked { address: change.with_address, token: change.with_token, secret: change.with_secret };
-    let mut body = asked.typed(&at(&known, "service"))?;
-    for (name, value) in [
-        ("name", json!(change.rename.unwrap_or_else(|| at(&known, "name")))),
-        ("to", json!(change.to)),
-        ("chat", json!(change.chat)),
-        ("events", events),
-        ("projects", projects),
-    ] {
-        set(&mut body, name, value);
-    }
+    let projects = change.told.projects(client, &known, change.all_projects).await?;
+    let mut body = change.way.body(&at(&known, "service"), change.with_address)?;
+    set(&mut body, "name", json!(change.rename.unwrap_or_else(|| at(&known, "name"))));
+    set(&mut body, "events", change.told.events(&known));
+    set(&mut body, "projects", projects);
     let changed = client.ask(Ask::put(&["notices", "channels", &at(&known, "id")], body)).await?;
     let text = format!("{} is changed.", plain(&at(&changed, "name")));
     Ok(Answer::new(changed, text))
@@ -247,16 +260,8 @@ pub async fn mine(client: &Client, mine: Mine) -> Result<Answer, Failed> {
     let chosen = match said {
         false => known,
         true => {
-            let events = match (mine.nothing, mine.told.events.is_empty()) {
-                (true, _) => json!([]),
-                (false, true) => known.get("events").cloned().unwrap_or_default(),
-                (false, false) => json!(mine.told.events),
-            };
-            let projects = match mine.told.projects.is_empty() {
-                _ if mine.all_projects => json!([]),
-                true => known.get("projects").filter(|all| !all.is_null()).cloned().unwrap_or(json!([])),
-                false => json!(ids(client, &mine.told.projects).await?),
-            };
+            let events = if mine.nothing { json!([]) } else { mine.told.events(&known) };
+            let projects = mine.told.projects(client, &known, mine.all_projects).await?;
             let email = mine.email.unwrap_or_else(|| at(&known, "email"));
             client.ask(Ask::put(&path, json!({ "email": email, "events": events, "projects": projects }))).await?
         }
@@ -267,28 +272,6 @@ pub async fn mine(client: &Client, mine: Mine) -> Result<Answer, Failed> {
         false => format!("{} is told of {}.", plain(&at(&chosen, "email")), events.join(", ")),
     };
     Ok(Answer::new(chosen, text))
-}
-
-/// What nobody shall see of a channel.
-struct Asked {
-    address: bool,
-    token: bool,
-    secret: bool,
-}
-
-impl Asked {
-    /// What is typed for it, as the API takes it: a line for each.
-    fn typed(&self, service: &str) -> Result<Value, Failed> {
-        let bot = service == "telegram";
-        let address = if bot { ("token", "The bot's token") } else { ("url", "Address") };
-        let wanted =
-            [(self.address, address), (self.token, ("token", "Access token")), (self.secret, ("secret", "Secret"))];
-        let wanted: Vec<(&str, &str)> = wanted.into_iter().filter(|(asked, _)| *asked).map(|(_, one)| one).collect();
-        let questions: Vec<&str> = wanted.iter().map(|(_, question)| *question).collect();
-        let answers = typed::hidden_lines(&questions)?;
-        let fields = wanted.iter().zip(answers).map(|((name, _), answer)| ((*name).to_owned(), json!(answer.trim())));
-        Ok(Value::Object(fields.collect()))
-    }
 }
 
 /// The channel of this name.

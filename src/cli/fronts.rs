@@ -315,10 +315,7 @@ fn trust_words(trust: &Value) -> String {
 /// That not every proxy has it, and why.
 fn waits(what: &Value) -> Option<String> {
     let (waits, trouble) = (what.get("waits") == Some(&Value::Bool(true)), at(what, "trouble"));
-    match trouble.is_empty() {
-        false => Some(format!("not on every proxy yet: {trouble}")),
-        true => waits.then(|| "not on every proxy yet".to_owned()),
-    }
+    (waits || !trouble.is_empty()).then(|| told::not_yet(&trouble))
 }
 
 fn networks(value: &Value, name: &str, none: &str) -> String {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::client::Ask;
 use super::remote::{Answer, Common, app_in_path};
 use super::show::{at, facts, items, state, time};
-use super::{Failed, apps};
+use super::{Failed, apps, told};
 
 /// Whose.
 #[derive(Clone, Debug, Args)]
@@ -25,7 +25,7 @@ pub async fn run(input: Status) -> Result<String, Failed> {
         let app = client.ask(Ask::get(&["apps", &app_in_path(name)])).await?;
         let state = at(&app, "state");
         let routes = match at(&app, "routes_wait").as_str() {
-            "yes" => not_yet(&at(&client.ask(Ask::get(&["apps", &at(&app, "id"), "front"])).await?, "trouble")),
+            "yes" => told::not_yet(&at(&client.ask(Ask::get(&["apps", &at(&app, "id"), "front"])).await?, "trouble")),
             _ => String::new(),
         };
         let answer = Answer::new(app.clone(), of_app(&app, &routes));
@@ -75,14 +75,6 @@ fn notes(app: &Value) -> Vec<String> {
         notes.push(format!("~ {path}: not every proxy has its routes and ports as wanted yet: skiff status {path}"));
     }
     notes
-}
-
-/// How routes and ports stand of which not every proxy has all.
-fn not_yet(trouble: &str) -> String {
-    match trouble {
-        "" => "not on every proxy yet".to_owned(),
-        trouble => format!("not on every proxy yet: {trouble}"),
-    }
 }
 
 /// One app, a line each.

@@ -25,6 +25,14 @@ pub fn later(job: &str) -> &'static str {
     if job.is_empty() { "" } else { "\nThe proxies are being told." }
 }
 
+/// How something stands that not every proxy has, and what is in the way where that is known.
+pub fn not_yet(trouble: &str) -> String {
+    match trouble {
+        "" => "not on every proxy yet".to_owned(),
+        trouble => format!("not on every proxy yet: {trouble}"),
+    }
+}
+
 /// Where it can be seen what became of a change, and how it is tried once more.
 pub struct Place<'a> {
     /// What names the newest job that tells the proxies: `apps/web/front`.
@@ -51,7 +59,13 @@ impl Place<'_> {
                 // What a newer one tells has this in it.
                 "superseded" => {
                     let newer = at(&client.ask(Ask::get(self.front)).await?, "job");
-                    job = if newer == job { String::new() } else { newer };
+                    if newer == job {
+                        return Ok(Err(format!(
+                            "Another change took its place, and is not to be seen. Once more: {}",
+                            self.again
+                        )));
+                    }
+                    job = newer;
                 }
                 state => {
                     let why = at(&over, "reason");

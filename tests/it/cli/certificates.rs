@@ -8,7 +8,7 @@ use crate::harness::door::Panel;
 use crate::harness::panel::new_app;
 
 /// A panel with the app "web", which is served at web.example.org; nothing is got there, as no worker runs.
-async fn panel() -> (Panel, Terminal) {
+pub(super) async fn panel() -> (Panel, Terminal) {
     let panel = Panel::open().await;
     let owner = panel.owner().await;
     let form = hosts::NewHost { name: "fra 1".into(), address: "fra-1.example.org".into(), ..Default::default() };

@@ -1,23 +1,8 @@
 //! `skiff notices`: channels, the mail server and one's own choice; and what of an app and a host is set beside their pages.
 
 use serde_json::json;
-use skiff::actions::{apps, hosts};
 
-use super::terminal::{Terminal, token};
-use crate::harness::door::Panel;
-use crate::harness::panel::new_app;
-
-/// A panel with a host and the app "web".
-async fn panel() -> (Panel, Terminal) {
-    let panel = Panel::open().await;
-    let owner = panel.owner().await;
-    let form = hosts::NewHost { name: "fra 1".into(), address: "fra-1.example.org".into(), ..Default::default() };
-    hosts::create(&panel.ctx, &owner.actor, form).await.unwrap();
-    apps::create(&panel.ctx, &owner.actor, new_app("web")).await.unwrap();
-    let secret = token(&panel.ctx, &owner.actor, "owner").await;
-    let terminal = Terminal::signed_in(&panel.base, &secret).await;
-    (panel, terminal)
-}
+use super::certificates::panel;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn channels_are_added_changed_and_removed_and_what_leads_to_them_is_never_shown() {
@@ -67,6 +52,8 @@ async fn channels_are_added_changed_and_removed_and_what_leads_to_them_is_never_
     let bot = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
     terminal.type_in(&["notices", "add", "group", "telegram", "--chat", "-1001234567890"], bot).await.well();
     terminal.run(&["notices", "change", "group", "--event", "host_up"]).await.well();
+    // One token, which is asked for once, whatever it is called.
+    terminal.type_in(&["notices", "change", "group", "--with-address", "--with-token"], bot).await.well();
     let all = terminal.run(&["notices", "--json"]).await.well().json();
     let led = |name: &str| {
         let all = all["items"].as_array().unwrap();
