@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use time::macros::format_description;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 use super::Facts;
 use crate::domain::names::Domain;
@@ -24,6 +25,11 @@ const MAX_CHAIN: usize = 10;
 const MAX_NAMES: usize = 100;
 /// Characters of an issuer's name that are kept.
 const MAX_ISSUER: usize = 120;
+
+/// Bits of an issuer's RSA key.
+const MIN_RSA_BITS: usize = 2048;
+/// Bits of an issuer's key on a curve.
+const MIN_CURVE_BITS: usize = 224;
 
 /// Signatures with MD5 and SHA-1 (RFC 3279).
 const WEAK: [&str; 3] = ["1.2.840.113549.1.1.4", "1.2.840.113549.1.1.5", "1.2.840.10045.4.1"];
@@ -148,6 +154,13 @@ fn certificates(ders: &[CertificateDer<'_>], now: OffsetDateTime) -> Result<(Fac
             false => "The certificate names no domain (subject alternative names), so browsers accept it for none. Have one made that does.".to_owned(),
         });
     }
+    // Before its signature is looked at, which is not read with such a key either.
+    if let Some(one) = all.iter().skip(1).find(|one| is_short(one)) {
+        return Err(format!(
+            "The key of the issuer {} is shorter than servers take (RSA below 2048 bits, or a curve below 224): with it HAProxy would not start. Have a new certificate made.",
+            shown(&one.subject().to_string())
+        ));
+    }
     for (at, pair) in all.windows(2).enumerate() {
         let [one, next] = pair else { continue };
         if one.issuer().as_raw() != next.subject().as_raw() {
@@ -218,6 +231,16 @@ fn certificates(ders: &[CertificateDer<'_>], now: OffsetDateTime) -> Result<(Fac
         not_after: leaf.validity().not_after.to_datetime(),
     };
     Ok((facts, note))
+}
+
+/// True where OpenSSL refuses the key of an issuer as Debian and Ubuntu set it up: `SSL_CTX_set_security_level(3)`, level 2.
+fn is_short(one: &X509Certificate<'_>) -> bool {
+    match one.public_key().parsed() {
+        // One whose bits cannot be told is said to have none.
+        Ok(PublicKey::RSA(key)) => (1..MIN_RSA_BITS).contains(&key.key_size()),
+        Ok(PublicKey::EC(point)) => (1..MIN_CURVE_BITS).contains(&point.key_size()),
+        _ => false,
+    }
 }
 
 /// The domains a certificate is for, in order and once each. Addresses are left out: no route leads to one.

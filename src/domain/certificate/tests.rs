@@ -166,6 +166,14 @@ fn texts_that_are_no_certificate_or_no_key_are_told_apart() {
 }
 
 #[test]
+fn an_issuer_with_a_key_that_haproxy_would_not_start_with_is_named() {
+    let (_, key) = authority("Test Authority").good(&["a.test"]);
+    let all = faults(include_str!("short_issuer.pem"), &key);
+    let says = "The key of the issuer CN=Small CA is shorter";
+    assert!(all.iter().any(|(at, sentence)| *at == Field::Chain && sentence.starts_with(says)), "{all:?}");
+}
+
+#[test]
 fn a_wildcard_stands_for_one_label() {
     for (name, domain, fits) in [
         ("a.example.org", "a.example.org", true),
