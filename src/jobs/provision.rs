@@ -409,21 +409,27 @@ impl Course<'_> {
         Ok((if changed { StepState::Changed } else { StepState::Unchanged }, note.to_owned()))
     }
 
-    /// The proxy's file as the ledger has it, then the script that starts or reloads it.
+    /// The proxy's file as the ledger has it, then the script that starts or reloads it. Under the host's lock from the look at the ledger to
+    /// the last certificate: what another job brings in between would be taken out again.
     async fn proxy(&self, seq: i32) -> Stepped {
-        renewal::look(self.ctx, self.run, self.log, &self.reached, &self.host).await.map_err(|why| match why {
-            stop::Stop::Failed(failure) => Broken::Said(failure.sentence()),
-            stop::Stop::Again(why) => Broken::Said(why),
-            _ => Broken::Said("Another worker has this job.".to_owned()),
-        })?;
+        let (ctx, run, row) = (self.ctx, self.run, &self.reached.row);
+        renewal::look(ctx, run, self.log, &self.reached, &self.host).await.map_err(stopped)?;
+        ingress::lock(ctx, run, row.id, &row.name).await.map_err(stopped)?;
+        let done = Box::pin(self.proxy_locked(seq)).await;
+        ingress::unlock(ctx, run, row.id).await.map_err(stopped)?;
+        done
+    }
+
+    async fn proxy_locked(&self, seq: i32) -> Stepped {
         let (row, permit) = (&self.reached.row, &self.run.permit);
-        let wanted = ingress::of_host(self.ctx, permit, row.id, &Listens::wanted(row)).await?;
+        let mut wanted = ingress::of_host(self.ctx, permit, row.id, &Listens::wanted(row)).await?;
         let before = match self.host.get(ingress::CONFIG).await {
             Ok(bytes) => bytes,
             Err(remote::Error::NotFound { .. }) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        let brought = ingress::write(self.ctx, permit, row.id, &self.host, &wanted, By::Folder).await?;
+        self.run.still_mine().await.map_err(stopped)?;
+        let mut brought = Box::pin(ingress::write(self.ctx, permit, row.id, &self.host, &wanted, By::Folder)).await?;
         let same = before == wanted.haproxy_cfg().as_bytes();
         let port = row.http_port.to_string();
         let peer_port = if row.private_address.is_some() { PEER_PORT.to_string() } else { String::new() };
@@ -439,7 +445,7 @@ impl Course<'_> {
         if done.is_err() {
             let moved = row.proxy_port != row.http_port || row.proxy_https_port != row.https_port;
             if moved || row.private_address != row.peer_address {
-                self.former_file().await;
+                Box::pin(self.former_file()).await;
             }
             return done;
         }
@@ -449,34 +455,42 @@ impl Course<'_> {
         host_logins::proxy_listens(&mut tx, permit, row.id, &listens).await?;
         set_proxy::ask_waiting(&mut tx, permit, row.id).await?;
         tx.commit().await?;
-        certificates::settle(self.ctx, permit, row.id, &self.host, &wanted, brought, true).await?;
+        // Until the port of HTTPS was noted, nobody asked for this host who brought a certificate.
+        let now = ingress::of_host(self.ctx, permit, row.id, &Listens::wanted(row)).await?;
+        if now.tls != wanted.tls {
+            let more = Box::pin(ingress::write(self.ctx, permit, row.id, &self.host, &now, By::Notes)).await?;
+            brought.retain(|one| more.iter().all(|other| other.id != one.id));
+            brought.extend(more);
+            wanted = now;
+        }
+        self.run.still_mine().await.map_err(stopped)?;
+        let settled = certificates::settle(self.ctx, permit, row.id, &self.host, &wanted, brought, true);
+        // On the heap, as all of it side by side would fill a thread's stack.
+        Box::pin(settled).await?;
         done
     }
 
     /// Puts the file with the former port back: what runs must be able to start again with the file that stands there.
     async fn former_file(&self) {
         let (ctx, run, row) = (self.ctx, self.run, &self.reached.row);
-        let said = |why: stop::Stop| match why {
-            stop::Stop::Failed(failure) => failure.sentence(),
-            _ => "another worker has taken over".to_owned(),
-        };
         let write = async {
-            ingress::lock(ctx, run, row.id, &row.name).await.map_err(said)?;
-            let written = async {
-                let former =
-                    ingress::of_host(ctx, &run.permit, row.id, &Listens::now(row)).await.map_err(stop::detail)?;
-                run.still_mine().await.map_err(stop::detail)?;
-                ingress::write(ctx, &run.permit, row.id, &self.host, &former, By::Folder)
-                    .await
-                    .map(drop)
-                    .map_err(|trouble| said(ingress::troubled(&row.name, trouble)))
-            }
-            .await;
-            ingress::unlock(ctx, run, row.id).await.map_err(said)?;
-            written
+            let former = ingress::of_host(ctx, &run.permit, row.id, &Listens::now(row)).await?;
+            run.still_mine().await.map_err(stopped)?;
+            ingress::write(ctx, &run.permit, row.id, &self.host, &former, By::Folder).await?;
+            Ok::<(), Broken>(())
         };
-        if let Err(error) = write.await {
+        if let Err(broken) = write.await {
+            let error = broken.sentence();
             self.log.say(None, format!("The proxy's file with the former port could not be put back: {error}"));
         }
+    }
+}
+
+/// What stops a job, as a step says it.
+fn stopped(why: impl Into<stop::Stop>) -> Broken {
+    match why.into() {
+        stop::Stop::Failed(failure) => Broken::Said(failure.sentence()),
+        stop::Stop::Again(why) => Broken::Said(why),
+        _ => Broken::Said("Another worker has this job.".to_owned()),
     }
 }

@@ -17,7 +17,7 @@ const INSTALLED_WITHIN: Duration = Duration::from_secs(900);
 const WRONG_CLOCK: &str = "printf '#!/bin/sh\\nexec /usr/bin/date -d \"+2 hours\" \"$@\"\\n' >/usr/local/sbin/date; chmod 755 /usr/local/sbin/date";
 
 /// Begins a run and does not wait for it.
-async fn begin(world: &World, host: HostId) -> JobId {
+pub(super) async fn begin(world: &World, host: HostId) -> JobId {
     let mut tx = world.db.begin(&world.team.permit).await.unwrap();
     let new = New { lock_key: Some(provision::lock_key(host)), ..New::new("Provision", cause()) };
     let pushed = queue::push(&mut tx, &world.team.permit, &Provision { host }, new).await.unwrap();
