@@ -2,16 +2,20 @@
 //! which takes them without a reload. Not here: which ones a host needs (`execute/ingress.rs`).
 
 mod dialogue;
+mod discard;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Ctx;
+use super::execute::ingress::MODE;
 use super::set_certificates;
 use crate::db::{certificates, host_logins};
 use crate::domain::cause::Cause;
 use crate::domain::certificate::covers;
 use crate::domain::ids::{CertificateId, HostId};
 use crate::domain::ingress::{self as words, Answer, FilePath, Home, Ingress, Listed, MapEntry, Tls, TlsFiles, tls};
+use crate::domain::names::Domain;
 use crate::domain::rights::Permit;
 use crate::domain::secret::Secret;
 use crate::remote::{Error, File, Host};
@@ -242,12 +246,20 @@ pub async fn settle_seen(
     let known: BTreeSet<CertificateId> = known.collect();
     let lacking: Vec<CertificateId> = want.certificates.difference(&known).copied().collect();
     change.extend(at.opened(&lacking).await?);
-    let Served { mut said, refused, reloaded } = at.serve(change).await?;
+    let Served { mut said, taken, refused, reloaded } = Box::pin(at.serve(change)).await?;
     // A name is taken from nobody whose successor is not served.
-    let held = at.held(&refused).await?;
+    let (held, serving) = at.held(&refused).await?;
     // A reload reads the list as it is wanted.
     if !reloaded {
         said.extend(at.share(&held).await?);
+    }
+    let served: Vec<&String> = taken.iter().chain(&serving).collect();
+    let led = at.led(&refused, &served);
+    if let Cow::Owned(led) = &led {
+        // Nor by the next reload.
+        let maps = led.maps(files).map(|(map, entries)| (map.to_string(), tls::map_text(&entries)));
+        let maps = maps.iter().map(|(path, text)| File { path, bytes: text.as_bytes(), mode: MODE });
+        host.put_all(&maps.collect::<Vec<_>>()).await?;
     }
     let mut lines = tls::panel_changes(want, &running.doors);
     // Of the routes only the panel's own: those of apps change with their deploys.
@@ -258,13 +270,14 @@ pub async fn settle_seen(
         let led: Vec<MapEntry> = routes.iter().filter(of_panel).cloned().collect();
         lines.extend(words::map_changes(&wanted.home.map, &led, &to_panel));
     }
-    for ((map, entries), running) in want.maps(files).iter().zip(&running.maps) {
+    for ((map, entries), running) in led.maps(files).iter().zip(&running.maps) {
         lines.extend(words::map_changes(map, running, entries));
     }
     tell(host, &lines).await?;
-    said.extend(at.drop_unwanted(&held).await?);
-    match refused.into_iter().next_back() {
-        Some(Refused { why: detail, .. }) if strict => Err(Error::ProxyRefused { detail }.into()),
+    let stays = Box::pin(discard::discard(&at, &held, &mut said)).await?;
+    let refused = refused.into_iter().next_back().map(|one| one.why).or(stays);
+    match refused {
+        Some(detail) if strict => Err(Error::ProxyRefused { detail }.into()),
         // A deploy does not fail by it: it is noted with the certificate, whose page says so, and brought by a job of its own that does
         // not give up.
         Some(_) => {
@@ -287,6 +300,8 @@ struct Refused {
 /// What came of having certificates served.
 struct Served {
     said: Vec<String>,
+    /// The names of those that it took.
+    taken: Vec<String>,
     refused: Vec<Refused>,
     /// True where the proxy was reloaded, and has its list from the file.
     reloaded: bool,
@@ -348,16 +363,17 @@ impl Place<'_> {
             not_taken.into_iter().map(|one| Refused { why: not.remove(&one.id).unwrap_or_default(), names: one.names });
         Ok(Served {
             said: taken.iter().map(|one| format!("{} is served", one.names.join(", "))).collect(),
+            taken: taken.into_iter().flat_map(|one| one.names).collect(),
             refused: refused.collect(),
             reloaded,
         })
     }
 
     /// Those of what is listed that go on being served as they are, for they are for a name of one that was not taken; what is not known any
-    /// more may be.
-    async fn held(&self, refused: &[Refused]) -> Result<BTreeSet<CertificateId>, Trouble> {
+    /// more may be. With the names of what is known.
+    async fn held(&self, refused: &[Refused]) -> Result<(BTreeSet<CertificateId>, Vec<String>), Trouble> {
         if refused.is_empty() {
-            return Ok(BTreeSet::new());
+            return Ok((BTreeSet::new(), Vec::new()));
         }
         let listed: BTreeSet<CertificateId> = self.running.listed.iter().map(|entry| entry.id).collect();
         let ids: Vec<CertificateId> = listed.iter().copied().collect();
@@ -369,7 +385,26 @@ impl Place<'_> {
         let free =
             known.iter().filter(|row| !row.names.iter().any(|name| names.iter().any(|other| meets(name, other))));
         let free: BTreeSet<CertificateId> = free.map(|row| row.id).collect();
-        Ok(listed.difference(&free).copied().collect())
+        let held = listed.difference(&free).copied().collect();
+        Ok((held, known.into_iter().flat_map(|row| row.names).collect()))
+    }
+
+    /// What is wanted, without the domains that plain HTTP would newly lead to HTTPS while no certificate is served for them: a browser
+    /// would remember the way there.
+    fn led(&self, refused: &[Refused], served: &[&String]) -> Cow<'_, Tls> {
+        let before: BTreeSet<&str> =
+            self.running.maps.first().into_iter().flatten().map(|entry| entry.key.as_str()).collect();
+        let bare = |domain: &Domain| {
+            !before.contains(domain.as_ref())
+                && refused.iter().flat_map(|one| &one.names).any(|name| covers(name, domain.as_ref()))
+                && !served.iter().any(|name| covers(name, domain.as_ref()))
+        };
+        if !self.want.secured.iter().any(bare) {
+            return Cow::Borrowed(self.want);
+        }
+        let mut led = self.want.clone();
+        led.secured.retain(|domain| !bare(domain));
+        Cow::Owned(led)
     }
 
     /// Has each of those that were listed already served for the names that are wanted of it now; those that are held for those of before, too.
@@ -384,39 +419,6 @@ impl Place<'_> {
         let words =
             if of.len() == 1 { "one certificate is".to_owned() } else { format!("{} certificates are", of.len()) };
         Ok(Some(format!("{words} served for other names than before")))
-    }
-
-    /// Takes out what nothing leads to any more: running proxy, file, ledger.
-    async fn drop_unwanted(&self, held: &BTreeSet<CertificateId>) -> Result<Vec<String>, Trouble> {
-        let mut tx = self.ctx.db.begin(self.permit).await?;
-        let known = certificates::on_host(&mut tx, self.permit, self.id).await?;
-        tx.commit().await?;
-        let mut gone: BTreeSet<CertificateId> = known.iter().copied().collect();
-        gone.extend(&self.running.stored);
-        gone.retain(|id| !self.want.certificates.contains(id) && !held.contains(id));
-        if gone.is_empty() {
-            return Ok(Vec::new());
-        }
-        let lines: Vec<String> =
-            gone.iter().flat_map(|id| tls::discard(self.files, *id, &self.running.listed)).collect();
-        dialogue::ask(self.host, &lines).await?;
-        // Noted before, too: whoever is stopped in between leaves no note of a file that is gone.
-        let none: Vec<(CertificateId, &str)> =
-            known.into_iter().filter(|id| gone.contains(id)).map(|id| (id, "")).collect();
-        let mut tx = self.ctx.db.begin(self.permit).await?;
-        certificates::note_installed(&mut tx, self.permit, self.id, &none).await?;
-        tx.commit().await?;
-        let paths: Vec<String> = gone.iter().map(|id| self.files.certificate(*id)).collect();
-        self.host.remove_files(&paths.iter().map(String::as_str).collect::<Vec<_>>()).await?;
-        let mut tx = self.ctx.db.begin(self.permit).await?;
-        certificates::forget(&mut tx, self.permit, self.id, &gone.iter().copied().collect::<Vec<_>>()).await?;
-        tx.commit().await?;
-        let words = if gone.len() == 1 {
-            "one certificate that nothing leads to is".to_owned()
-        } else {
-            format!("{} certificates that nothing leads to are", gone.len())
-        };
-        Ok(vec![format!("{words} gone from the server")])
     }
 }
 

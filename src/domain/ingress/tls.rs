@@ -384,3 +384,8 @@ pub fn discard(files: &TlsFiles, id: CertificateId, listed: &[Listed]) -> Vec<St
     let entries = listed.iter().filter(|entry| entry.id == id).map(|entry| delist(files, entry));
     entries.chain([format!("del ssl cert {}", files.certificate(id))]).collect()
 }
+
+/// True where a certificate was not taken out because something names it still.
+pub fn is_used(answer: &str) -> bool {
+    answer.contains("in use")
+}

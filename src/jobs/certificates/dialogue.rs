@@ -24,7 +24,7 @@ const LOCKED_LIMIT: Duration = Duration::from_secs(12);
 /// Before a change that was found open is taken back.
 const OPEN_PAUSE: Duration = Duration::from_secs(1);
 /// What is said where that was not enough.
-const LOCKED: &str = "another client has been at work on its certificates for seconds";
+const LOCKED: &str = "another client has been at work on its certificates for seconds. A change that one left open: show ssl cert on its socket has a star before the file, and abort ssl cert FILE ends it";
 
 /// A line of the dialogue about a certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -33,7 +33,7 @@ use crate::remote::{Error, File, Host, PUT_FILES};
 /// Where the proxy's file stands on every host.
 pub const CONFIG: &str = "/etc/skiff/haproxy.cfg";
 /// The maps may be read by anyone on the host: they hold names and addresses, no secret.
-pub(super) const MODE: u32 = 0o644;
+pub(in crate::jobs) const MODE: u32 = 0o644;
 /// The file has hashes of passwords in it, where routes ask for one. HAProxy reads it as root.
 pub(super) const CONFIG_MODE: u32 = 0o640;
 /// Between the first two tries for a host's lock, which is held for as long as a file takes to be written.

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use super::certificates::{IMAGE, address, again, ready, settled, upload};
 use crate::harness::tls::{Authority, Made, trusting};
 use crate::harness::visitors::{Visitors, Way};
-use crate::harness::world::World;
+use crate::harness::world::{World, ask};
 
 /// Before its end a certificate hands over.
 const BEFORE: time::Duration = skiff::domain::certificate::HAND_OVER;
@@ -84,7 +84,7 @@ async fn a_name_is_taken_from_none_whose_successor_the_proxy_does_not_take_and_o
     let app = world.app(id, IMAGE, "x.wild.test").await;
     app.must_deploy().await;
     let (ctx, owner) = (world.actions(), &world.team.owner);
-    for domain in ["y.wild.test", "a.test", "b.test", "c.test"] {
+    for domain in ["y.wild.test", "a.test", "b.test", "c.test", "new.test"] {
         let input = NewRoute { domain: domain.into(), path: "/".into() };
         let job = routes::add(&ctx, owner, app.id, input, EditRules::default()).await.unwrap().job.unwrap();
         assert_eq!(world.over(job).await.state, "succeeded");
@@ -119,6 +119,8 @@ async fn a_name_is_taken_from_none_whose_successor_the_proxy_does_not_take_and_o
     certificates::upload(&ctx, owner, NewCertificate { chain: third.chain.clone(), key: third.key.clone() })
         .await
         .unwrap();
+    let new = authority.issue(&["new.test"], 90);
+    certificates::upload(&ctx, owner, NewCertificate { chain: new.chain.clone(), key: new.key.clone() }).await.unwrap();
     certificates::remove(&ctx, owner, own_id).await.unwrap();
     certificates::remove(&ctx, owner, second_id).await.unwrap();
     app.must_deploy().await;
@@ -128,6 +130,15 @@ async fn a_name_is_taken_from_none_whose_successor_the_proxy_does_not_take_and_o
     let listed = say(format!("echo 'show ssl crt-list -n /etc/skiff/certs/list' | {socket}")).await;
     let of_star: Vec<&str> = listed.lines().filter(|line| line.contains(&star_id.simple().to_string())).collect();
     assert!(of_star.len() == 1 && !of_star[0].contains(' '), "the star took over: {listed}");
+    // Nor is anybody led to a name that no certificate is served for yet, by this proxy or, once it was tried, by the next.
+    let led = async || host.enter(&["cat", "/etc/skiff/maps/https.map"]).await.must("cat").contains("new.test");
+    let tried = async {
+        while led().await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(40), tried).await.expect("it is not led there");
+    assert_eq!(ask(&host, "new.test", "/").await.0, 200);
     say(format!("echo 'abort ssl cert /etc/skiff/own.pem' | {socket}")).await;
     let done = async {
         while shown("a.test").await.as_ref() != Ok(&third.der) {
@@ -138,8 +149,10 @@ async fn a_name_is_taken_from_none_whose_successor_the_proxy_does_not_take_and_o
     settled(&world).await;
     all([("x.wild.test", &star), ("y.wild.test", &star), ("a.test", &third), ("b.test", &third), ("c.test", &third)])
         .await;
+    assert!(led().await);
+    assert_eq!(shown("new.test").await.as_ref(), Ok(&new.der));
     let files = host.enter(&["ls", "/etc/skiff/certs"]).await.must("ls");
-    assert_eq!(files.lines().count(), 3, "{files}");
+    assert_eq!(files.lines().count(), 4, "{files}");
     world.quiet().await;
 }
 
