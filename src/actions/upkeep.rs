@@ -91,7 +91,8 @@ pub async fn certificates_looked_after(ctx: &Ctx) -> Result<usize, Refused> {
     for team in &due {
         let cause = Cause::System { why: "some times a day, and when one ends".into(), deploy: None };
         let lock_key = Some(format!("look-after-certificates:{}", team.team()));
-        let new = New { lock_key, priority: -10, ..New::new("Look after certificates", cause) };
+        // Not behind others: another certificate takes the place of one within the minutes before that ends.
+        let new = New { lock_key, ..New::new("Look after certificates", cause) };
         queue::push(&mut tx, &queue::permit_of_row(team), &LookAfterCertificates {}, new).await?;
     }
     tx.commit().await?;

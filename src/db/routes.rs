@@ -178,7 +178,7 @@ pub async fn by_https(
     Ok(rows.into_iter().map(|row| (row.host, row.name, row.port)).collect())
 }
 
-/// The apps behind a host's proxy of which something is wanted that the proxies do not have yet, with their names.
+/// The apps behind a host's proxy of which something is wanted that not all proxies have yet, as far as is known, with their names.
 pub async fn waiting(
     conn: &mut PgConnection,
     permit: &Permit,
@@ -188,9 +188,9 @@ pub async fn waiting(
         r#"select a.id as "id: AppId", a.name
              from ledger_backends b join apps a on a.team_id = b.team_id and a.id = b.app_id
             where b.team_id = $1 and b.host_id = $2 and a.removed_at is null
-              and (a.front <> a.front_applied
+              and (a.front <> a.front_applied or a.front_former is not null
                    or exists (select from routes t where t.team_id = a.team_id and t.app_id = a.id
-                                and t.applied is distinct from t.rules))
+                                and (t.applied is distinct from t.rules or t.former is not null)))
             order by a.id"#,
         permit.team().0,
         host.0,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Ctx;
@@ -36,6 +37,8 @@ pub struct LookAfterCertificates {}
 const AT_ONCE: usize = 100;
 /// A look that an end asks for does not ask the authority once more within so many hours: it is asked four times a day.
 const ASKED_LATELY: time::Duration = time::Duration::hours(5);
+/// So long the authority is asked for: the next look is to come in time where another certificate is to take the place of one that ends.
+const ASKED_FOR: Duration = Duration::from_secs(120);
 /// So long before its end a certificate of a person's is no reason any more not to get one; of a short life only its last sixth.
 const SUCCEEDED: time::Duration = time::Duration::days(1);
 /// Of a short life that.
@@ -144,8 +147,8 @@ async fn renewable<'a>(
 
 impl Job for LookAfterCertificates {
     const KIND: &'static str = "look_after_certificates";
-    /// A question for each certificate, each answered within seconds.
-    const DEADLINE: Duration = Duration::from_secs(30 * 60);
+    /// The authority has its own limit; what is before it is done in the database.
+    const DEADLINE: Duration = Duration::from_secs(10 * 60);
     type Ctx = Ctx;
 
     async fn run(self, ctx: &Ctx, run: &Run) -> Outcome {
@@ -232,14 +235,19 @@ async fn look(ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, sqlx::Error> {
     // Of one that another authority gave this one knows nothing, and it is not renewed when its time comes, but now.
     let of_this = |row: &Row| !row.is_of_another_than(&settings.directory);
     let held = rows.into_iter().filter(|row| row.trouble.is_none() && row.not_after.is_some() && of_this(row));
-    let held: Vec<Row> = held.collect();
+    let mut held: Vec<Row> = held.collect();
+    held.sort_by_key(|row| row.not_after);
     let Some(account) = account.filter(|_| !held.is_empty()) else {
         log.ended(first + 1, StepState::Unchanged, "there is none");
         log.flush().await;
         return Ok(Outcome::Succeeded);
     };
-    let asked = ask_all(ctx, run, log, &settings, &account, &held, &data_key).await?;
-    let (state, note) = match asked {
+    let asked = timeout(ASKED_FOR, ask_all(ctx, run, log, &settings, &account, &held, &data_key)).await;
+    let asked = asked.unwrap_or_else(|_| {
+        let detail = "it takes minutes to answer, and is asked about the rest the next time".to_owned();
+        Ok(Err(Trouble::ServerDown { server: settings.directory.clone(), detail, until: None }))
+    });
+    let (state, note) = match asked? {
         Ok(note) => (StepState::Changed, note),
         // What the authority does not say is decided by the certificates' lives.
         Err(trouble) => (StepState::Skipped, log.redacted(&trouble.brief())),

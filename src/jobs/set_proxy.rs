@@ -69,11 +69,9 @@ pub async fn ask(
 /// Asks for what the proxies did not take so far, of every app behind this host's: what was in the way may be gone.
 pub async fn ask_waiting(conn: &mut PgConnection, permit: &Permit, host: HostId) -> Result<(), sqlx::Error> {
     for (app, name) in routes::waiting(&mut *conn, permit, host).await? {
-        let of = Of::App(app);
-        if !queue::waits(&mut *conn, permit, &lock_key(of)).await? {
-            let cause = Cause::System { why: "a server that was made ready".to_owned(), deploy: None };
-            ask(&mut *conn, permit, of, &format!("Routes of {name}"), cause).await?;
-        }
+        // One that waits has its own pace, which is slow where something was in the way.
+        let cause = Cause::System { why: "a server that was made ready".to_owned(), deploy: None };
+        ask(&mut *conn, permit, Of::App(app), &format!("Routes of {name}"), cause).await?;
     }
     Ok(())
 }
@@ -82,6 +80,8 @@ pub async fn ask_waiting(conn: &mut PgConnection, permit: &Permit, host: HostId)
 const SOON: i16 = 2;
 /// Between two tries for a host that does not answer: as often as its watch looks for it.
 const AWAY: Duration = Duration::from_secs(60);
+/// Between two tries where something else is in the way, as for certificates.
+const TROUBLE: Duration = Duration::from_secs(15 * 60);
 
 impl Job for SetProxy {
     const KIND: &'static str = "set_proxy";
@@ -91,12 +91,15 @@ impl Job for SetProxy {
 
     async fn run(self, ctx: &Ctx, run: &Run) -> Outcome {
         let (log, writer) = Log::open(run);
-        let ended = self.set(ctx, run, &log).await;
+        let mut applied = false;
+        let ended = self.set(ctx, run, &log, &mut applied).await;
         logged::close(run, log, writer, ended, |failure, reason| match failure {
             // A proxy that starts anew in this moment, a connection that broke: what is wanted is so by now, and is brought all the same.
             Failure::HostUnreachable { .. } | Failure::ProxyUnavailable { .. } if run.attempt <= SOON => {
                 Outcome::Again { after: run.backoff(), why: reason }
             }
+            // Some proxies may have it: a full disk or a proxy that is away is tried again until all do, or one refuses it.
+            _ if applied || run.attempt > 1 => Outcome::Later { after: TROUBLE, why: reason },
             _ => Outcome::Failed { reason },
         })
         .await
@@ -104,7 +107,8 @@ impl Job for SetProxy {
 }
 
 impl SetProxy {
-    async fn set(&self, ctx: &Ctx, run: &Run, log: &Log) -> Result<Outcome, Stop> {
+    /// Says in `applied` from when on what is wanted is so.
+    async fn set(&self, ctx: &Ctx, run: &Run, log: &Log, applied: &mut bool) -> Result<Outcome, Stop> {
         let permit = &run.permit;
         let mut tx = run.begin().await?;
         if let Of::App(app) = self.of
@@ -132,6 +136,7 @@ impl SetProxy {
         let mut tx = run.begin().await?;
         self.apply(&mut tx, run).await?;
         tx.commit().await?;
+        *applied = true;
         let mut waits = None;
         for (seq, reached) in (first..).zip(&hosts) {
             log.began(seq);

@@ -21,6 +21,8 @@ mod panel_address;
 mod peers;
 mod provision_accidents;
 mod provision_ubuntu;
+mod proxy_lock;
+mod proxy_trouble;
 mod registry;
 mod removal;
 mod retention;
