@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use skiff::cli::MORE;
 use skiff::{app, config};
 
 fn main() -> ExitCode {
@@ -12,7 +13,7 @@ fn main() -> ExitCode {
     let (answer, reason) = match outcome {
         Ok(answer) => (answer, None),
         Err(stopped) => {
-            let more = stopped.help().map(|topic| format!("\nMore: {}", topic.command())).unwrap_or_default();
+            let more = stopped.help().map(|topic| format!("{MORE}{}", topic.command())).unwrap_or_default();
             (stopped.answer().unwrap_or_default(), Some((stopped.to_string() + &more, stopped.code())))
         }
     };

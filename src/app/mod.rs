@@ -74,6 +74,14 @@ pub enum Stopped {
         /// What it is about.
         about: Topic,
     },
+    /// A command that asks a panel.
+    #[error("{failed}")]
+    Afar {
+        /// Why.
+        failed: Failed,
+        /// What it is about.
+        about: Topic,
+    },
     /// Root could not hand over.
     #[error("The panel's user cannot do this in root's place: {0}.")]
     HandOver(std::io::Error),
@@ -86,7 +94,7 @@ impl Stopped {
     /// What a command has to say on standard output all the same.
     pub fn answer(&self) -> Option<String> {
         match self {
-            Self::Command(failed) | Self::Here { failed, .. } => failed.answer(),
+            Self::Command(failed) | Self::Here { failed, .. } | Self::Afar { failed, .. } => failed.answer(),
             _ => None,
         }
     }
@@ -94,12 +102,12 @@ impl Stopped {
     /// The exit status.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Command(failed) | Self::Here { failed, .. } => failed.code(),
+            Self::Command(failed) | Self::Here { failed, .. } | Self::Afar { failed, .. } => failed.code(),
             _ => 1,
         }
     }
 
-    /// Where the docs say more; none where the sentence says where, as those of a panel elsewhere do.
+    /// Where the docs say more; none where the sentence says where, as those that a panel elsewhere gave do.
     pub fn help(&self) -> Option<Topic> {
         match self {
             Self::Settings(BadSettings::PlainHttp { .. } | BadSettings::BaseUrl) => Some(Topic::OtherAddress),
@@ -111,8 +119,9 @@ impl Stopped {
             Self::Roots(_) | Self::Folder { .. } | Self::HandOver(_) => Some(Topic::Settings),
             Self::Listen { .. } => Some(Topic::PanelPort),
             Self::Threads(_) => Some(Topic::PanelThreads),
-            Self::Command(_) => None,
+            Self::Command(failed) => failed.help_from_afar(Topic::FromATerminal),
             Self::Here { failed, about } => failed.help(*about),
+            Self::Afar { failed, about } => failed.help_from_afar(*about),
         }
     }
 
@@ -153,11 +162,18 @@ pub fn run(command: Command) -> Result<String, Stopped> {
             }
             Command::SelfUpgrade(input) => Err(Stopped::from(cli::self_upgrade::run(&input)).about(Topic::Upgrade)),
             Command::Doctor { store, input } => match input.is_remote(&store.data_dir) {
-                true => Ok(cli::doctor::ask(&input).await?),
+                true => {
+                    let asked = cli::doctor::ask(&input).await;
+                    asked.map_err(|failed| Stopped::Afar { failed, about: Topic::Doctor })
+                }
                 false => doctor::run(&store, &input).await.map_err(|stopped| stopped.about(Topic::Doctor)),
             },
             Command::Docs(input) => Ok(cli::docs::run(&input)?),
-            Command::Remote(command) => Ok(cli::remote::run(command, Cli::command()).await?),
+            Command::Remote(command) => {
+                let about = command.about();
+                let done = cli::remote::run(command, Cli::command()).await;
+                done.map_err(|failed| Stopped::Afar { failed, about })
+            }
         }
     });
     runtime.shutdown_timeout(LAST_MOMENTS);

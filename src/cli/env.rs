@@ -97,12 +97,13 @@ fn names(done: &[Value]) -> String {
 /// A failure in the middle says what was done before it.
 fn so_far(failed: Failed, done: &[Value], name: &str) -> Failed {
     let before = if done.is_empty() { "nothing".into() } else { names(done) };
-    let add = |said: String| format!("{}: {said}\nDone before it: {before}.", plain(name));
-    match failed {
+    let add = |said: String| format!("{}: {said}", plain(name));
+    let failed = match failed {
         Failed::Said(said) => Failed::Said(add(said)),
         Failed::Unreached(said) => Failed::Unreached(add(said)),
-        other => other,
-    }
+        other => return other,
+    };
+    failed.and(&format!("Done before it: {before}."))
 }
 
 /// Pairs as typed and as in the file. What is typed goes over the file.

@@ -58,8 +58,8 @@ async fn follow(client: &Client, path: &[&str], told: &mut Told) -> Result<Strin
                     }
                 }
             }
-            Err(Failed::Unreached(why)) if heard.elapsed() > AWAY => {
-                return Err(Failed::Unreached(format!("{why}\nIt goes on without this terminal.")));
+            Err(away @ Failed::Unreached(_)) if heard.elapsed() > AWAY => {
+                return Err(away.and("It goes on without this terminal."));
             }
             Err(Failed::Unreached(_)) => {
                 if !away {

@@ -11,6 +11,9 @@ use super::routes::{OnOff, differences, fronted, shown};
 use super::show::{at, items, plain, set};
 use super::told::{self, Patience};
 
+/// What is said where browsers were to be told for a year, and only that was not taken.
+const TAKEN_BUT_HSTS: &str = "All else that was asked for was taken before it, and the proxies are being told.";
+
 /// Whose front, and what of it.
 #[derive(Clone, Debug, Args)]
 pub struct Front {
@@ -113,7 +116,8 @@ pub async fn front(input: Front) -> Result<String, Failed> {
         Some(choice) => Ask::put(&strict_path, json!({ "hsts": choice == OnOff::On })),
         None => Ask::get(&strict_path),
     });
-    let strict = strict.await?;
+    let taken = if set_front.is_some() { TAKEN_BUT_HSTS } else { "" };
+    let strict = strict.await.map_err(|failed| if taken.is_empty() { failed } else { failed.and(taken) })?;
     let words = |front: &mut Value| {
         set(front, "hsts", strict.get("hsts").cloned().unwrap_or_default());
         front_words(front)
@@ -134,6 +138,7 @@ pub async fn proxy(input: Proxy) -> Result<String, Failed> {
     let path = ["hosts", host, "trust"];
     let mut known = client.ask(Ask::get(&path)).await?;
     let mut job = String::new();
+    let mut taken = Vec::new();
     if let Some(wanted) = input.over(&known) {
         if input.preview {
             let found = client.ask(Ask::post(&["hosts", host, "trust", "preview"], wanted)).await?;
@@ -142,25 +147,32 @@ pub async fn proxy(input: Proxy) -> Result<String, Failed> {
         }
         known = client.ask(Ask::put(&path, wanted)).await?;
         job = at(&known, "job");
+        taken.push("whom the proxy believes");
     }
     if let Some(domain) = &input.base_domain {
         let domain = Some(domain.trim()).filter(|domain| !domain.is_empty());
-        known = client.ask(Ask::put(&["hosts", host, "base-domain"], json!({ "domain": domain }))).await?;
+        let set = client.ask(Ask::put(&["hosts", host, "base-domain"], json!({ "domain": domain }))).await;
+        known = set.map_err(|failed| after(failed, &taken))?;
+        taken.push("the domain for addresses of apps");
     }
     let mut ports = None;
     if let Some(port) = input.http_port {
         let path = ["hosts", host, "http-port"];
-        ports = Some(client.ask(Ask::put(&path, json!({ "http_port": port }))).await?);
+        let set = client.ask(Ask::put(&path, json!({ "http_port": port }))).await;
+        ports = Some(set.map_err(|failed| after(failed, &taken))?);
+        taken.push("the port of HTTP");
     }
     if let Some(port) = input.https_port {
         let port = Some(port).filter(|port| *port > 0);
         let path = ["hosts", host, "https-port"];
-        ports = Some(client.ask(Ask::put(&path, json!({ "https_port": port }))).await?);
+        let set = client.ask(Ask::put(&path, json!({ "https_port": port }))).await;
+        ports = Some(set.map_err(|failed| after(failed, &taken))?);
     }
     // Waited for last: nothing that was asked for gets lost by a host that is away.
     let mut why = None;
     if !job.is_empty() && !input.patience.no_wait {
-        let place = told::Place { front: &path, again: "the same command".to_owned() };
+        let look = format!("skiff proxy {}", plain(host));
+        let place = told::Place { front: &path, again: "the same command".to_owned(), look };
         why = place.until_told(&client, &job).await?.err();
         known = client.ask(Ask::get(&path)).await?;
     }
@@ -175,6 +187,11 @@ pub async fn proxy(input: Proxy) -> Result<String, Failed> {
         Some(why) => Err(input.common.not_as_wanted(Answer::new(known, String::new()), why)),
         None => Ok(input.common.print(Answer::new(known, text))),
     }
+}
+
+/// A refusal in the middle, with what was taken before it and stays.
+fn after(failed: Failed, taken: &[&str]) -> Failed {
+    if taken.is_empty() { failed } else { failed.and(&format!("Taken before it, and stays: {}.", taken.join(", "))) }
 }
 
 fn ports_words(ports: &Value, host: &str) -> String {

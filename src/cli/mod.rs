@@ -37,4 +37,4 @@ mod told;
 mod typed;
 mod wait;
 
-pub use failed::Failed;
+pub use failed::{Failed, MORE};

@@ -8,6 +8,7 @@ use super::{
     Failed, acme, apps, certificates, completions, deploys, env, fronts, hosts, login, logs, notices, open, releases,
     routes, secrets, status,
 };
+use crate::domain::help::Topic;
 
 /// Which panel, and how the answer is printed.
 #[derive(Clone, Debug, Args)]
@@ -63,6 +64,28 @@ pub enum Command {
     Open(open::Open),
     /// Print what completes these commands in your shell
     Completions(completions::Completions),
+}
+
+impl Command {
+    /// Where the docs say more about what it does.
+    pub fn about(&self) -> Topic {
+        match self {
+            Self::Login(_) | Self::Logout(_) => Topic::NotSignedIn,
+            Self::Status(_) | Self::Open(_) | Self::Completions(_) => Topic::FromATerminal,
+            Self::Apps(_) => Topic::Configuration,
+            Self::Deploy(_) | Self::Rollback(_) | Self::Releases(_) => Topic::Deploying,
+            Self::Logs(_) => Topic::AppLogs,
+            Self::Env(_) => Topic::Variables,
+            Self::Secrets(_) => Topic::Secrets,
+            Self::Routes(_) => Topic::RouteRules,
+            Self::Maintenance(_) | Self::Front(_) => Topic::RoutesOfApp,
+            Self::Proxy(_) => Topic::RoutesOfHost,
+            Self::Hosts(_) => Topic::LettingIn,
+            Self::Notices(_) => Topic::Channels,
+            Self::Certificates(_) => Topic::Certificates,
+            Self::Acme(_) => Topic::CertificateAuthority,
+        }
+    }
 }
 
 /// A document to print: as it is, or as people read it.

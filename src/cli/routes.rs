@@ -214,7 +214,8 @@ pub async fn run(input: Routes) -> Result<String, Failed> {
 /// Waits until the proxies have what this job tells them of an app; else why not.
 pub(super) async fn of_app(client: &Client, typed: &str, job: &str) -> Result<Result<(), String>, Failed> {
     let (app, again) = (app_in_path(typed), format!("skiff routes {} again", plain(typed)));
-    told::Place { front: &["apps", &app, "front"], again }.until_told(client, job).await
+    let look = format!("skiff status {}", plain(typed));
+    told::Place { front: &["apps", &app, "front"], again, look }.until_told(client, job).await
 }
 
 /// Lists them, and says what is in the way of the last change.

@@ -86,7 +86,7 @@ pub async fn add(ctx: &Ctx, actor: &Actor, input: SetChannel) -> Result<Made, Re
         Some(service) => target(&mut fields, service, &input, made.as_ref(), None),
         None => None,
     };
-    let wanted = wanted(&mut fields, &mut tx, &permit, actor, &input.wanted).await?;
+    let wanted = wanted(&mut fields, &mut tx, &permit, actor, &input.wanted, None).await?;
     let (Some(service), Some(name), Some(target), Some(wanted), true) = (service, name, target, wanted, fields.fine())
     else {
         return Err(fields.refuse());
@@ -118,7 +118,7 @@ pub async fn edit(ctx: &Ctx, actor: &Actor, id: ChannelId, input: SetChannel) ->
     // One that cannot be opened any more is mended by entering all of it.
     let known = open_target(&ctx.vault, &data_key, permit.team(), &row).ok();
     let target = target(&mut fields, row.service, &input, None, known.as_ref());
-    let wanted = wanted(&mut fields, &mut tx, &permit, actor, &input.wanted).await?;
+    let wanted = wanted(&mut fields, &mut tx, &permit, actor, &input.wanted, Some(&row.wanted)).await?;
     let (Some(name), Some(target), Some(wanted), true) = (name, target, wanted, fields.fine()) else {
         return Err(fields.refuse());
     };

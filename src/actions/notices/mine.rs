@@ -61,7 +61,9 @@ pub async fn choose(ctx: &Ctx, actor: &Actor, input: SetMine) -> Result<(), Refu
     }
     let mut fields = Fields::default();
     let email = fields.text::<Email>("email", &input.email);
-    let wanted = wanted(&mut fields, &mut tx, &permit, actor, &input.wanted).await?;
+    let before = channels::choices(&mut tx, &permit, Some(account)).await?.pop();
+    let chosen = before.as_ref().map(|before| &before.wanted);
+    let wanted = wanted(&mut fields, &mut tx, &permit, actor, &input.wanted, chosen).await?;
     let (Some(email), Some(wanted), true) = (email, wanted, fields.fine()) else { return Err(fields.refuse()) };
     let told = |email: &Email, wanted: &Wanted| {
         let mut told = words(wanted);
@@ -71,7 +73,6 @@ pub async fn choose(ctx: &Ctx, actor: &Actor, input: SetMine) -> Result<(), Refu
         told
     };
     let after = told(&email, &wanted);
-    let before = channels::choices(&mut tx, &permit, Some(account)).await?.pop();
     let before = before.map(|old| told(&old.email, &old.wanted));
     channels::choose(&mut tx, &permit, &Choice { account, email, wanted }).await?;
     let event = audit::New {

@@ -34,13 +34,16 @@ pub struct WantedForm {
     pub projects: Vec<String>,
 }
 
-/// Reads what is wanted. Of projects only those one sees can be chosen.
+/// Reads what is wanted. Of projects only those one sees can be chosen; what was chosen before and cannot be any more, as the project was
+/// removed, stands where it is sent again. So a choice that nobody touched is no reason to refuse, and one that is left with projects that
+/// are gone does not become the empty one, which means all of them.
 async fn wanted(
     fields: &mut Fields,
     tx: &mut Tx<'_>,
     permit: &Permit,
     actor: &Actor,
     form: &WantedForm,
+    before: Option<&Wanted>,
 ) -> Result<Option<Wanted>, Refused> {
     let mut events = Vec::new();
     for (place, word) in form.events.iter().enumerate() {
@@ -53,8 +56,10 @@ async fn wanted(
     let mut projects: Vec<ProjectId> = Vec::new();
     if !form.projects.is_empty() {
         let known = choices(tx, permit, actor).await?;
+        let before: Vec<ProjectId> = before.and_then(|before| before.projects.clone()).unwrap_or_default();
+        let fits = |id: &ProjectId| before.contains(id) || known.iter().any(|choice| choice.id == *id);
         for (place, raw) in form.projects.iter().enumerate() {
-            match raw.trim().parse::<ProjectId>().ok().filter(|id| known.iter().any(|choice| choice.id == *id)) {
+            match raw.trim().parse::<ProjectId>().ok().filter(fits) {
                 Some(id) if projects.contains(&id) => {}
                 Some(id) => projects.push(id),
                 None => fields.wrong_entry("projects", place, "Choose one of the team's projects."),

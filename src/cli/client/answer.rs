@@ -7,6 +7,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::cli::Failed;
+use crate::cli::failed::MORE;
 use crate::cli::show::plain;
 
 /// Reads an answer.
@@ -35,11 +36,12 @@ pub(super) fn read(base: &Url, status: StatusCode, headers: &HeaderMap, bytes: &
     if status.is_success() {
         return Ok(document);
     }
-    let said = sentence(&document) + &more(base, &document);
+    let more = more(base, &document);
+    let said = sentence(&document) + &more;
     Err(match status {
         StatusCode::UNAUTHORIZED => Failed::NotSignedIn(format!(
             "{base} does not take the token: it may have expired or been revoked. Make one on the panel's page of \
-             tokens, then: skiff login {base}"
+             tokens, then: skiff login {base}{more}"
         )),
         StatusCode::SERVICE_UNAVAILABLE => Failed::Unreached(said),
         _ => Failed::Said(said),
@@ -76,7 +78,7 @@ pub(super) fn more(base: &Url, document: &Value) -> String {
     let of_people = |path: &&str| path.starts_with("/docs/") && *path != "/docs/api#what-goes-wrong";
     let path = document.get("help").and_then(Value::as_str).filter(of_people);
     let url = path.and_then(|path| base.join(path).ok());
-    url.map(|url| format!("\nMore: {}", plain(url.as_str()))).unwrap_or_default()
+    url.map(|url| format!("{MORE}{}", plain(url.as_str()))).unwrap_or_default()
 }
 
 /// Somebody answered, but no panel.
@@ -131,6 +133,15 @@ mod tests {
         let failed = read_as(422, "application/problem+json", &body.to_string()).unwrap_err();
         assert_eq!(failed.to_string(), "Two fields are wrong.\nport: Use a number.\nroutes 2: Taken.");
         assert_eq!(failed.code(), 1);
+    }
+
+    #[test]
+    fn where_the_docs_say_more_is_the_last_line_of_each() {
+        for status in [401, 403, 409, 503] {
+            let body = json!({ "title": "No", "detail": "No.", "errors": [], "help": "/docs/api#a-token" });
+            let said = read_as(status, "application/problem+json", &body.to_string()).unwrap_err().to_string();
+            assert_eq!(said.lines().last(), Some("More: https://panel.example/docs/api#a-token"), "{status}");
+        }
     }
 
     #[test]

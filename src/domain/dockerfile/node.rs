@@ -2,6 +2,7 @@
 
 mod manifest;
 mod packages;
+mod start;
 
 use super::text::{Making, unknown};
 use super::{Files, Language, Recognised, bases, procfile, static_site};
@@ -61,7 +62,11 @@ pub fn look(files: &Files, port: Option<u16>) -> Recognised {
         return making.end(Language::Static);
     }
     if package.has_development() {
-        packages::prune(files, &package, &mut making);
+        // A plain `node` that begins in a file is started by no package.
+        let plain = command.is_none() && entry.is_some();
+        let command = command.as_ref().map(AsRef::as_ref);
+        let started_by = if plain { None } else { start::of_development(&package, command) };
+        packages::prune(files, &package, started_by, &mut making);
     }
     making.line("").line(format!("FROM {}", base.run));
     making.line("ENV NODE_ENV=production").line("WORKDIR /app").line("COPY --from=build --chown=node:node /app ./");

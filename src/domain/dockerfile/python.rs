@@ -19,6 +19,18 @@ const SIGNS: [&str; 9] = [
     "app.py",
 ];
 
+/// Libraries of Debian's that packages load while they run, by package. Those that are built here are built against the headers that the
+/// full image has and the slim one has no library for; others load theirs by name.
+const LIBRARIES: [(&str, &[&str]); 7] = [
+    ("psycopg2", &["libpq5"]),
+    ("psycopg", &["libpq5"]),
+    ("mysqlclient", &["libmariadb3"]),
+    ("uwsgi", &["libxml2"]),
+    ("python-magic", &["libmagic1"]),
+    ("weasyprint", &["libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0"]),
+    ("opencv-python", &["libgl1", "libglib2.0-0"]),
+];
+
 /// Recognises it by a manifest or a file to begin in.
 pub fn look(files: &Files, port: Option<u16>) -> Recognised {
     let sign = files.first(&SIGNS)?;
@@ -47,10 +59,7 @@ pub fn look(files: &Files, port: Option<u16>) -> Recognised {
         ));
     }
     making.line("").line(format!("FROM {}", base.run));
-    if names(files, "psycopg2") && !names(files, "psycopg2-binary") {
-        making.packages(&["libpq5"]);
-    }
-    making.user();
+    making.packages(&libraries(files)).user();
     making.line("ENV VIRTUAL_ENV=/venv PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1");
     making.lines(["WORKDIR /app", "COPY --from=build /venv /venv", "COPY --chown=10001:10001 . ."]);
     making.run_as(None).listens(port, &[]);
@@ -79,7 +88,22 @@ fn names(files: &Files, package: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let manifests = ["requirements.txt", "pyproject.toml", "Pipfile"];
     let mut words = manifests.iter().filter_map(|name| files.text(name)).flat_map(|text| text.split(|c| !plain(c)));
-    words.any(|word| word.eq_ignore_ascii_case(package))
+    // PEP 503: the two are one.
+    words.any(|word| word.replace('_', "-").eq_ignore_ascii_case(package))
+}
+
+/// What its packages load while they run, each once. psycopg brings its own where it is named so: `psycopg2-binary`, `psycopg[binary]`.
+fn libraries(files: &Files) -> Vec<&'static str> {
+    let brought = names(files, "psycopg2-binary") || names(files, "binary");
+    let needed = LIBRARIES.iter().filter(|(package, _)| names(files, package));
+    let mut libraries: Vec<&str> = Vec::new();
+    for library in needed.flat_map(|(_, libraries)| libraries.iter().copied()) {
+        let own = brought && library == "libpq5";
+        if !own && !libraries.contains(&library) {
+            libraries.push(library);
+        }
+    }
+    libraries
 }
 
 /// Puts the packages into the virtual environment.

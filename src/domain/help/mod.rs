@@ -155,6 +155,10 @@ topics! {
     Members, "members", "changing-and-removing";
     Inviting, "members", "inviting";
     Doctor, "doctor", "what-it-looks-at";
+    NoPanel, "cli", "no-panel-answers";
+    NotSignedIn, "cli", "not-signed-in";
+    Typed, "cli", "typed-wrongly";
+    FromATerminal, "cli", "from-a-terminal";
     NothingHere, "panel-trouble", "nothing-is-here";
     NotNow, "panel-trouble", "it-does-not-go-now";
     Unreadable, "panel-trouble", "the-request-could-not-be-read";

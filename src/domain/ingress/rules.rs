@@ -137,12 +137,14 @@ fn what(text: &mut String, Ruled { id, route, rules }: &Ruled) {
     if let Some(kib) = rules.body_kib {
         let (bytes, most) = (u64::from(kib) * 1024, size(kib));
         // What does not say how long it is cannot be measured before it has gone through: chunks, and what HTTP/2 sends so. There
-        // only the first byte tells a request with a body from one without; a websocket, whose method is GET, is not waited for.
+        // any method, GET too, may have a body behind it, and only its first byte tells a request with one from one without; one
+        // without ends with its head, and waits for nothing. A websocket does not end and is not waited for: before the app has
+        // agreed to it nothing of the client's is passed on. By HTTP/2 the proxy itself writes its Upgrade, a client cannot.
         put(text, format_args!("acl unmeasured-{id} req.hdr(transfer-encoding) -m found"));
-        put(text, format_args!("acl reads-{id} method GET HEAD OPTIONS"));
         let answer = format!("status 411 {TEXT} string \"Say how long this is: the app takes at most {most}.\\n\"");
         put(text, format_args!("http-request return {answer} if on-{id} unmeasured-{id}"));
-        let unsaid = format!("on-{id} !reads-{id} {{ req.ver 2.0 }} !{{ req.hdr(content-length) -m found }}");
+        put(text, format_args!("acl socket-{id} req.hdr(upgrade) -m str -i websocket"));
+        let unsaid = format!("on-{id} {{ req.ver 2.0 }} !{{ req.hdr(content-length) -m found }} !socket-{id}");
         put(text, format_args!("http-request wait-for-body time {FIRST_BYTE} at-least 1 if {unsaid}"));
         put(text, format_args!("http-request return {answer} if {unsaid} {{ req.body_size gt 0 }}"));
         put(

@@ -15,6 +15,7 @@ use crate::actions::notices::{
 };
 use crate::domain::channel::{Security, Service};
 use crate::domain::help::Topic;
+use crate::domain::ids::ProjectId;
 use crate::domain::notice::{Kind, Wanted};
 use crate::domain::rights::Permission;
 use crate::web::actor::Here;
@@ -181,11 +182,15 @@ fn shell(here: &Here, title: impl Into<String>, team: &str) -> Shell {
 fn wanted_fields(wanted: &Wanted, projects: &[ProjectChoice]) -> Vec<Field> {
     let event = |kind: Kind| (Choice::new(kind.slug(), kind.label(), kind.hint()), wanted.events.contains(&kind));
     let events = Kind::OFFERED.into_iter().map(event).collect();
-    let chosen = |id| wanted.projects.as_ref().is_some_and(|chosen| chosen.contains(&id));
-    let project = |choice: &ProjectChoice| (Choice::new(choice.id.to_string(), &choice.name, ""), chosen(choice.id));
+    let chosen: &[ProjectId] = wanted.projects.as_deref().unwrap_or_default();
+    let project =
+        |choice: &ProjectChoice| (Choice::new(choice.id.to_string(), &choice.name, ""), chosen.contains(&choice.id));
+    // One that is gone stays ticked until somebody takes it out: without it the choice could become the empty one, which means all.
+    let gone = chosen.iter().filter(|id| projects.iter().all(|choice| choice.id != **id));
+    let gone = gone.map(|id| (Choice::new(id.to_string(), "a project that is gone", ""), true));
+    let boxes: Vec<_> = projects.iter().map(project).chain(gone).collect();
     let mut fields = vec![Field::of(Input::Checks(events), "events", "Tell of")];
-    if !projects.is_empty() {
-        let boxes = projects.iter().map(project).collect();
+    if !boxes.is_empty() {
         fields.push(
             Field::of(Input::Checks(boxes), "projects", "Of these projects")
                 .hint("None ticked means all of them. Hosts belong to no project."),

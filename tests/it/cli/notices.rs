@@ -121,5 +121,10 @@ async fn browsers_are_told_to_come_by_https_and_a_host_gets_other_ports() {
     let ran = terminal.run(&["proxy", "fra-1", "--https-port", "0", "--json"]).await.well().json();
     assert_eq!((&ran["http_port"], &ran["https_port"]), (&json!(8080), &json!(null)));
     terminal.run(&["proxy", "fra-1", "--https-port", "8080"]).await.refused(1, "https_port: ");
+    // What was taken before the refusal is said with it, and above where the docs say more.
+    let ran = terminal.run(&["proxy", "fra-1", "--http-port", "8081", "--https-port", "8081"]).await;
+    let ran = ran.refused(1, "\nTaken before it, and stays: the port of HTTP.\nMore: ");
+    assert!(ran.err.starts_with("skiff: https_port: "), "{ran:?}");
+    assert_eq!(terminal.run(&["proxy", "fra-1", "--https-port", "0", "--json"]).await.well().json()["http_port"], 8081);
     terminal.run(&["proxy", "fra-1", "--http-port", "0"]).await.refused(2, "0");
 }

@@ -5,7 +5,7 @@ use skiff::db::host_logins;
 use skiff::domain::host::HostState;
 use skiff::domain::rights::Permit;
 
-use super::terminal::{Terminal, token};
+use super::terminal::{Ran, Terminal, token};
 use crate::harness::door::Panel;
 use crate::harness::panel::new_app;
 
@@ -29,7 +29,13 @@ async fn a_token_that_is_not_taken_ends_with_4() {
     terminal.run(&["apps"]).await.well();
     let line = tokens::list(&panel.ctx, &owner.actor).await.unwrap().into_iter().next().unwrap();
     tokens::revoke(&panel.ctx, &owner.actor, line.id).await.unwrap();
-    terminal.run(&["apps", "--json"]).await.refused(4, "skiff login");
+    let ran = terminal.run(&["apps", "--json"]).await.refused(4, "skiff login");
+    assert_eq!(last(&ran), format!("More: {}/docs/api#a-token", panel.base), "as the panel says it");
+}
+
+/// The last line of standard error.
+fn last(ran: &Ran) -> &str {
+    ran.err.lines().last().unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,7 +44,8 @@ async fn who_does_not_answer_as_a_panel_ends_with_3() {
     let at = |url: &str| Terminal::new().with("SKIFF_URL", url).with("SKIFF_TOKEN", &forged);
     // A port that was just free.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    at(&format!("http://127.0.0.1:{port}")).run(&["apps"]).await.refused(3, "cannot be reached");
+    let ran = at(&format!("http://127.0.0.1:{port}")).run(&["apps"]).await.refused(3, "cannot be reached");
+    assert_eq!(last(&ran), "More: skiff docs cli#no-panel-answers");
 
     let answers = [
         ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", "does not answer in JSON"),
@@ -61,8 +68,10 @@ async fn who_does_not_answer_as_a_panel_ends_with_3() {
         assert!(!ran.err.contains('\u{1b}') && !ran.err.contains(&forged), "{ran:?}");
         serving.abort();
     }
-    at("http://panel.example.org").run(&["apps"]).await.refused(2, "https");
-    Terminal::new().with("SKIFF_TOKEN", &forged).run(&["apps"]).await.refused(4, "SKIFF_URL");
+    let ran = at("http://panel.example.org").run(&["apps"]).await.refused(2, "https");
+    assert_eq!(last(&ran), "More: skiff docs cli#typed-wrongly");
+    let ran = Terminal::new().with("SKIFF_TOKEN", &forged).run(&["apps"]).await.refused(4, "SKIFF_URL");
+    assert_eq!(last(&ran), "More: skiff docs cli#not-signed-in");
 }
 
 #[tokio::test(flavor = "multi_thread")]

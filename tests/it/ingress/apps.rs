@@ -9,6 +9,11 @@ use std::time::Duration;
 /// Nothing in these cases takes longer.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
+/// How long an app takes for what is below `/slow`.
+const SLOW: Duration = Duration::from_millis(800);
+/// And below `/slower`.
+pub const SLOWER: Duration = Duration::from_secs(3);
+
 /// A port that nothing listens on, on any loopback address, and that no other case gets. Not one that the kernel picks:
 /// it picks the same again, and two HAProxies can share a port without a word.
 pub fn free_port() -> u16 {
@@ -69,7 +74,7 @@ fn answer(name: &str, stream: TcpStream) {
             return;
         }
         if head.starts_with("GET /slow") {
-            std::thread::sleep(Duration::from_millis(800));
+            std::thread::sleep(if head.starts_with("GET /slower") { SLOWER } else { SLOW });
         }
         let body = format!("{name}\n{head}");
         let text =

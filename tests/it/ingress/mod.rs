@@ -1,6 +1,7 @@
 //! The real HAProxy with the file, the map and the commands of `domain::ingress`, unprivileged and on loopback.
 
 mod apps;
+mod bodies;
 mod h2c;
 mod proxy;
 mod release_script;

@@ -1,6 +1,7 @@
 //! The pages of notices, and the same through the API and the command line.
 
 use serde_json::json;
+use skiff::actions::projects::{self, NewProject, RemovePlace};
 use skiff::domain::rights::Role;
 
 use crate::cli::terminal::{Terminal, token};
@@ -155,4 +156,55 @@ async fn the_command_line_lists_and_tries_channels() {
     assert!(ran.out.contains("A test from Skiff to ops") && ran.out.contains("failed"), "{ran:?}");
     let ran = terminal.run(&["notices", "--json"]).await.well();
     assert_eq!(ran.json()["items"][0]["name"], "ops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_choice_of_a_project_that_is_gone_stands_and_stays_no_more_than_that() {
+    let panel = Panel::open().await;
+    let owner = panel.owner().await;
+    let project = async |name: &str| {
+        projects::create(&panel.ctx, &owner.actor, NewProject { name: name.into() }).await.unwrap().to_string()
+    };
+    let (gone, other) = (project("Gone").await, project("Other").await);
+    let secret = token(&panel.ctx, &owner.actor, "owner").await;
+    let terminal = Terminal::signed_in(&panel.base, &secret).await;
+    let add = ["notices", "add", "hook", "webhook", "--project", "gone"];
+    terminal.type_in(&add, "https://example.org/in").await.well();
+    let mine = ["notices", "mine", "--email", "ada@example.org", "--event", "host_up", "--project", "gone"];
+    terminal.run(&mine).await.well();
+    projects::remove(&panel.ctx, &owner.actor, gone.parse().unwrap(), RemovePlace { name: "Gone".into() })
+        .await
+        .unwrap();
+
+    let all = async || terminal.run(&["notices", "--json"]).await.well().json()["items"].clone();
+    let own = async || terminal.run(&["notices", "mine", "--json"]).await.well().json();
+    terminal.run(&["notices", "change", "hook", "--rename", "in"]).await.well();
+    assert_eq!((&all().await[0]["name"], &all().await[0]["projects"]), (&json!("in"), &json!([gone])));
+    terminal.run(&["notices", "mine", "--email", "ops@example.org"]).await.well();
+    assert_eq!((&own().await["email"], &own().await["projects"]), (&json!("ops@example.org"), &json!([gone])));
+    // One that was never chosen is refused as before.
+    let id = all().await[0]["id"].as_str().unwrap().to_owned();
+    let put = async |projects: serde_json::Value| {
+        let body = json!({ "name": "in", "events": ["host_up"], "projects": projects });
+        let path = format!("{}/api/v1/notices/channels/{id}", panel.base);
+        reqwest::Client::new().put(path).bearer_auth(&secret).json(&body).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(put(json!([uuid::Uuid::now_v7()])).await, 422);
+    assert_eq!(put(json!([gone, other])).await, 200);
+    assert_eq!(put(json!([other])).await, 200);
+    assert_eq!(put(json!([gone])).await, 422, "what was taken out does not come back");
+
+    // By the pages: it is ticked there, and so is sent.
+    let ada = panel.signed_in("ada@example.org").await;
+    let home = format!("/t/{}/notices", owner.slug);
+    let page = ada.text(&home).await;
+    let ticked = format!("value=\"{gone}\" checked");
+    assert!(page.contains(&ticked) && page.contains("a project that is gone"), "{page}");
+    let sent = [("email", "ada@example.org"), ("events", "host_down"), ("projects", &gone)];
+    assert_eq!(ada.submit(&home, &format!("{home}/mine"), &sent).await.status(), 303);
+    assert_eq!((&own().await["events"], &own().await["projects"]), (&json!(["host_down"]), &json!([gone])));
+    let refused = [("email", "ada"), ("events", "host_down"), ("projects", &gone)];
+    let answer = ada.submit(&home, &format!("{home}/mine"), &refused).await;
+    assert_eq!(answer.status(), 422);
+    assert!(answer.text().await.unwrap().contains(&ticked), "also where the form is shown again");
 }

@@ -8,6 +8,7 @@ mod journey;
 mod memory;
 mod more;
 mod own_database;
+mod removed;
 mod server;
 mod shelf;
 

@@ -81,6 +81,14 @@ impl Package {
         self.0.get("devDependencies").is_some()
     }
 
+    /// This package's name as it stands there, where only its development needs it and the name is a plain one.
+    pub(super) fn only_development(&self, package: &str) -> Option<&str> {
+        let of = |kind: &str| self.0.get(kind)?.as_object()?.get_key_value(package).map(|(name, _)| name.as_str());
+        let runs = ["dependencies", "optionalDependencies"].iter().any(|kind| of(kind).is_some());
+        let plain = |name: &&str| name.trim_start_matches('@').parse::<FilePath>().is_ok();
+        of("devDependencies").filter(|_| !runs).filter(plain)
+    }
+
     /// The version that is asked for, and where; where the manifest is content with several, what a file beside it names.
     pub(super) fn version(&self, files: &Files, making: &mut Making) -> Option<Version> {
         let engines = self.0.get("engines").and_then(|engines| engines.get("node")).and_then(Value::as_str);

@@ -105,8 +105,8 @@ pub(super) fn install(files: &Files, package: &Package, making: &mut Making) {
     }
 }
 
-/// Takes out what only the build needed.
-pub(super) fn prune(files: &Files, package: &Package, making: &mut Making) {
+/// Takes out what only the build needed; nothing where it is started by one of these packages.
+pub(super) fn prune(files: &Files, package: &Package, started_by: Option<&str>, making: &mut Making) {
     let command = match Manager::of(files, package) {
         Manager::Npm(_) | Manager::Unlocked => "npm prune --omit=dev",
         Manager::Pnpm => "CI=true pnpm prune --prod",
@@ -114,5 +114,11 @@ pub(super) fn prune(files: &Files, package: &Package, making: &mut Making) {
         // It has none for this without a plug-in.
         Manager::Berry => return,
     };
-    making.line(format!("RUN {command}"));
+    match started_by {
+        None => making.line(format!("RUN {command}")),
+        Some(name) => making.doubt(format!(
+            "It is started by {name}, which is among the devDependencies, so that all of these stay in the image. Move {name} to the \
+             dependencies, with what it needs to run, and the line RUN {command} behind the build makes the image smaller."
+        )),
+    };
 }

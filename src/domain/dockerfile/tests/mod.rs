@@ -149,6 +149,95 @@ fn lock_files_and_manifests_say_how_packages_are_installed() {
 }
 
 #[test]
+fn what_starts_a_program_stays_in_the_image() {
+    let of = |start: &str, further: &str, lock: &str| {
+        let package = format!(
+            r#"{{"scripts": {{"start": "{start}", "serve": "tsx src/main.ts", "build": "tsc"{further}}}, "dependencies": {{"express": "4", "pm2": "5"}},
+                "devDependencies": {{"ts-node": "10", "tsx": "4", "nodemon": "3", "typescript": "5", "prisma": "6", "@nestjs/cli": "11", "pm2": "5"}}}}"#
+        );
+        written(&[("package.json", &package), (lock, "")])
+    };
+    let kept = |start: &str, further: &str, name: &str| {
+        for lock in ["package-lock.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock", "x"] {
+            let written = of(start, further, lock);
+            let text = written.text.as_ref();
+            assert!(!text.contains("prune") && !text.contains("--production"), "{start} with {lock}:\n{text}");
+            let said = format!("It is started by {name}, which is among the devDependencies");
+            assert!(written.uncertain.iter().any(|doubt| doubt.starts_with(&said)), "{start}: {:?}", written.uncertain);
+        }
+    };
+    for (start, name) in [
+        ("ts-node src/index.ts", "ts-node"),
+        ("tsx src/index.ts", "tsx"),
+        ("nodemon server.js", "nodemon"),
+        ("NODE_ENV=production TZ=UTC tsx src/index.ts", "tsx"),
+        ("npx tsx src/index.ts", "tsx"),
+        ("pnpm exec tsx src/index.ts", "tsx"),
+        ("cross-env A=b ts-node-esm src/index.ts", "ts-node"),
+        ("./node_modules/.bin/tsx src/index.ts", "tsx"),
+        ("node -r ts-node/register src/index.ts", "ts-node"),
+        ("node --import=tsx src/index.ts", "tsx"),
+        ("nest start", "@nestjs/cli"),
+        ("prisma migrate deploy && node dist/main.js", "prisma"),
+        ("npm run serve", "tsx"),
+        ("yarn serve", "tsx"),
+        ("npm run build && node dist/main.js", "typescript"),
+        ("npm run start", "tsx"),
+    ] {
+        let further = if start == "npm run start" { r#", "prestart": "npm run serve""# } else { "" };
+        kept(start, further, name);
+    }
+    kept("concurrently npm:serve", "", "tsx");
+    // Yarn from 2 on takes nothing out, so there is nothing to say.
+    let berry = [
+        ("package.json", r#"{"scripts": {"start": "tsx ."}, "devDependencies": {"tsx": "4"}}"#),
+        ("yarn.lock", ""),
+        (".yarnrc.yml", ""),
+    ];
+    assert!(!written(&berry).uncertain.join("").contains("devDependencies"));
+
+    for start in [
+        "node dist/main.js",
+        "node --enable-source-maps build",
+        "pm2-runtime dist/main.js",
+        "pm2 start dist/main.js",
+        "./tsx.sh",
+    ] {
+        for (lock, words) in
+            [("package-lock.json", "npm prune"), ("pnpm-lock.yaml", "pnpm prune"), ("yarn.lock", "--production")]
+        {
+            let written = of(start, "", lock);
+            assert!(written.text.as_ref().contains(words), "{start} with {lock}");
+            assert!(!written.uncertain.join("").contains("devDependencies"), "{start}");
+        }
+    }
+    // A Procfile says it in the script's place.
+    let package =
+        ("package.json", r#"{"scripts": {"start": "node a.js", "up": "tsx a.ts"}, "devDependencies": {"tsx": "4"}}"#);
+    let by = |line: &str| written(&[package, ("package-lock.json", ""), ("Procfile", line)]).text.to_string();
+    assert!(!by("web: npm run up").contains("prune") && !by("web: tsx a.ts").contains("prune"));
+    assert!(by("web: node b.js").contains("prune"));
+}
+
+#[test]
+fn packages_of_python_find_the_libraries_that_they_load() {
+    let installed = |requirements: &str| {
+        let text = written(&[("main.py", ""), ("requirements.txt", requirements)]).text.to_string();
+        let line = text.lines().find_map(|line| line.split_once("--no-install-recommends ")).map(|(_, rest)| rest);
+        line.and_then(|rest| rest.split_once(" &&")).map(|(names, _)| names.to_owned()).unwrap_or_default()
+    };
+    assert_eq!(installed("Django==5.1\nmysqlclient==2.2.7\n"), "libmariadb3");
+    assert_eq!(installed("psycopg2\nmysqlclient>=2"), "libpq5 libmariadb3");
+    assert_eq!(installed("psycopg==3.2"), "libpq5");
+    assert_eq!(installed("psycopg2\npsycopg"), "libpq5", "once");
+    assert_eq!(installed("psycopg[binary]==3.2"), "");
+    assert_eq!(installed("psycopg2-binary==2.9"), "");
+    assert_eq!(installed("python_magic\nuWSGI"), "libxml2 libmagic1");
+    assert_eq!(installed("WeasyPrint==65"), "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0");
+    assert_eq!(installed("opencv-python-headless\nPillow\nlxml\nPyMySQL"), "", "these bring theirs");
+}
+
+#[test]
 fn what_does_not_listen_has_no_port_and_no_check() {
     let text = write(&files(&[("main.py", ""), ("requirements.txt", "")]), None).unwrap().text.to_string();
     assert!(!text.contains("EXPOSE") && !text.contains("HEALTHCHECK") && !text.contains("PORT="), "{text}");
