@@ -38,8 +38,7 @@ pub async fn host_front(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostFron
     let row = db::hosts::list(&mut tx, &permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
     let trusts = db::fronts::trust(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
     let key = set_proxy::lock_key(Of::Host(id));
-    let filter = db::jobs::Filter { lock_key: Some(&key), ..Default::default() };
-    let last = db::jobs::list(&mut tx, &permit, &filter, 1).await?.into_iter().next();
+    let last = db::jobs::newest_of(&mut tx, &permit, &key).await?;
     tx.commit().await?;
     Ok(HostFront {
         trust: read::trust_form(&trusts.wanted),
