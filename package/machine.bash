@@ -437,7 +437,7 @@ front_door() { # has certificates got and gives the panel its name, where that w
 # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 say_where() { # where the panel is, how it is set up or signed in to, how it is reached from afar
-  local address link panel
+  local address link panel port
   # The address a person came to by ssh, else the first of this machine's.
   address=$(awk '{ print $3 }' <<< "${SSH_CONNECTION:-}"); address=${address:-$(hostname -I 2>/dev/null | awk '{ print $1 }')}
   link=$(as_panel "$BINARY" setup 2>/dev/null || true)
@@ -452,6 +452,8 @@ say_where() { # where the panel is, how it is set up or signed in to, how it is 
   fi
   if [ "$panel" != "http://$LISTEN" ]; then
     printf '  Here, always  http://%s\n' "$LISTEN"
+    port=${panel##*:}; case $port in *[!0-9]*) port=443 ;; esac
+    printf "  Not there?    Let the provider's firewall take ports 80 and %s: from this machine that is not seen.\n" "$port"
     return
   fi
   printf '  From afar     ssh -L %s:%s %s@%s   and then the same address\n' "$PANEL_PORT" "$LISTEN" "${SUDO_USER:-$(id -un)}" "${address:-this-machine}"

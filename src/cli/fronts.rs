@@ -208,7 +208,18 @@ impl Front {
     fn over(&self, known: &Value) -> Result<Option<Value>, Failed> {
         let mut wanted = of(
             known,
-            &["maintenance_allow", "maintenance_page", "error_page", "gzip", "sticky", "h2c", "ports", "send_proxy"],
+            &[
+                "maintenance_allow",
+                "maintenance_page",
+                "error_page",
+                "gzip",
+                "sticky",
+                "h2c",
+                "ports",
+                "send_proxy",
+                // What another changes between the look and the change is not replaced by what was there before.
+                "as_of",
+            ],
         );
         let mut said = false;
         let mut set = |name: &str, value: Value| {
@@ -244,7 +255,7 @@ impl Front {
 impl Proxy {
     /// What is wanted, over what is there; none where nothing was said.
     fn over(&self, known: &Value) -> Option<Value> {
-        let mut wanted = of(known, &["cloudflare", "forwarded", "proxy_protocol"]);
+        let mut wanted = of(known, &["cloudflare", "forwarded", "proxy_protocol", "as_of"]);
         let mut said = false;
         let mut set = |name: &str, value: Value| {
             said = true;
@@ -342,7 +353,37 @@ fn networks(value: &Value, name: &str, none: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+
+    #[derive(clap::Parser)]
+    struct Typed<T: Args> {
+        #[command(flatten)]
+        what: T,
+    }
+
+    fn typed<T: Args>(words: &[&str]) -> T {
+        let words = std::iter::once(&"skiff").chain(words);
+        Typed::<T>::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).what
+    }
+
+    #[test]
+    fn what_is_changed_says_what_it_was_laid_over() {
+        let known =
+            json!({ "gzip": false, "ports": [{ "port": 5432, "allow": ["10.0.0.0/8"] }], "as_of": "a1", "job": null });
+        let front: Front = typed(&["db", "--h2c", "off"]);
+        let wanted = json!({ "gzip": false, "h2c": false, "ports": known["ports"], "as_of": "a1" });
+        assert_eq!(front.over(&known).ok(), Some(Some(wanted)));
+        let none: Front = typed(&["db"]);
+        assert_eq!(none.over(&known).ok(), Some(None), "that alone changes nothing");
+        let known = json!({ "cloudflare": true, "forwarded": [], "as_of": "b2", "waits": false });
+        let proxy: Proxy = typed(&["fra-1", "--forwarded", "10.1.0.0/16"]);
+        let wanted = json!({ "cloudflare": true, "forwarded": ["10.1.0.0/16"], "as_of": "b2" });
+        assert_eq!(proxy.over(&known), Some(wanted));
+        let none: Proxy = typed(&["fra-1"]);
+        assert_eq!(none.over(&known), None);
+    }
 
     #[test]
     fn a_port_may_have_networks() {

@@ -34,6 +34,15 @@ pub async fn trust(conn: &mut PgConnection, permit: &Permit, host: HostId) -> Re
     .await
 }
 
+/// Holds a host until the transaction ends: changes of whom it believes come one after the other.
+pub async fn hold(conn: &mut PgConnection, permit: &Permit, host: HostId) -> Result<(), sqlx::Error> {
+    // Not its key: jobs that refer to the host are asked for meanwhile.
+    sqlx::query!("select id from hosts where team_id = $1 and id = $2 for no key update", permit.team().0, host.0)
+        .fetch_optional(conn)
+        .await
+        .map(drop)
+}
+
 /// Notes whom a host shall believe.
 pub async fn want_trust(
     conn: &mut PgConnection,

@@ -66,8 +66,6 @@ pub struct Filter<'a> {
     pub app: Option<AppId>,
     /// Only those asked for before this one: the next page.
     pub before: Option<JobId>,
-    /// Only those of this lock key.
-    pub lock_key: Option<&'a str>,
     /// Only those in the parts of the team that are seen.
     pub sight: Option<&'a Sight>,
 }
@@ -105,9 +103,8 @@ pub async fn list(
             where j.team_id = $1 and j.kind not in ('announce', 'notice') and (not $2 or j.finished_at is null)
               and ($3::uuid is null or j.host_id = $3) and ($4::uuid is null or d.app_id = $4)
               and ($5::uuid is null or j.id < $5)
-              and ($7::text is null or j.lock_key = $7)
-              and ($8 or e.id = any($9) or e.project_id = any($10) or (e.id is null and j.host_id = any($11)))
-              and ($12 or e.id = any($13) or e.project_id = any($14) or (e.id is null and j.host_id = any($15)))
+              and ($7 or e.id = any($8) or e.project_id = any($9) or (e.id is null and j.host_id = any($10)))
+              and ($11 or e.id = any($12) or e.project_id = any($13) or (e.id is null and j.host_id = any($14)))
             order by j.id desc limit $6"#,
         permit.team().0,
         filter.unfinished,
@@ -115,7 +112,6 @@ pub async fn list(
         filter.app.map(|id| id.0),
         filter.before.map(|id| id.0),
         limit,
-        filter.lock_key,
         granted.whole,
         &granted.environments,
         &granted.projects,
@@ -127,6 +123,39 @@ pub async fn list(
     )
     .fetch_all(conn)
     .await
+}
+
+/// The newest job of this lock key.
+pub async fn newest_of(conn: &mut PgConnection, permit: &Permit, lock_key: &str) -> Result<Option<Row>, sqlx::Error> {
+    // By itself, not as one more condition of the list: the key has an index, and a plan that serves any condition uses none.
+    let newest = sqlx::query_scalar!(
+        r#"select id as "id: JobId" from jobs where team_id = $1 and lock_key = $2 order by id desc limit 1"#,
+        permit.team().0,
+        lock_key,
+    );
+    match newest.fetch_optional(&mut *conn).await? {
+        Some(id) => get(conn, permit, id).await,
+        None => Ok(None),
+    }
+}
+
+/// The newest job of this lock key that is not over.
+pub async fn unfinished_of(
+    conn: &mut PgConnection,
+    permit: &Permit,
+    lock_key: &str,
+) -> Result<Option<Row>, sqlx::Error> {
+    // Not among all of the key: those that are not over are few, and have an index of their own.
+    let newest = sqlx::query_scalar!(
+        r#"select id as "id: JobId" from jobs
+            where team_id = $1 and lock_key = $2 and finished_at is null order by id desc limit 1"#,
+        permit.team().0,
+        lock_key,
+    );
+    match newest.fetch_optional(&mut *conn).await? {
+        Some(id) => get(conn, permit, id).await,
+        None => Ok(None),
+    }
 }
 
 /// Jobs that run or wait.

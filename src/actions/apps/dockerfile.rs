@@ -97,8 +97,7 @@ pub async fn dockerfile(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<Option<Do
     let Source::Git(git) = &app.source.0 else { return Ok(None) };
     let row = dockerfiles::of(&mut tx, &permit, app.source_id).await?.ok_or(Refused::NotFound)?;
     let key = look_at_source::lock_key(app.source_id);
-    let filter = db::jobs::Filter { lock_key: Some(&key), ..Default::default() };
-    let last = db::jobs::list(&mut tx, &permit, &filter, 1).await?.pop();
+    let last = db::jobs::newest_of(&mut tx, &permit, &key).await?;
     tx.commit().await?;
     let look = row.look.map(|look| look.0);
     let written = look.as_ref().and_then(|look| match &look.found {
@@ -180,8 +179,7 @@ pub async fn look_at_source(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<JobId
         return Err(Refused::Conflict(NO_REPOSITORY.into()));
     }
     let key = look_at_source::lock_key(app.source_id);
-    let filter = db::jobs::Filter { lock_key: Some(&key), unfinished: true, ..Default::default() };
-    if let Some(job) = db::jobs::list(&mut tx, &permit, &filter, 1).await?.pop() {
+    if let Some(job) = db::jobs::unfinished_of(&mut tx, &permit, &key).await? {
         return Ok(job.id);
     }
     let title = format!("Look at the repository of {}", app.name);

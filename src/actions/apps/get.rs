@@ -41,8 +41,7 @@ pub async fn get(ctx: &Ctx, actor: &Actor, id: AppId) -> Result<AppView, Refused
     let front = db::routes::front(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
     let instances = db::instances::list(&mut tx, &permit, Some(id), None, INSTANCES).await?;
     let key = jobs::deploy::lock_key(id);
-    let filter = db::jobs::Filter { unfinished: true, lock_key: Some(&key), ..Default::default() };
-    let acting = db::jobs::list(&mut tx, &permit, &filter, 1).await?.into_iter().find(|job| job.deploy.is_none());
+    let acting = db::jobs::unfinished_of(&mut tx, &permit, &key).await?.filter(|job| job.deploy.is_none());
     let history = db::releases::list(&mut tx, &permit, id, None, RELEASES).await?;
     let filter = db::deploys::Filter { app: Some(id), ..Default::default() };
     let recent = db::deploys::list(&mut tx, &permit, filter, DEPLOYS).await?;

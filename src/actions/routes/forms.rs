@@ -46,6 +46,8 @@ pub struct EditFront {
     pub ports: Vec<Pair>,
     /// `yes` begins each of these with a line of the PROXY protocol, `no` does not; empty leaves it as it is.
     pub send_proxy: String,
+    /// The digest of what was read before; where something else holds by now, nothing is changed. Empty replaces whatever is there.
+    pub as_of: String,
 }
 
 /// Whom a host believes about where a request comes from.
@@ -57,4 +59,6 @@ pub struct EditTrust {
     pub forwarded: String,
     /// Proxies that speak the PROXY protocol: their networks, one a line.
     pub proxy_protocol: String,
+    /// The digest of what was read before; where others are believed by now, nothing is changed. Empty replaces whatever is there.
+    pub as_of: String,
 }

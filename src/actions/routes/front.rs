@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::forms::EditFront;
-use super::{Changed, ports, push, read};
+use super::{Changed, meanwhile, ports, push, read};
 use crate::actions::apps::{Editing, begin_edit};
 use crate::actions::fields::Fields;
 use crate::actions::{Ctx, Refused};
@@ -28,6 +28,9 @@ pub(super) async fn fronted(edit: &mut Editing, actor: &Actor, input: &EditFront
     let before = db::routes::front(&mut edit.tx, &edit.permit, edit.app.id).await?.ok_or(Refused::NotFound)?.wanted.0;
     let mut fields = Fields::default();
     let front = read::front(&mut fields, input, &before);
+    if let Some(why) = meanwhile::front(&input.as_of, &before, front.as_ref()) {
+        fields.wrong("as_of", why);
+    }
     let spec = &edit.app.spec.0;
     if spec.kind == Kind::Worker {
         fields.wrong("ports", "A worker answers nobody, so nothing of this is of use to it.");

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::forms::EditTrust;
-use super::read;
+use super::{meanwhile, read};
 use crate::actions::fields::Fields;
 use crate::actions::gate::{self, Open};
 use crate::actions::jobs::{self, JobLine};
@@ -38,8 +38,7 @@ pub async fn host_front(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostFron
     let row = db::hosts::list(&mut tx, &permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
     let trusts = db::fronts::trust(&mut tx, &permit, id).await?.ok_or(Refused::NotFound)?;
     let key = set_proxy::lock_key(Of::Host(id));
-    let filter = db::jobs::Filter { lock_key: Some(&key), ..Default::default() };
-    let last = db::jobs::list(&mut tx, &permit, &filter, 1).await?.into_iter().next();
+    let last = db::jobs::newest_of(&mut tx, &permit, &key).await?;
     tx.commit().await?;
     Ok(HostFront {
         trust: read::trust_form(&trusts.wanted),
@@ -53,6 +52,8 @@ pub async fn host_front(ctx: &Ctx, actor: &Actor, id: HostId) -> Result<HostFron
 /// Changes whom a host believes. Returns the job that tells its proxy.
 pub async fn set_trust(ctx: &Ctx, actor: &Actor, id: HostId, input: EditTrust) -> Result<JobId, Refused> {
     let Open { mut tx, permit, .. } = gate::host(ctx, actor, id, Permission::ManageHosts).await?;
+    // Whoever changes it at the same time comes before or after, never in between what is read and what is written.
+    db::fronts::hold(&mut tx, &permit, id).await?;
     let Read { name, known, trust } = read_trust(&mut tx, &permit, id, &input).await?;
     db::fronts::want_trust(&mut tx, &permit, id, &trust).await?;
     let title = format!("Proxies before {name}");
@@ -90,7 +91,11 @@ pub(super) async fn read_trust(
     let row = db::hosts::list(tx, permit, Some(id)).await?.into_iter().next().ok_or(Refused::NotFound)?;
     let known = db::fronts::trust(tx, permit, id).await?.ok_or(Refused::NotFound)?;
     let mut fields = Fields::default();
-    let Some(trust) = read::trust(&mut fields, input) else { return Err(fields.refuse()) };
+    let trust = read::trust(&mut fields, input);
+    if let Some(why) = meanwhile::trust(&input.as_of, &known.wanted, trust.as_ref()) {
+        fields.wrong("as_of", why);
+    }
+    let (Some(trust), true) = (trust, fields.fine()) else { return Err(fields.refuse()) };
     if row.state == HostState::New {
         return Err(Refused::Conflict(format!("{} is not ready yet: make it ready first.", row.name)));
     }

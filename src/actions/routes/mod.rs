@@ -7,6 +7,7 @@ mod forms;
 mod front;
 pub(in crate::actions) mod generated;
 mod host;
+mod meanwhile;
 mod moving;
 pub(in crate::actions) mod ports;
 mod preview;
@@ -145,7 +146,7 @@ async fn ruled(edit: &mut Editing, id: RouteId, input: EditRules) -> Result<(db:
     let rows = db::routes::of_app(&mut edit.tx, &edit.permit, edit.app.id).await?;
     let row = rows.into_iter().find(|row| row.id == id).ok_or(Refused::NotFound)?;
     let mut fields = Fields::default();
-    if !input.as_of.is_empty() && input.as_of != read::digest(&row.rules) {
+    if !input.as_of.is_empty() && input.as_of != meanwhile::rules_digest(&row.rules) {
         fields.wrong(
             "as_of",
             "Somebody else changed the rules of this route meanwhile. Look at what is there now; saving once more replaces it.",

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use sha2::{Digest, Sha256};
-
 use super::forms::{EditFront, EditRules, EditTrust};
+use super::meanwhile::{front_digest, rules_digest, trust_digest};
 use crate::actions::apps::Pair;
 use crate::actions::fields::Fields;
 use crate::domain::app::Route;
@@ -230,14 +229,8 @@ pub fn rules_form(rules: &Rules) -> EditRules {
         answer_headers: joined(&rules.answer),
         body_mb: number(rules.body_kib.map(|kib| kib.div_ceil(KIB))),
         answer_s: number(rules.answer_s),
-        as_of: digest(rules),
+        as_of: rules_digest(rules),
     }
-}
-
-/// A digest of rules, 16 hex digits: who changes them says what they looked at.
-pub(super) fn digest(rules: &Rules) -> String {
-    let text = serde_json::to_vec(rules).unwrap_or_default();
-    Sha256::digest(&text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Rules as short words; one word where there are none.
@@ -263,6 +256,7 @@ pub fn front_form(front: &Front) -> EditFront {
         error_page: text(front.error_page.clone().map(String::from)),
         ports: front.ports.iter().map(port).collect(),
         send_proxy: yes(front.send_proxy),
+        as_of: front_digest(front),
     }
 }
 
@@ -272,5 +266,6 @@ pub(super) fn trust_form(trust: &Trust) -> EditTrust {
         cloudflare: if trust.cloudflare { "yes" } else { "no" }.to_owned(),
         forwarded: joined(&trust.forwarded),
         proxy_protocol: joined(&trust.proxy_protocol),
+        as_of: trust_digest(trust),
     }
 }

@@ -45,8 +45,7 @@ pub async fn look(ctx: &Ctx, actor: &Actor, app: AppId) -> Result<RoutesView, Re
     let Open { mut tx, permit, .. } = gate::app(ctx, actor, app, Permission::View).await?;
     let front = db::routes::front(&mut tx, &permit, app).await?.ok_or(Refused::NotFound)?;
     let key = set_proxy::lock_key(Of::App(app));
-    let filter = db::jobs::Filter { lock_key: Some(&key), ..Default::default() };
-    let last = db::jobs::list(&mut tx, &permit, &filter, 1).await?.into_iter().next();
+    let last = db::jobs::newest_of(&mut tx, &permit, &key).await?;
     let row = db::apps::get(&mut tx, &permit, app).await?.ok_or(Refused::NotFound)?;
     let generated = match row.placement.first() {
         Some(place) => generated::first(&mut tx, &permit, place.host, row.environment, &row.slug).await?,

@@ -71,6 +71,9 @@ pub(super) struct Front {
     ports: Vec<Port>,
     /// Each of these begins with a line of the PROXY protocol, version 2, which names the client. Without a word of it, it stays as it is.
     send_proxy: Option<bool>,
+    /// What it was read as: sent back, nothing is changed where something else holds by now. Without it whatever is there is replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<String>,
     /// True where the proxies have something else still.
     #[serde(skip_deserializing)]
     waits: bool,
@@ -106,6 +109,7 @@ impl From<Front> for EditFront {
             error_page: front.error_page.unwrap_or_default(),
             ports: front.ports.into_iter().map(port).collect(),
             send_proxy: front.send_proxy.map(yes).unwrap_or_default(),
+            as_of: front.as_of.unwrap_or_default(),
         }
     }
 }
@@ -124,6 +128,7 @@ impl From<RoutesView> for Front {
             h2c: front.h2c,
             ports: front.ports.iter().map(|port| Port { port: port.port, allow: texts(&port.allow) }).collect(),
             send_proxy: Some(front.send_proxy),
+            as_of: Some(view.form.as_of),
             waits: view.waits,
             job: view.last.as_ref().map(|job| job.id.0),
             trouble: routes::trouble(view.last.as_ref()).to_owned(),
@@ -149,6 +154,9 @@ struct Trust {
     forwarded: Vec<String>,
     /// Networks of proxies that speak the PROXY protocol.
     proxy_protocol: Vec<String>,
+    /// What it was read as: sent back, nothing is changed where others are believed by now. Without it whatever is there is replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<String>,
     /// The domain under which the host's apps get addresses. Changed by a call of its own.
     #[serde(skip_deserializing)]
     base_domain: Option<String>,
@@ -170,6 +178,7 @@ impl From<HostFront> for Trust {
             cloudflare: front.trust.cloudflare == "yes",
             forwarded: lines(&front.trust.forwarded),
             proxy_protocol: lines(&front.trust.proxy_protocol),
+            as_of: Some(front.trust.as_of),
             base_domain: Some(front.base_domain).filter(|domain| !domain.is_empty()),
             waits: front.waits,
             job: front.last.as_ref().map(|job| job.id.0),
@@ -184,6 +193,7 @@ impl From<Trust> for EditTrust {
             cloudflare: if wanted.cloudflare { "yes" } else { "no" }.to_owned(),
             forwarded: wanted.forwarded.join("\n"),
             proxy_protocol: wanted.proxy_protocol.join("\n"),
+            as_of: wanted.as_of.unwrap_or_default(),
         }
     }
 }

@@ -46,7 +46,8 @@ pub fn reachable(name: &str, found: &[(IpAddr, Met)], expected: &[IpAddr]) -> Op
             Some(Trouble::PortClosed { name, address: address.to_string(), detail: detail.clone() })
         }
         Some((address, Met::Other(detail))) => {
-            Some(Trouble::OtherAnswer { name, address: address.to_string(), detail: detail.clone() })
+            let (address, detail) = (address.to_string(), detail.clone());
+            Some(Trouble::OtherAnswer { name, address, detail, inside: false })
         }
         Some((_, Met::Us | Met::NotAsked)) | None if asked => None,
         _ => Some(Trouble::Elsewhere {
@@ -54,6 +55,21 @@ pub fn reachable(name: &str, found: &[(IpAddr, Met)], expected: &[IpAddr]) -> Op
             points_to: found.iter().map(|(at, _)| at.to_string()).collect(),
             expected: expected.iter().map(ToString::to_string).collect(),
         }),
+    }
+}
+
+impl Trouble {
+    /// The same, seen from beside servers that may be known by these addresses: where none of these is a public one, what answers at one
+    /// may be the servers' own router, with its page, and to those inside alone.
+    pub fn beside(self, known: &[IpAddr]) -> Self {
+        match self {
+            Self::OtherAnswer { name, address, detail, .. } => {
+                let outer = address.parse().is_ok_and(|at: IpAddr| !is_inner(at));
+                let inside = outer && !known.is_empty() && known.iter().all(|at| is_inner(*at));
+                Self::OtherAnswer { name, address, detail, inside }
+            }
+            other => other,
+        }
     }
 }
 

@@ -176,6 +176,18 @@ fn a_server_behind_nat_need_not_reach_its_own_outer_address() {
     assert_eq!(doubt(&[(outer, nobody()), (other, Met::Other("404".into()))], &[inner]), None);
     assert_eq!(doubt(&[(outer, Met::Us)], &[inner]), None);
 
+    // Somebody else who answers may be the router of a server that has no public address, and nobody of one that has.
+    let other = |at: &str, known: &[std::net::IpAddr]| {
+        let found = [(at.parse().unwrap(), Met::Other("it answered 200".into()))];
+        reachable("shop.test", &found, &[]).unwrap().beside(known).sentence()
+    };
+    let said = other("5.6.7.8", &[inner]);
+    assert!(said.contains("the server's own router") && said.contains("prove the name by DNS."), "{said}");
+    for said in [other("5.6.7.8", &[outer]), other("5.6.7.8", &[inner, outer]), other("10.0.0.9", &[inner])] {
+        assert!(said.ends_with("another address of the name is left over."), "{said}");
+    }
+    assert!(!other("5.6.7.8", &[]).contains("router"));
+
     // What the authority then finds says both; what it finds of another name, or another trouble, is as it was.
     let doubts = [Doubt { name: "shop.test".into(), address: "5.6.7.8".into() }];
     let failed = |name: &str| Trouble::NotProven { name: name.into(), detail: "Timeout.".into() }.in_doubt(&doubts);

@@ -41,6 +41,9 @@ pub enum Trouble {
         address: String,
         /// What it answered.
         detail: String,
+        /// Whether it may be the servers' own router, which answers so to those inside alone.
+        #[serde(default)]
+        inside: bool,
     },
     /// The authority could not look the name up.
     LookUp {
@@ -164,9 +167,14 @@ impl Trouble {
             Self::PortClosed { name, address, detail } => format!(
                 "Port 80 of {address}, where {name} leads, does not answer: {detail}. Open it in the firewall of the server and of its provider."
             ),
-            Self::OtherAnswer { name, address, detail } => format!(
+            Self::OtherAnswer { name, address, detail, inside } => format!(
                 "What answers for {name} at {address} is not this panel's proxy: {detail}. Look whether a service in between (a CDN, a \
-                 load balancer) passes on /.well-known/acme-challenge/, or whether another address of the name is left over."
+                 load balancer) passes on /.well-known/acme-challenge/, or whether another address of the name is left over.{}",
+                match inside {
+                    true =>
+                        " Where that is the server's own router, which answers so to those inside: have it lead its outer address back in (hairpin NAT), or prove the name by DNS.",
+                    false => "",
+                }
             ),
             Self::LookUp { name, detail } => {
                 format!(

@@ -117,7 +117,7 @@ pub fn name(seen: &NameSeen) -> Finding {
         && found.iter().any(|(_, met)| *met != Met::NotAsked)
     {
         let expected: Vec<IpAddr> = wanted.iter().copied().collect();
-        return match reachable(of, found, &expected) {
+        return match reachable(of, found, &expected).map(|trouble| trouble.beside(&expected)) {
             None if !deaf.is_empty() => by_6(),
             None if met.is_empty() => {
                 Finding::ok(area, of, format!("It leads to {}, where this panel's proxy answers.", list(addresses)))
@@ -226,9 +226,16 @@ fn not_met(
             "Open the port in the firewall of the server and of its provider.",
             Topic::CertificatePort,
         ),
-        Trouble::OtherAnswer { address, detail, .. } => (
+        Trouble::OtherAnswer { address, detail, inside, .. } => (
             format!("What answers for it at {address} is not this panel's proxy: {detail}."),
-            "A service in between (a CDN, a load balancer) has to pass on /.well-known/acme-challenge/. Else another address of the name is left over: remove it.",
+            match inside {
+                true => {
+                    "Where that is the server's own router, have it lead its outer address back in (hairpin NAT), or prove the name by DNS. A service in between (a CDN, a load balancer) has to pass on /.well-known/acme-challenge/. Else another address of the name is left over: remove it."
+                }
+                false => {
+                    "A service in between (a CDN, a load balancer) has to pass on /.well-known/acme-challenge/. Else another address of the name is left over: remove it."
+                }
+            },
             Topic::CertificateOther,
         ),
         _ => (

@@ -145,7 +145,7 @@ impl Work<'_> {
                 }
             }
         }
-        Ok(Seen::InTheWay(trouble))
+        Ok(Seen::InTheWay(trouble.beside(&servers.known)))
     }
 
     /// Has the answer brought to the team's proxies.

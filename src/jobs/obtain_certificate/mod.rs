@@ -316,9 +316,11 @@ impl Work<'_> {
         let under_way = !self.row.order_url.is_empty() && self.row.order_directory == self.settings.directory;
         if let (true, Some(key)) = (under_way, self.kept_key())
             && let Some(mut order) = account.known_order(&self.row.order_url).await?
-            && order.stage() != Stage::Over
         {
-            return Ok(((order, key), "the one that was under way".to_owned()));
+            self.tidy(&mut order).await?;
+            if order.stage() != Stage::Over {
+                return Ok(((order, key), "the one that was under way".to_owned()));
+            }
         }
         let mut tx = self.ctx.db.begin(&run.permit).await?;
         let (failures, now) = acme::failures(&mut tx, &self.row.names).await?;

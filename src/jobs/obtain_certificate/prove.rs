@@ -1,7 +1,9 @@
 //! Proving the names: by what the proxies answer, or by a record beside each.
 
+use std::time::Duration;
+
 use futures_util::stream::{self, StreamExt};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{Stop, Work};
 use crate::db::dns_accounts;
@@ -13,6 +15,8 @@ use crate::vault::Context;
 
 /// Records that are looked for side by side: a hundred of them, whose name servers are silent, must not take longer than the job may.
 const LOOKS_AT_ONCE: usize = 8;
+/// How long it may take to take away what an earlier run left: whoever keeps the records may be silent, and the certificate has a deadline.
+const TIDY: Duration = Duration::from_secs(60);
 
 impl Work<'_> {
     pub(super) async fn prove(&self, order: &mut Order, doubts: &[Doubt]) -> Result<((), String), Stop> {
@@ -31,16 +35,46 @@ impl Work<'_> {
                 let (account, records) = self.records().await?;
                 let proven = self.by_records(order, &proofs, &account, &*records).await;
                 // Whatever came of it, nothing is left behind.
-                for proof in &proofs {
-                    let record = record_of(proof);
-                    if let Err(NotWritten(detail)) = records.remove(&record, &proof.record).await {
-                        self.log.say(None, format!("The record {record} could not be taken away again: {detail}"));
-                    }
-                }
+                self.take_away(&*records, &proofs).await;
                 proven?;
             }
         }
         Ok(((), note))
+    }
+
+    /// Takes away what a run that was killed left beside the names of the order that was under way. It is tried once, and what is in the way
+    /// of it is in no certificate's way.
+    pub(super) async fn tidy(&self, order: &mut Order) -> Result<(), Stop> {
+        if self.way != Way::Dns {
+            return Ok(());
+        }
+        self.run.still_mine().await?;
+        let tidied = async {
+            let spent = order.spent().await?;
+            if !spent.is_empty() {
+                let (_, records) = self.records().await?;
+                self.take_away(&*records, &spent).await;
+            }
+            Ok(())
+        };
+        let why = match timeout(TIDY, tidied).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(Stop::Trouble(trouble, _))) => trouble.sentence(),
+            Ok(Err(Stop::Nothing(why))) => why,
+            Ok(Err(stop)) => return Err(stop),
+            Err(_) => format!("it took longer than {} s.", TIDY.as_secs()),
+        };
+        self.log.say(None, format!("Records of an earlier try may be left, they could not be taken away: {why}"));
+        Ok(())
+    }
+
+    async fn take_away(&self, records: &dyn Records, proofs: &[Proof]) {
+        for proof in proofs {
+            let record = record_of(proof);
+            if let Err(NotWritten(detail)) = records.remove(&record, &proof.record).await {
+                self.log.say(None, format!("The record {record} could not be taken away again: {detail}"));
+            }
+        }
     }
 
     async fn have_looked(&self, order: &mut Order, doubts: &[Doubt]) -> Result<(), Stop> {

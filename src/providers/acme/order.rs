@@ -91,6 +91,25 @@ impl Order {
         Ok(proofs)
     }
 
+    /// Names whose records nobody looks at any more: those that are proven, and all where nothing is to be proven.
+    pub async fn spent(&mut self) -> Result<Vec<Proof>, Trouble> {
+        let proving = self.stage() == Stage::Proving;
+        let mut spent = Vec::new();
+        let authority = self.authority.clone();
+        let mut all = self.inner.authorizations();
+        while let Some(next) = all.next().await {
+            let mut one = next.map_err(|error| authority.trouble(At::Order, "", error))?;
+            if proving && one.status == AuthorizationStatus::Pending {
+                continue;
+            }
+            let name = one.identifier().identifier.authorized(false).to_string();
+            if let Some(challenge) = one.challenge(kind(Way::Dns)) {
+                spent.push(Proof { name, record: challenge.key_authorization().dns_value() });
+            }
+        }
+        Ok(spent)
+    }
+
     /// Has the authority look at the proofs, which are in place.
     pub async fn prove(&mut self, way: Way) -> Result<(), Trouble> {
         let authority = self.authority.clone();

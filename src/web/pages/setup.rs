@@ -69,8 +69,7 @@ fn name_fields(typed: &Wanted, offer: &Offer) -> Vec<Field> {
     let hint = match &offer.made_name {
         Some(made) => format!("Of your own, with a DNS record for this server's address; or {made}, which needs none."),
         None => {
-            "With a DNS record for the address of this server. It is tried from outside, and kept once it leads here."
-                .to_owned()
+            "With a DNS record for the address of this server. It is tried, and kept once it leads here.".to_owned()
         }
     };
     let empty = offer.made_name.clone().unwrap_or_else(|| "panel.example.org".to_owned());

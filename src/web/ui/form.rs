@@ -365,6 +365,14 @@ impl Form {
         self
     }
 
+    /// Of a form that was only looked at, or refused for something else: what it was made from stays as it was, so that what others
+    /// change meanwhile is not replaced unseen. One that was refused for just that is made from what is there now.
+    pub fn made_from(self, as_of: &str, errors: &[FieldError]) -> Self {
+        const FIELD: &str = "as_of";
+        let stale = as_of.is_empty() || errors.iter().any(|error| error.field == FIELD);
+        if stale { self } else { self.with(FIELD, as_of) }
+    }
+
     fn is_act(&self) -> bool {
         self.inline && self.groups.iter().flat_map(|group| &group.fields).all(|field| field.input == Input::Hidden)
     }

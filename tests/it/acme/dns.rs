@@ -1,6 +1,7 @@
 //! DNS-01: a name for all below a domain, proven by records that are written into a real name server (Knot) by signed changes.
 
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use skiff::actions::acme::{self, NewDnsAccount, OrderState};
@@ -10,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use super::ca::{How, Pebble, free_port};
 use super::names::NameServer;
-use super::services::{Keepers, TOKEN};
+use super::services::{Keepers, Removals, TOKEN};
 use super::{choose, one, order, order_by_dns};
 use crate::harness::postgres::fresh_database;
 use crate::harness::world::World;
@@ -160,6 +161,42 @@ async fn a_record_that_comes_late_is_seen_whatever_a_resolver_keeps() {
     let texts = names.texts("_acme-challenge.example.org").await.unwrap();
     assert_eq!(texts.len(), 2, "the resolver keeps that there was none");
     world.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_a_killed_run_left_are_taken_away_by_the_next() {
+    for removals in [Removals::Done, Removals::Refused] {
+        let authority = Arc::new(NameServer::start().await);
+        authority.keeps("example.org", "ns1.example.org", "127.0.0.1");
+        let dns = authority.address.to_string();
+        let pebble = Pebble::start(How { dns, valid_s: 86_400, binding: None }).await;
+        let keepers = Keepers::start(Some(Arc::clone(&authority))).await;
+        let (mut world, account) = by_cloudflare(authority.names(), &keepers, &pebble).await;
+        keepers.removals(Removals::Silent);
+        let (_, job) = order_by_dns(&world, "*.example.org\nexample.org", account).await;
+        let begun = Instant::now();
+        while keepers.removed() == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the names are proven\n{}", pebble.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        world.kill_worker();
+        assert_eq!(keepers.records().len(), 2, "both are there still");
+        keepers.removals(removals);
+        world.leases_run_out().await;
+        world.start_worker();
+        let ended = world.over(job).await;
+        assert_eq!(ended.state, "succeeded", "{ended:#?}\n{}", pebble.log());
+        assert_eq!(pebble.orders(), 1, "the one that was under way");
+        assert_eq!(order(&world).await.state, OrderState::Valid);
+        match removals {
+            Removals::Done => assert!(keepers.records().is_empty(), "{:?}\n{ended:#?}", keepers.records()),
+            _ => {
+                let said = "could not be taken away again";
+                assert_eq!(ended.log.matches(said).count(), 2, "said of each once: {ended:#?}");
+            }
+        }
+        world.quiet().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

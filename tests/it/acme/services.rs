@@ -34,6 +34,19 @@ struct Shared {
     records: Arc<Mutex<BTreeMap<u64, (String, String)>>>,
     calls: Arc<Mutex<Vec<String>>>,
     seen: Arc<Mutex<Option<Arc<NameServer>>>>,
+    removals: Arc<Mutex<Removals>>,
+}
+
+/// What becomes of a record that is to be taken away.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Removals {
+    /// It is.
+    #[default]
+    Done,
+    /// There is no answer.
+    Silent,
+    /// It is refused.
+    Refused,
 }
 
 impl Drop for Keepers {
@@ -61,6 +74,16 @@ impl Keepers {
     /// What is written: of which name, and the text.
     pub fn records(&self) -> Vec<(String, String)> {
         self.shared.records.lock().unwrap().values().cloned().collect()
+    }
+
+    /// What becomes of records that are to be taken away from now on.
+    pub fn removals(&self, removals: Removals) {
+        *self.shared.removals.lock().unwrap() = removals;
+    }
+
+    /// How often one was to be taken away.
+    pub fn removed(&self) -> usize {
+        self.shared.calls.lock().unwrap().iter().filter(|call| call.starts_with("DELETE ")).count()
     }
 }
 
@@ -94,6 +117,12 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
     let body = axum::body::to_bytes(body, 100_000).await.unwrap();
     let (method, path) = (parts.method, parts.uri.path().to_owned());
     shared.calls.lock().unwrap().push(format!("{method} {}", parts.uri));
+    let removals = *shared.removals.lock().unwrap();
+    match removals {
+        Removals::Silent if method == Method::DELETE => std::future::pending().await,
+        Removals::Refused if method == Method::DELETE => return answer(429, json!({ "message": "too many" })),
+        _ => {}
+    }
     let token = parts.headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
     let good = token.as_deref() == Some(&format!("Bearer {TOKEN}"));
     let query: BTreeMap<String, String> =

@@ -253,6 +253,67 @@ async fn a_front_is_read_whole_and_maintenance_has_a_switch_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_front_that_somebody_else_changed_meanwhile_is_not_replaced_unseen() {
+    let panel = Panel::new().await;
+    let (ctx, owner) = (&panel.ctx, &panel.owner);
+    panel.host(owner, "fra").await;
+    let mut form = new_app("db");
+    form.routes.clear();
+    let app = apps::create(ctx, owner, form).await.unwrap();
+    let read = || async { routes::look(ctx, owner, app).await.unwrap().form };
+    let set = async |front: EditFront| routes::set_front(ctx, owner, app, front).await;
+    set(EditFront { ports: vec![pair("5432", "")], ..EditFront::default() }).await.unwrap();
+
+    // One closes the port while another looks at the page.
+    let mine = EditFront { error_page: "<p>sorry</p>".into(), ..read().await };
+    set(EditFront { ports: vec![pair("5432", "10.0.0.0/8")], ..read().await }).await.unwrap();
+    let looked = routes::preview(ctx, owner, app, Change::Front(mine.clone())).await;
+    assert_eq!(fields(looked), ["as_of"], "nor looked at as if it were as before");
+    let said = sentence(set(mine.clone()).await);
+    assert!(said.starts_with("Somebody else changed what holds for all routes of this app meanwhile."), "{said}");
+    assert!(said.contains("there is now: the page of errors as Skiff has it; ports: 5432 from 10.0.0.0/8."), "{said}");
+    let wrong = EditFront { maintenance_allow: "nobody".into(), ..mine.clone() };
+    assert_eq!(fields(set(wrong).await), ["maintenance_allow", "as_of"]);
+    let ports = async || read().await.ports.into_iter().map(|port| port.value).collect::<Vec<_>>();
+    assert_eq!(ports().await, ["10.0.0.0/8"]);
+    set(EditFront { error_page: mine.error_page, ..read().await }).await.unwrap();
+    assert_eq!((ports().await, read().await.error_page), (vec!["10.0.0.0/8".to_owned()], "<p>sorry</p>".to_owned()));
+
+    // The switch of maintenance is no part of it; and what is there already is sent twice without harm.
+    let web = panel.app(owner, "web").await;
+    let known = routes::look(ctx, owner, web).await.unwrap().form;
+    routes::maintain(ctx, owner, web, true).await.unwrap();
+    for _ in 0..2 {
+        let front = EditFront { gzip: "yes".into(), ..known.clone() };
+        routes::set_front(ctx, owner, web, front).await.unwrap();
+    }
+    assert!(routes::look(ctx, owner, web).await.unwrap().front.maintenance);
+}
+
+#[tokio::test]
+async fn trust_that_somebody_else_changed_meanwhile_is_not_replaced_unseen() {
+    let panel = Panel::new().await;
+    let (ctx, owner, host) = (&panel.ctx, &panel.owner, panel.host(&panel.owner, "fra").await);
+    let read = || async { routes::host_front(ctx, owner, host).await.unwrap().trust };
+    let set = async |trust: EditTrust| routes::set_trust(ctx, owner, host, trust).await;
+    set(EditTrust { forwarded: "10.0.0.0/8".into(), ..read().await }).await.unwrap();
+    let mine = EditTrust { cloudflare: "yes".into(), ..read().await };
+    set(EditTrust { forwarded: "10.7.0.0/16".into(), ..read().await }).await.unwrap();
+    assert_eq!(fields(routes::preview_trust(ctx, owner, host, &mine).await), ["as_of"]);
+    let said = sentence(set(mine).await);
+    assert!(said.starts_with("Somebody else changed whom this host believes meanwhile."), "{said}");
+    assert!(said.contains("there is now: Cloudflare not believed; X-Forwarded-For of 10.7.0.0/16."), "{said}");
+    set(EditTrust { cloudflare: "yes".into(), ..read().await }).await.unwrap();
+    let now = read().await;
+    assert_eq!((now.cloudflare.as_str(), now.forwarded.as_str()), ("yes", "10.7.0.0/16"));
+
+    // Of those who send at the same moment, from the same page, one is taken.
+    let each = (1..=6).map(|n| set(EditTrust { forwarded: format!("10.{n}.0.0/16"), ..now.clone() }));
+    let taken = futures_util::future::join_all(each).await.into_iter().filter(Result::is_ok).count();
+    assert_eq!(taken, 1);
+}
+
+#[tokio::test]
 async fn an_app_without_a_route_gets_one_under_its_hosts_domain_that_is_its_own() {
     let panel = Panel::new().await;
     let host = panel.host(&panel.owner, "fra").await;

@@ -206,6 +206,40 @@ async fn what_is_set_is_there_and_no_secret_ever_is() {
 }
 
 #[tokio::test]
+async fn what_another_changed_since_it_was_read_is_not_replaced() {
+    let (_panel, _scene, client) = owner().await;
+    for (path, mine, theirs, kept) in [
+        (
+            "/apps/shop/front",
+            json!({ "gzip": true }),
+            json!({ "maintenance_allow": ["10.0.0.0/8"] }),
+            "maintenance_allow",
+        ),
+        ("/hosts/fra-1/trust", json!({ "cloudflare": true }), json!({ "forwarded": ["10.7.0.0/16"] }), "forwarded"),
+    ] {
+        let read = client.get(path).await["as_of"].clone();
+        assert!(read.is_string(), "{path}");
+        let of = |body: &Value, as_of: &Value| {
+            let mut body = body.clone();
+            body["as_of"] = as_of.clone();
+            Some(body)
+        };
+        let (status, now) = client.send("PUT", path, of(&theirs, &read)).await;
+        assert_eq!((status, &now[kept]), (200, &theirs[kept]), "{now}");
+        let (status, refused) = client.send("PUT", path, of(&mine, &read)).await;
+        assert_eq!((status, &refused["errors"][0]["field"]), (422, &json!("as_of")), "{refused}");
+        assert_eq!(client.get(path).await[kept], theirs[kept], "{path}");
+        // What a change answers is what the next one is made from; without a word of it whatever is there is replaced.
+        assert_eq!(client.send("PUT", path, of(&theirs, &now["as_of"])).await.0, 200);
+        let (status, now) = client.send("PUT", path, Some(mine)).await;
+        assert_eq!((status, &now[kept]), (200, &json!([])), "{now}");
+    }
+    let body = json!({ "front": { "gzip": false, "as_of": "0000000000000000" } });
+    let (status, refused) = client.send("POST", "/apps/shop/routes/preview", Some(body)).await;
+    assert_eq!((status, &refused["errors"][0]["field"]), (422, &json!("as_of")), "{refused}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_said_as_such() {
     let (panel, _scene, client) = owner().await;
     let send = async |method: Method, path: &str, kind: &'static str, body: Vec<u8>| {

@@ -67,7 +67,7 @@ fn troubles() -> Vec<Trouble> {
         Trouble::NoAddress { name: name() },
         Trouble::Elsewhere { name: name(), points_to: vec![address()], expected: vec![address()] },
         Trouble::PortClosed { name: name(), address: address(), detail: detail() },
-        Trouble::OtherAnswer { name: name(), address: address(), detail: detail() },
+        Trouble::OtherAnswer { name: name(), address: address(), detail: detail(), inside: true },
         Trouble::LookUp { name: name(), detail: detail() },
         Trouble::Caa { name: name(), detail: detail() },
         Trouble::NotProven { name: name(), detail: detail() },

@@ -168,6 +168,7 @@ async fn named(server: &Server, shelf: &Shelf) {
     assert!(said.contains("the panel is reached at https://panel.skiff.test\n"), "{said}");
     assert!(said.contains("Sign in       https://panel.skiff.test/login\n"), "{said}");
     assert!(said.contains("Here, always  http://127.0.0.1:7070\n") && !said.contains("ssh -L"), "{said}");
+    assert!(said.contains("Let the provider's firewall take ports 80 and "), "{said}");
     std::fs::write(shelf.folder.join("signs.pem"), internet.pebble.issuer().await).unwrap();
     let ask =
         format!("curl -s -o /dev/null -w '%{{http_code}}' --cacert {AT}/signs.pem https://panel.skiff.test/login");

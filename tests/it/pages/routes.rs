@@ -142,6 +142,61 @@ async fn maintenance_is_switched_and_its_page_is_kept_where_it_is_refused() {
     assert!(ada.text(&host).await.contains("apps.example.org"));
 }
 
+/// What the form that leads there was made from.
+fn as_of(text: &str, action: &str) -> String {
+    let form = text.split(&format!("action=\"{action}\"")).nth(1).unwrap_or_else(|| panic!("{action}: {text}"));
+    let field = form.split("name=\"as_of\" value=\"").nth(1).unwrap_or_else(|| panic!("{form}"));
+    field.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_form_that_another_was_faster_with_says_what_is_there_now_and_keeps_what_was_typed() {
+    let panel = Panel::open().await;
+    let scene = scene::set(&panel).await;
+    let ada = panel.signed_in("ada@example.org").await;
+    let app = format!("/t/{}/apps/{}", scene.owner.slug, scene.web);
+    let (list, front) = (format!("{app}/routes"), format!("{app}/front"));
+    let old = as_of(&ada.text(&list).await, &front);
+    let theirs = [("as_of", old.as_str()), ("maintenance_allow", "10.0.0.0/8")];
+    assert_eq!(ada.submit(&list, &front, &theirs).await.status(), 303);
+    let mine = |as_of: &str, see: &str| {
+        let all = [("as_of", as_of), ("options", "gzip"), ("error_page", "<p>mine</p>"), ("see", see)];
+        all.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    let submit = async |sent: [(String, String); 4]| {
+        let sent: Vec<(&str, &str)> = sent.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let answer = ada.submit(&list, &front, &sent).await;
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    for see in ["yes", ""] {
+        let (status, text) = submit(mine(&old, see)).await;
+        assert_eq!(status, 422, "{text}");
+        for said in ["Somebody else changed what holds", "maintenance: 10.0.0.0/8", "&#60;p&#62;mine&#60;/p&#62;"] {
+            assert!(text.contains(said), "{said}: {text}");
+        }
+        assert_ne!(as_of(&text, &front), old, "saving once more replaces it");
+    }
+    assert!(ada.text(&list).await.contains("10.0.0.0/8"));
+    // One that is only looked at stays one of what was there then.
+    let new = as_of(&ada.text(&list).await, &front);
+    let (status, text) = submit(mine(&new, "yes")).await;
+    assert_eq!((status, as_of(&text, &front)), (200, new.clone()));
+    assert_eq!(submit(mine(&new, "")).await.0, 303);
+
+    let host = format!("/t/{}/hosts/{}/front", scene.owner.slug, scene.host);
+    let trust = format!("/t/{}/hosts/{}/trust", scene.owner.slug, scene.host);
+    let old = as_of(&ada.text(&host).await, &trust);
+    let theirs = [("as_of", old.as_str()), ("forwarded", "10.7.0.0/16")];
+    assert_eq!(ada.submit(&host, &trust, &theirs).await.status(), 303);
+    let mine = [("as_of", old.as_str()), ("cloudflare", "yes"), ("proxy_protocol", "10.9.0.0/16")];
+    let refused = ada.submit(&host, &trust, &mine).await;
+    assert_eq!(refused.status(), 422);
+    let text = refused.text().await.unwrap();
+    assert!(text.contains("X-Forwarded-For of 10.7.0.0/16") && text.contains("10.9.0.0/16</textarea>"), "{text}");
+    let again = [("as_of", &*as_of(&text, &trust)), ("cloudflare", "yes"), ("proxy_protocol", "10.9.0.0/16")];
+    assert_eq!(ada.submit(&host, &trust, &again).await.status(), 303);
+}
+
 #[tokio::test]
 async fn what_the_proxies_did_not_take_is_said_with_its_reason_and_can_be_tried_again() {
     let panel = Panel::open().await;

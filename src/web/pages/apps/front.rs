@@ -38,8 +38,8 @@ pub fn switch(action: SafeUrl, here: &Here, on: bool) -> Form {
     form
 }
 
-/// The form.
-pub fn form(action: SafeUrl, here: &Here, input: &EditFront) -> Form {
+/// The form, made from what holds as of then.
+pub fn form(action: SafeUrl, here: &Here, input: &EditFront, as_of: &str) -> Form {
     /// Empty rows under the filled ones.
     const FREE: usize = 1;
     let ticked = |value: &str| value == "yes";
@@ -66,7 +66,9 @@ pub fn form(action: SafeUrl, here: &Here, input: &EditFront) -> Form {
         "Tell the app who connects",
         "each connection begins with a line of the PROXY protocol, version 2, which the app must read",
     );
-    Form::new(action, &here.token, "Save", vec![Field::of(Input::Checks(options), "options", "Requests and answers")])
+    let first =
+        vec![Field::hidden("as_of", as_of), Field::of(Input::Checks(options), "options", "Requests and answers")];
+    Form::new(action, &here.token, "Save", first)
         .style("")
         .also("see", "See what changes")
         .folded("Pages", "while the app is worked on, or does not answer", "", vec![
@@ -104,6 +106,7 @@ fn read(sent: &Sent) -> EditFront {
         error_page: sent.get("error_page"),
         ports: pairs(sent, "ports"),
         send_proxy: if sent.get("send_proxy") == "yes" { "yes" } else { "no" }.to_owned(),
+        as_of: sent.get("as_of"),
     }
 }
 
@@ -115,19 +118,20 @@ async fn set(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let input = read(&sent);
-    let typed = Typed { front: Some(input.clone()), ..Typed::default() };
+    let (as_of, typed) = (input.as_of.clone(), Typed { front: Some(input.clone()), ..Typed::default() });
     let refused = match see_or_save(&web, &here, &session, id, &sent, Change::Front(input)).await? {
         Ok(Done::Saved(answer)) => return Ok(answer),
         Ok(Done::Seen(differences)) => {
             let mut show = page(&web, &here, id, &typed).await?;
             show.differences = Some(differences);
+            show.front = show.front.map(|form| form.made_from(&as_of, &[]));
             return Ok(page_with(StatusCode::OK, &show));
         }
         Err(refused) => refused,
     };
     let Refused::Fields(errors) = refused else { return Err(refused.into()) };
     let mut show = page(&web, &here, id, &typed).await?;
-    show.front = show.front.map(|form| form.refuse(&errors));
+    show.front = show.front.map(|form| form.made_from(&as_of, &errors).refuse(&errors));
     Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show))
 }
 

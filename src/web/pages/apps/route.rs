@@ -231,6 +231,7 @@ async fn set(
         Ok(Done::Seen(differences)) => {
             let (view, _) = look(&web, &here, id).await?;
             let mut show = Show::new(&here, &view, route, Some(&input))?;
+            show.form = show.form.map(|form| form.made_from(&input.as_of, &[]));
             show.differences = Some(differences);
             return Ok(page_with(StatusCode::OK, &show));
         }
@@ -239,6 +240,6 @@ async fn set(
     let Refused::Fields(errors) = refused else { return Err(gone(&web, &here, id, refused).await) };
     let (view, _) = look(&web, &here, id).await?;
     let mut show = Show::new(&here, &view, route, Some(&input))?;
-    show.form = show.form.map(|form| form.refuse(&errors));
+    show.form = show.form.map(|form| form.made_from(&input.as_of, &errors).refuse(&errors));
     Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &show))
 }

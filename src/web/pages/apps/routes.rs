@@ -169,8 +169,9 @@ impl Show {
             add: (view.may.edit && web && front.front.ports.is_empty()).then(|| {
                 adding(below("routes"), here, typed, if view.routes.is_empty() { &front.generated } else { "" })
             }),
-            front: (view.may.edit && web)
-                .then(|| front::form(below("front"), here, typed.front.as_ref().unwrap_or(&front.form))),
+            front: (view.may.edit && web).then(|| {
+                front::form(below("front"), here, typed.front.as_ref().unwrap_or(&front.form), &front.form.as_of)
+            }),
             differences: None,
             shell,
             head,

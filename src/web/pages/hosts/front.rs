@@ -7,9 +7,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use tower_sessions::Session;
 
-use crate::actions::Refused;
 use crate::actions::hosts::{self, HostView};
 use crate::actions::routes::{self, EditTrust, HostFront};
+use crate::actions::{FieldError, Refused};
 use crate::domain::help::Topic;
 use crate::domain::ids::HostId;
 use crate::domain::rights::Permission;
@@ -82,6 +82,7 @@ fn trusted(input: &EditTrust) -> Vec<Field> {
         Choice::new("yes", "Cloudflare", "its networks say who the client is"),
     ];
     vec![
+        Field::hidden("as_of", &input.as_of),
         Field::of(Input::Radio(cloudflare), "cloudflare", "Before this host stands")
             .value(if input.cloudflare == "yes" { "yes" } else { "no" }),
         Field::of(Input::Area, "forwarded", "Proxies of your own")
@@ -118,9 +119,9 @@ async fn set_trust(
     At((_, id)): At<(String, HostId)>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let names = ["cloudflare", "forwarded", "proxy_protocol"];
-    let [cloudflare, forwarded, proxy_protocol] = names.map(|name| sent.get(name));
-    let input = EditTrust { cloudflare, forwarded, proxy_protocol };
+    let names = ["cloudflare", "forwarded", "proxy_protocol", "as_of"];
+    let [cloudflare, forwarded, proxy_protocol, as_of] = names.map(|name| sent.get(name));
+    let input = EditTrust { cloudflare, forwarded, proxy_protocol, as_of };
     let refused = if sent.get("see").is_empty() {
         match routes::set_trust(web.actions(), here.actor()?, id, input.clone()).await {
             Ok(_) => return saved(&here, &session, id, "Saved. The proxy is being told.").await,
@@ -130,7 +131,7 @@ async fn set_trust(
         match routes::preview_trust(web.actions(), here.actor()?, id, &input).await {
             Ok(found) => {
                 let (view, front) = look(&web, &here, id).await?;
-                let mut show = Front::new(&here, &view, &HostFront { trust: input, ..front })?;
+                let mut show = typed(&here, &view, front, input, &[])?;
                 show.differences = Some(Differences { hosts: vec![found] });
                 return Ok(page(&show));
             }
@@ -138,10 +139,25 @@ async fn set_trust(
         }
     };
     let (view, front) = look(&web, &here, id).await?;
-    let mut show = Front::new(&here, &view, &HostFront { trust: input, ..front })?;
+    let errors = if let Refused::Fields(errors) = &refused { errors.as_slice() } else { &[] };
+    let mut show = typed(&here, &view, front, input, errors)?;
     let (status, form) = again(show.trust, refused)?;
     show.trust = form;
     Ok(page_with(status, &show))
+}
+
+/// The page with what was typed about those who are believed, of which this was refused.
+fn typed(
+    here: &Here,
+    view: &HostView,
+    front: HostFront,
+    input: EditTrust,
+    errors: &[FieldError],
+) -> Result<Front, Problem> {
+    let (now, from) = (front.trust.as_of.clone(), input.as_of.clone());
+    let mut show = Front::new(here, view, &HostFront { trust: EditTrust { as_of: now, ..input }, ..front })?;
+    show.trust = show.trust.made_from(&from, errors);
+    Ok(show)
 }
 
 async fn set_base_domain(
