@@ -118,7 +118,7 @@ impl CheckHost {
                         pin::note_changed(ctx, &run.permit, self.host, error).await?;
                         state_after(error)
                     }
-                    Broken::Said(_) | Broken::Db(_) => None,
+                    Broken::Said(_) | Broken::Again(_) | Broken::Db(_) => None,
                 };
                 let reason = log.redacted(&broken.sentence());
                 log.say(None, &reason);

@@ -1,6 +1,7 @@
 //! The provisioning job: a server becomes a host, step by step. Each step says whether it changed anything; a second
 //! run changes nothing, and one that failed is begun again from the start, where all that was done is found done.
 
+mod broken;
 pub(super) mod facts;
 pub mod first_boot;
 mod let_in;
@@ -20,7 +21,7 @@ use super::log::Log;
 use super::registry;
 use super::renewal;
 use super::set_proxy;
-use super::stop::{self, detail};
+use super::stop::detail;
 use crate::access::{self, Reached};
 use crate::db::{host_checks, host_logins, job_steps};
 use crate::domain::host::{Facts, HostState};
@@ -29,6 +30,8 @@ use crate::domain::ingress::PEER_PORT;
 use crate::domain::job::{StepState, Stream};
 use crate::queue::{Job, Outcome, Run};
 use crate::remote::{self, Host, RemoteScript};
+pub(super) use broken::Broken;
+use broken::stopped;
 use pin::Seen;
 
 /// Make a server ready, or see that it still is.
@@ -51,51 +54,6 @@ type Stepped = Result<Done, Broken>;
 
 /// How a step ended that worked, and a note to it.
 type Done = (StepState, String);
-
-/// Why a step did not work.
-pub(super) enum Broken {
-    /// A sentence for people.
-    Said(String),
-    /// The host.
-    Host(remote::Error),
-    /// The database.
-    Db(sqlx::Error),
-}
-
-impl From<remote::Error> for Broken {
-    fn from(error: remote::Error) -> Self {
-        Self::Host(error)
-    }
-}
-
-impl From<certificates::Trouble> for Broken {
-    fn from(trouble: certificates::Trouble) -> Self {
-        match trouble {
-            certificates::Trouble::Host(error) => Self::Host(error),
-            certificates::Trouble::Db(error) => Self::Db(error),
-        }
-    }
-}
-
-impl From<sqlx::Error> for Broken {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Db(error)
-    }
-}
-
-impl Broken {
-    /// As people read it.
-    pub(super) fn sentence(self) -> String {
-        match self {
-            Self::Said(sentence) => sentence,
-            Self::Host(error) => detail(error),
-            Self::Db(error) => {
-                let id = stop::internal(error);
-                id.sentence()
-            }
-        }
-    }
-}
 
 /// The steps in their order, with their words.
 const STEPS: [(&str, What); 9] = [
@@ -194,6 +152,10 @@ impl Provision {
             };
             match stepped {
                 Ok((state, note)) => log.ended(seq, state, note),
+                Err(Broken::Again(why)) => {
+                    log.ended(seq, StepState::Failed, &why);
+                    return Outcome::Again { after: run.backoff(), why };
+                }
                 Err(broken) => return self.fail(ctx, run, log, seq, broken).await,
             }
         }
@@ -265,7 +227,7 @@ impl Provision {
                 | remote::Error::JumpUnreachable { .. }
                 | remote::Error::BehindJump { .. },
             ) => HostState::Unreachable,
-            Broken::Host(_) | Broken::Said(_) | Broken::Db(_) => HostState::New,
+            Broken::Host(_) | Broken::Said(_) | Broken::Again(_) | Broken::Db(_) => HostState::New,
         };
         if let Broken::Host(error) = &broken
             && let Err(error) = pin::note_changed(ctx, &run.permit, self.host, error).await
@@ -483,14 +445,5 @@ impl Course<'_> {
             let error = broken.sentence();
             self.log.say(None, format!("The proxy's file with the former port could not be put back: {error}"));
         }
-    }
-}
-
-/// What stops a job, as a step says it.
-fn stopped(why: impl Into<stop::Stop>) -> Broken {
-    match why.into() {
-        stop::Stop::Failed(failure) => Broken::Said(failure.sentence()),
-        stop::Stop::Again(why) => Broken::Said(why),
-        _ => Broken::Said("Another worker has this job.".to_owned()),
     }
 }
