@@ -274,9 +274,8 @@ pub async fn settle_seen(
         lines.extend(words::map_changes(map, running, entries));
     }
     tell(host, &lines).await?;
-    let stays = Box::pin(discard::discard(&at, &held, &mut said)).await?;
-    let refused = refused.into_iter().next_back().map(|one| one.why).or(stays);
-    match refused {
+    Box::pin(discard::discard(&at, &held, &mut said)).await?;
+    match refused.into_iter().next_back().map(|one| one.why) {
         Some(detail) if strict => Err(Error::ProxyRefused { detail }.into()),
         // A deploy does not fail by it: it is noted with the certificate, whose page says so, and brought by a job of its own that does
         // not give up.

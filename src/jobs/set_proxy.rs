@@ -91,15 +91,15 @@ impl Job for SetProxy {
 
     async fn run(self, ctx: &Ctx, run: &Run) -> Outcome {
         let (log, writer) = Log::open(run);
-        let mut applied = false;
-        let ended = self.set(ctx, run, &log, &mut applied).await;
+        let mut way = Way::default();
+        let ended = self.set(ctx, run, &log, &mut way).await;
         logged::close(run, log, writer, ended, |failure, reason| match failure {
             // A proxy that starts anew in this moment, a connection that broke: what is wanted is so by now, and is brought all the same.
             Failure::HostUnreachable { .. } | Failure::ProxyUnavailable { .. } if run.attempt <= SOON => {
                 Outcome::Again { after: run.backoff(), why: reason }
             }
             // Some proxies may have it: a full disk or a proxy that is away is tried again until all do, or one refuses it.
-            _ if applied || run.attempt > 1 => Outcome::Later { after: TROUBLE, why: reason },
+            _ if !way.back && (way.applied || run.attempt > 1) => Outcome::Later { after: TROUBLE, why: reason },
             _ => Outcome::Failed { reason },
         })
         .await
@@ -107,8 +107,8 @@ impl Job for SetProxy {
 }
 
 impl SetProxy {
-    /// Says in `applied` from when on what is wanted is so.
-    async fn set(&self, ctx: &Ctx, run: &Run, log: &Log, applied: &mut bool) -> Result<Outcome, Stop> {
+    /// Says in `way` how far it came.
+    async fn set(&self, ctx: &Ctx, run: &Run, log: &Log, way: &mut Way) -> Result<Outcome, Stop> {
         let permit = &run.permit;
         let mut tx = run.begin().await?;
         if let Of::App(app) = self.of
@@ -136,7 +136,7 @@ impl SetProxy {
         let mut tx = run.begin().await?;
         self.apply(&mut tx, run).await?;
         tx.commit().await?;
-        *applied = true;
+        way.applied = true;
         let mut waits = None;
         for (seq, reached) in (first..).zip(&hosts) {
             log.began(seq);
@@ -148,6 +148,7 @@ impl SetProxy {
                 }
                 Brought::Refused(words) => {
                     log.ended(seq, StepState::Failed, words.clone());
+                    way.back = true;
                     let words = self.back(ctx, run, &hosts, words).await?;
                     return Ok(Outcome::Failed { reason: format!("{}: {words}", reached.row.name) });
                 }
@@ -255,6 +256,15 @@ impl SetProxy {
             }
         })
     }
+}
+
+/// How far a run came.
+#[derive(Clone, Copy, Debug, Default)]
+struct Way {
+    /// What is wanted is so.
+    applied: bool,
+    /// A proxy refused it, and what held before is put back: it is not tried again by itself.
+    back: bool,
 }
 
 /// What came of it on one host.

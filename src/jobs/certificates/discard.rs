@@ -8,13 +8,13 @@ use crate::db::certificates;
 use crate::domain::ids::CertificateId;
 use crate::domain::ingress::tls;
 
-/// Takes them out, and says so. Where HAProxy goes on using some, for a list that is not ours, gives what is in the way: their files stay, as
-/// it could not start without them, and so does the note of them, for the next time.
+/// Takes them out, and says so. Where HAProxy goes on using some, for a list that is not ours, says that too: their files stay, as it could not
+/// start without them, and so does the note of them, for the next time. All that is wanted is served all the same.
 pub(super) async fn discard(
     at: &Place<'_>,
     held: &BTreeSet<CertificateId>,
     said: &mut Vec<String>,
-) -> Result<Option<String>, Trouble> {
+) -> Result<(), Trouble> {
     let mut tx = at.ctx.db.begin(at.permit).await?;
     let known = certificates::on_host(&mut tx, at.permit, at.id).await?;
     tx.commit().await?;
@@ -22,7 +22,7 @@ pub(super) async fn discard(
     gone.extend(&at.running.stored);
     gone.retain(|id| !at.want.certificates.contains(id) && !held.contains(id));
     if gone.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
     let lines: Vec<(CertificateId, String)> = gone
         .iter()
@@ -49,10 +49,11 @@ pub(super) async fn discard(
         1 => said.push("one certificate that nothing leads to is gone from the server".to_owned()),
         many => said.push(format!("{many} certificates that nothing leads to are gone from the server")),
     }
-    Ok(used.first().map(|id| {
+    said.extend(used.first().map(|id| {
         format!(
             "HAProxy goes on using {}, which nothing of Skiff leads to: a list or a line of somebody else names it. Take it out there",
             at.files.certificate(*id)
         )
-    }))
+    }));
+    Ok(())
 }
