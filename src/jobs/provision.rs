@@ -261,9 +261,7 @@ impl Provision {
 
 impl Course<'_> {
     async fn step(&mut self, what: What, seq: i32) -> Stepped {
-        if self.run.still_mine().await.is_err() {
-            return Err(Broken::Said("Another worker has this job.".to_owned()));
-        }
+        self.run.still_mine().await.map_err(stopped)?;
         match what {
             What::Look => self.look(seq).await,
             What::Folders => {

@@ -19,6 +19,9 @@ const SIGNS: [&str; 9] = [
     "app.py",
 ];
 
+/// Where its packages are named.
+const MANIFESTS: [&str; 3] = ["requirements.txt", "pyproject.toml", "Pipfile"];
+
 /// Libraries of Debian's that packages load while they run, by package. Those that are built here are built against the headers that the
 /// full image has and the slim one has no library for; others load theirs by name.
 const LIBRARIES: [(&str, &[&str]); 7] = [
@@ -86,15 +89,16 @@ fn version(files: &Files, making: &mut Making) -> Option<Version> {
 /// Whether one of the manifests names this package.
 fn names(files: &Files, package: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let manifests = ["requirements.txt", "pyproject.toml", "Pipfile"];
-    let mut words = manifests.iter().filter_map(|name| files.text(name)).flat_map(|text| text.split(|c| !plain(c)));
+    let mut words = MANIFESTS.iter().filter_map(|name| files.text(name)).flat_map(|text| text.split(|c| !plain(c)));
     // PEP 503: the two are one.
     words.any(|word| word.replace('_', "-").eq_ignore_ascii_case(package))
 }
 
-/// What its packages load while they run, each once. psycopg brings its own where it is named so: `psycopg2-binary`, `psycopg[binary]`.
+/// What its packages load while they run, each once. psycopg brings its own where it is named so: `psycopg2-binary`, `psycopg[binary]`,
+/// `psycopg = { extras = ["binary"] }`.
 fn libraries(files: &Files) -> Vec<&'static str> {
-    let brought = names(files, "psycopg2-binary") || names(files, "binary");
+    let lines = MANIFESTS.iter().filter_map(|name| files.text(name)).flat_map(str::lines);
+    let brought = lines.filter(|line| line.contains("psycopg")).any(|line| line.contains("binary"));
     let needed = LIBRARIES.iter().filter(|(package, _)| names(files, package));
     let mut libraries: Vec<&str> = Vec::new();
     for library in needed.flat_map(|(_, libraries)| libraries.iter().copied()) {

@@ -33,6 +33,15 @@ pub(super) async fn discard(
     let used: BTreeSet<CertificateId> =
         lines.iter().zip(&answers).filter(|(_, answer)| tls::is_used(answer)).map(|((id, _), _)| *id).collect();
     gone.retain(|id| !used.contains(id));
+    said.extend(used.first().map(|id| {
+        format!(
+            "HAProxy goes on using {}, which nothing of Skiff leads to: a list or a line of somebody else names it. Take it out there",
+            at.files.certificate(*id)
+        )
+    }));
+    if gone.is_empty() {
+        return Ok(());
+    }
     // Noted before, too: whoever is stopped in between leaves no note of a file that is gone.
     let none: Vec<(CertificateId, &str)> =
         known.into_iter().filter(|id| gone.contains(id)).map(|id| (id, "")).collect();
@@ -44,16 +53,9 @@ pub(super) async fn discard(
     let mut tx = at.ctx.db.begin(at.permit).await?;
     certificates::forget(&mut tx, at.permit, at.id, &gone.iter().copied().collect::<Vec<_>>()).await?;
     tx.commit().await?;
-    match gone.len() {
-        0 => {}
-        1 => said.push("one certificate that nothing leads to is gone from the server".to_owned()),
-        many => said.push(format!("{many} certificates that nothing leads to are gone from the server")),
-    }
-    said.extend(used.first().map(|id| {
-        format!(
-            "HAProxy goes on using {}, which nothing of Skiff leads to: a list or a line of somebody else names it. Take it out there",
-            at.files.certificate(*id)
-        )
-    }));
+    said.push(match gone.len() {
+        1 => "one certificate that nothing leads to is gone from the server".to_owned(),
+        many => format!("{many} certificates that nothing leads to are gone from the server"),
+    });
     Ok(())
 }

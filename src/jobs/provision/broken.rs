@@ -8,7 +8,7 @@ use crate::remote;
 pub(in crate::jobs) enum Broken {
     /// A sentence for people.
     Said(String),
-    /// Another job is at it: the host is as it was, and the run begins anew in a while.
+    /// Another job is at it, or another worker has this one: nothing is wrong with the host, and the run begins anew in a while.
     Again(String),
     /// The host.
     Host(remote::Error),
@@ -56,6 +56,6 @@ pub(super) fn stopped(why: impl Into<stop::Stop>) -> Broken {
     match why.into() {
         stop::Stop::Failed(failure) => Broken::Said(failure.sentence()),
         stop::Stop::Again(why) => Broken::Again(why),
-        _ => Broken::Said("Another worker has this job.".to_owned()),
+        stop::Stop::Lost | stop::Stop::Cancelled => Broken::Again("Another worker has this job.".to_owned()),
     }
 }

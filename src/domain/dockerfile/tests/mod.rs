@@ -232,6 +232,7 @@ fn packages_of_python_find_the_libraries_that_they_load() {
     assert_eq!(installed("psycopg2\npsycopg"), "libpq5", "once");
     assert_eq!(installed("psycopg[binary]==3.2"), "");
     assert_eq!(installed("psycopg2-binary==2.9"), "");
+    assert_eq!(installed("psycopg2\nbinary-parser"), "libpq5", "another package's binary");
     assert_eq!(installed("python_magic\nuWSGI"), "libxml2 libmagic1");
     assert_eq!(installed("WeasyPrint==65"), "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0");
     assert_eq!(installed("opencv-python-headless\nPillow\nlxml\nPyMySQL"), "", "these bring theirs");
